@@ -1,0 +1,314 @@
+package writ
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/writ-dev/writ/internal/canon"
+)
+
+// A Record is the payload of one ledger entry, in canonical JSON inside a DSSE envelope signed by its author. It
+// holds names, digests, commitments and numbers; free text, personal data and anything secret stay off the ledger
+// as blobs behind salted commitments. docs/spec/ledger.md describes it.
+type Record struct {
+	V     int             `json:"v"`
+	Log   string          `json:"log"` // origin: a record of one log is void in another
+	Kind  EntryKind       `json:"kind"`
+	Time  time.Time       `json:"time"` // the author's clock
+	Task  IncidentID      `json:"task,omitempty"`
+	Actor Principal       `json:"actor"`
+	Nonce string          `json:"nonce"`
+	Refs  []Ref           `json:"refs,omitempty"`
+	Body  json.RawMessage `json:"body"`
+	Blobs []Blob          `json:"blobs,omitempty"`
+}
+
+// A Ref names an earlier entry by its leaf hash: the causal chain does not depend on position.
+type Ref struct {
+	Rel  string `json:"rel"`
+	Leaf Digest `json:"leaf"`
+}
+
+// A Blob is off-ledger content that an entry commits to.
+type Blob struct {
+	Name   string     `json:"name"`
+	Commit Commitment `json:"commit"`
+	Size   int        `json:"size"`
+	Class  string     `json:"class"` // retention class: evidence, claim, plan or text
+}
+
+// MaxLeaf is the largest ledger entry in bytes: tlog-tiles keeps lengths in 16 bits.
+const MaxLeaf = 65535
+
+// EntryKind is closed: EntryBodies is its registry.
+type EntryKind string
+
+const (
+	EntryIncident   EntryKind = "incident"
+	EntryEvidence   EntryKind = "evidence"
+	EntryProposal   EntryKind = "proposal"
+	EntryPlan       EntryKind = "plan"
+	EntryDecision   EntryKind = "decision"
+	EntryApproval   EntryKind = "approval"
+	EntryGrant      EntryKind = "grant"
+	EntryLease      EntryKind = "lease" // about to be minted
+	EntryStepIntent EntryKind = "step.intent"
+	EntryStepEffect EntryKind = "step.effect"
+	EntryVerify     EntryKind = "verify"
+	EntryUndoIntent EntryKind = "undo.intent"
+	EntryUndoEffect EntryKind = "undo.effect"
+	EntryRevoke     EntryKind = "revoke"
+	EntryProbe      EntryKind = "probe"
+	EntryRun        EntryKind = "run"  // the run has ended
+	EntryPlanEnd    EntryKind = "end"  // the plan has ended without a run: expired, withdrawn, stale, refused
+	EntryDeny       EntryKind = "deny" // a request that was refused before there was a plan
+	EntryFreeze     EntryKind = "freeze"
+	EntryGenesis    EntryKind = "genesis"
+)
+
+// Bodies of the entries. All fields are names, digests, numbers or codes.
+type (
+	GenesisBody struct {
+		Origin string `json:"origin"`
+		Policy Digest `json:"policy"`
+	}
+	IncidentBody struct {
+		Incident    IncidentID    `json:"incident"`
+		State       IncidentState `json:"state"`
+		Service     string        `json:"service"`
+		Environment string        `json:"environment"`
+		Owner       string        `json:"owner"`
+		Severity    int           `json:"severity"`
+		Alerts      int           `json:"alerts"`
+	}
+	EvidenceBody struct {
+		Evidence   EvidenceID    `json:"evidence"`
+		AskedBy    Principal     `json:"asked_by"`
+		Runner     RunnerID      `json:"runner"`
+		Reader     OperationName `json:"reader"`
+		Target     Location      `json:"target"`
+		At         time.Time     `json:"at"`
+		Commitment Commitment    `json:"commitment"`
+		Size       int           `json:"size"`
+		Writable   bool          `json:"writable"`
+		Redacted   int           `json:"redacted"`
+	}
+	ProposalBody struct {
+		Proposal Digest        `json:"proposal_digest"`
+		ID       ProposalID    `json:"proposal"`
+		Plan     PlanID        `json:"plan"`
+		By       Principal     `json:"by"`
+		Playbook PlaybookRef   `json:"playbook"`
+		Evidence []EvidenceRef `json:"evidence,omitempty"`
+	}
+	PlanBody struct {
+		Plan           PlanID      `json:"plan"`
+		PlanDigest     Digest      `json:"plan_digest"`
+		ProposalDigest Digest      `json:"proposal_digest"`
+		Requester      Principal   `json:"requester"`
+		Runner         RunnerID    `json:"runner"`
+		Playbook       PlaybookRef `json:"playbook"`
+		Tier           Tier        `json:"tier"`
+		Objects        []Object    `json:"objects"`
+		Blast          Blast       `json:"blast"`
+		Policy         Digest      `json:"policy"`
+		EvidenceDigest Digest      `json:"evidence_digest"`
+		Holder         string      `json:"holder"`
+		NotAfter       time.Time   `json:"not_after"`
+	}
+	DecisionBody struct {
+		Decision     DecisionID      `json:"decision"`
+		Plan         PlanID          `json:"plan"`
+		PlanDigest   Digest          `json:"plan_digest"`
+		Phase        Phase           `json:"phase"`
+		Step         string          `json:"step,omitempty"`
+		Verdict      Verdict         `json:"verdict"`
+		Reason       Reason          `json:"reason"`
+		Policies     []string        `json:"policies,omitempty"`
+		Requirements Requirements    `json:"requirements,omitzero"`
+		Facts        json.RawMessage `json:"facts"`
+		Policy       Digest          `json:"policy"`
+		Engine       string          `json:"engine"`
+	}
+	ApprovalBody struct {
+		Approval   ApprovalID `json:"approval"`
+		Plan       PlanID     `json:"plan"`
+		PlanDigest Digest     `json:"plan_digest"`
+		Answer     Answer     `json:"answer"`
+		Approver   Person     `json:"approver"`
+		Slot       string     `json:"slot"`
+		Proof      ProofLevel `json:"proof"`
+		Key        string     `json:"key"`
+		Statement  []byte     `json:"statement"`
+		Signature  string     `json:"signature"`
+	}
+	GrantBody struct {
+		Grant       GrantID    `json:"grant"`
+		Run         RunID      `json:"run"`
+		Plan        PlanID     `json:"plan"`
+		PlanDigest  Digest     `json:"plan_digest"`
+		Runner      RunnerID   `json:"runner"`
+		Holder      string     `json:"holder"`
+		Decision    DecisionID `json:"decision"`
+		Approvals   []Digest   `json:"approvals,omitempty"`
+		Policy      Digest     `json:"policy"`
+		Expires     time.Time  `json:"expires"`
+		TokenDigest Digest     `json:"token_digest"`
+	}
+	LeaseBody struct {
+		Lease   LeaseID   `json:"lease"`
+		Run     RunID     `json:"run"`
+		Target  Location  `json:"target"`
+		Tier    Tier      `json:"tier"`
+		Name    string    `json:"name"`
+		Rights  []string  `json:"rights"`
+		Expires time.Time `json:"expires"`
+	}
+	StepBody struct {
+		Run        RunID         `json:"run"`
+		Grant      GrantID       `json:"grant"`
+		Plan       PlanID        `json:"plan"`
+		PlanDigest Digest        `json:"plan_digest"`
+		Step       string        `json:"step"`
+		Operation  OperationName `json:"operation"`
+		Object     Object        `json:"object"`
+		Call       Call          `json:"call"`
+	}
+	EffectBody struct {
+		Run     RunID      `json:"run"`
+		Step    string     `json:"step"`
+		Effect  Effect     `json:"effect"`
+		Status  int        `json:"status,omitempty"`  // HTTP status, if there was one
+		Version string     `json:"version,omitempty"` // the object's version afterwards
+		Sent    Commitment `json:"sent,omitzero"`     // commitment recomputed over the bytes sent; equals call.body
+		Reason  Reason     `json:"reason,omitempty"`
+		Millis  int        `json:"ms"`
+	}
+	VerifyBody struct {
+		Run    RunID  `json:"run"`
+		Check  string `json:"check"`
+		Fact   string `json:"fact"`
+		Value  Value  `json:"value,omitzero"`
+		Holds  bool   `json:"holds"`
+		Millis int    `json:"ms"`
+	}
+	UndoEffectBody struct {
+		Run      RunID    `json:"run"`
+		Step     string   `json:"step"`
+		Effect   Effect   `json:"effect"`
+		Restored bool     `json:"restored"`       // read back equal to the pre-image
+		Left     []string `json:"left,omitempty"` // field paths that could not be restored
+		Reason   Reason   `json:"reason,omitempty"`
+		Millis   int      `json:"ms"`
+	}
+	RevokeBody struct {
+		Lease  LeaseID `json:"lease"`
+		Run    RunID   `json:"run"`
+		Name   string  `json:"name"`
+		Done   bool    `json:"done"`
+		Millis int     `json:"ms"`
+	}
+	ProbeBody struct {
+		Lease          LeaseID `json:"lease"`
+		Run            RunID   `json:"run"`
+		PowerGone      bool    `json:"power_gone"`
+		IdentityGone   bool    `json:"identity_gone"`
+		PowerStatus    int     `json:"power_status,omitempty"`    // the target's answer, 403 on Kubernetes
+		IdentityStatus int     `json:"identity_status,omitempty"` // 401
+		PowerMillis    int     `json:"power_ms,omitempty"`        // from the start of the revocation
+		IdentityMillis int     `json:"identity_ms,omitempty"`
+		Probes         int     `json:"probes"`
+	}
+	RunBody struct {
+		Run        RunID    `json:"run"`
+		Grant      GrantID  `json:"grant"`
+		Plan       PlanID   `json:"plan"`
+		PlanDigest Digest   `json:"plan_digest"`
+		State      RunState `json:"state"`
+		Reason     Reason   `json:"reason,omitempty"`
+		Applied    int      `json:"applied"`
+		Undone     int      `json:"undone"`
+		Unknown    int      `json:"unknown"`
+	}
+	PlanEndBody struct {
+		Plan   PlanID    `json:"plan"`
+		State  PlanState `json:"state"`
+		Reason Reason    `json:"reason"`
+	}
+	DenyBody struct {
+		What   string    `json:"what"` // the call: propose, approve, observe, present
+		By     Principal `json:"by"`
+		Reason Reason    `json:"reason"`
+		Plan   PlanID    `json:"plan,omitempty"`
+	}
+	FreezeBody struct {
+		Freeze FreezeID    `json:"freeze"`
+		Scope  FreezeScope `json:"scope"`
+		Value  string      `json:"value,omitempty"`
+		On     bool        `json:"on"`
+	}
+)
+
+// EntryBodies is the one registry of kinds: each kind with a maker of its empty body.
+var EntryBodies = map[EntryKind]func() any{
+	EntryGenesis:    func() any { return new(GenesisBody) },
+	EntryIncident:   func() any { return new(IncidentBody) },
+	EntryEvidence:   func() any { return new(EvidenceBody) },
+	EntryProposal:   func() any { return new(ProposalBody) },
+	EntryPlan:       func() any { return new(PlanBody) },
+	EntryDecision:   func() any { return new(DecisionBody) },
+	EntryApproval:   func() any { return new(ApprovalBody) },
+	EntryGrant:      func() any { return new(GrantBody) },
+	EntryLease:      func() any { return new(LeaseBody) },
+	EntryStepIntent: func() any { return new(StepBody) },
+	EntryStepEffect: func() any { return new(EffectBody) },
+	EntryVerify:     func() any { return new(VerifyBody) },
+	EntryUndoIntent: func() any { return new(StepBody) },
+	EntryUndoEffect: func() any { return new(UndoEffectBody) },
+	EntryRevoke:     func() any { return new(RevokeBody) },
+	EntryProbe:      func() any { return new(ProbeBody) },
+	EntryRun:        func() any { return new(RunBody) },
+	EntryPlanEnd:    func() any { return new(PlanEndBody) },
+	EntryDeny:       func() any { return new(DenyBody) },
+	EntryFreeze:     func() any { return new(FreezeBody) },
+}
+
+// NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type
+// or a pointer to it.
+func NewRecord(log string, kind EntryKind, at time.Time, task IncidentID, actor Principal, nonce string, body any, refs ...Ref) (Record, error) {
+	make, ok := EntryBodies[kind]
+	if !ok {
+		return Record{}, fmt.Errorf("%w: entry kind %q", ErrInvalid, kind)
+	}
+	b, err := canon.Marshal(body)
+	if err != nil {
+		return Record{}, err
+	}
+	if err := canon.Parse(b, make()); err != nil {
+		return Record{}, fmt.Errorf("entry %s: %w", kind, err)
+	}
+	return Record{V: FormatVersion, Log: log, Kind: kind, Time: Instant(at), Task: task, Actor: actor, Nonce: nonce, Refs: refs, Body: b}, nil
+}
+
+// ParseRecord parses canonical bytes and returns the record and its body, a pointer to the kind's registered type.
+func ParseRecord(b []byte) (Record, any, error) {
+	var r Record
+	if err := canon.Parse(b, &r); err != nil {
+		return Record{}, nil, fmt.Errorf("record: %w", err)
+	}
+	make, ok := EntryBodies[r.Kind]
+	switch {
+	case r.V != FormatVersion:
+		return Record{}, nil, fmt.Errorf("%w: record version %d", ErrInvalid, r.V)
+	case !ok:
+		return Record{}, nil, fmt.Errorf("%w: entry kind %q", ErrInvalid, Printable(string(r.Kind), 40))
+	case !r.Actor.Valid() || r.Log == "" || len(r.Nonce) < 22:
+		return Record{}, nil, fmt.Errorf("%w: record of kind %s lacks log, actor or nonce", ErrInvalid, r.Kind)
+	}
+	body := make()
+	if err := canon.Parse(r.Body, body); err != nil {
+		return Record{}, nil, fmt.Errorf("record of kind %s: %w", r.Kind, err)
+	}
+	return r, body, nil
+}

@@ -1,0 +1,80 @@
+package writ
+
+import "time"
+
+// An Observation is one fact of a reading: a number or a word, computed by the connector from what it read.
+// Numbers that are shares are permille.
+type Observation map[string]Value
+
+// A Query asks a connector's reader for one observation of one target. It can write nothing.
+type Query struct {
+	Reader OperationName `json:"reader"`         // for example kubernetes/workload.status
+	Target Location      `json:"target"`         // plane and target, without a path
+	With   Parameters    `json:"with,omitempty"` // typed by the reader's own schema
+}
+
+// Evidence is an observation that Writ itself read. Its bytes are off the ledger, redacted, behind a salted
+// commitment.
+type Evidence struct {
+	ID         EvidenceID  `json:"id"`
+	Incident   IncidentID  `json:"incident"`
+	AskedBy    Principal   `json:"asked_by"`
+	Reader     RunnerID    `json:"reader"` // the runner that read it
+	Query      Query       `json:"query"`
+	Source     string      `json:"source"` // what answered, as the connector names it
+	At         time.Time   `json:"at"`
+	Commitment Commitment  `json:"commitment"`
+	Size       int         `json:"size"`      // bytes after redaction
+	Truncated  bool        `json:"truncated"` // the reader's limit cut it
+	Writable   bool        `json:"writable"`  // parts of it can be written by those who use or attack the service
+	Facts      Observation `json:"facts,omitempty"`
+	Redacted   int         `json:"redacted"` // how many secrets were removed
+}
+
+// EvidenceRef is how a plan cites evidence.
+type EvidenceRef struct {
+	ID         EvidenceID `json:"id"`
+	Commitment Commitment `json:"commitment"`
+	At         time.Time  `json:"at"`
+}
+
+// Condition is a typed predicate over one observation: a guard before a run, a post-check after it, or a claim.
+type Condition struct {
+	Name          string        `json:"name"` // unique in its playbook
+	Reader        OperationName `json:"reader"`
+	With          Parameters    `json:"with,omitempty"`
+	Fact          string        `json:"fact"`
+	Op            Comparison    `json:"op"`
+	Value         Value         `json:"value"`
+	WithinSeconds int           `json:"within_seconds,omitempty"` // post-checks poll this long; 0 reads once
+}
+
+// Comparison is a closed set of predicates.
+type Comparison string
+
+const (
+	Equals    Comparison = "equals"
+	NotEquals Comparison = "not_equals"
+	AtLeast   Comparison = "at_least"
+	AtMost    Comparison = "at_most"
+)
+
+// Holds reports whether the observation satisfies the condition. A missing fact, or a type that the comparison does
+// not fit, does not hold.
+func (c Condition) Holds(o Observation) bool {
+	got, ok := o[c.Fact]
+	if !ok || got.IsZero() || got.kind != c.Value.kind {
+		return false
+	}
+	switch c.Op {
+	case Equals:
+		return got == c.Value
+	case NotEquals:
+		return got != c.Value
+	case AtLeast:
+		return got.kind == 'i' && got.i >= c.Value.i
+	case AtMost:
+		return got.kind == 'i' && got.i <= c.Value.i
+	}
+	return false
+}

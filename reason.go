@@ -1,0 +1,122 @@
+package writ
+
+// A Reason is a stable code for a refusal or a decision. Codes are never reused for another meaning. Agents see the
+// code and its sentence; people see the rules as well.
+type Reason string
+
+// Input.
+const (
+	ReasonForm             Reason = "form"              // the bytes are not of the wanted form
+	ReasonUnknownParameter Reason = "unknown_parameter" // no such parameter
+	ReasonMissingParameter Reason = "missing_parameter"
+	ReasonParameterType    Reason = "parameter_type"
+	ReasonParameterBound   Reason = "parameter_bound" // outside the playbook's or operation's bounds
+	ReasonTooLarge         Reason = "too_large"
+	ReasonUnknownService   Reason = "unknown_service"
+	ReasonUnknownPlaybook  Reason = "unknown_playbook"
+	ReasonUnknownReader    Reason = "unknown_reader"
+	ReasonUnknownIncident  Reason = "unknown_incident"
+	ReasonUnknownEvidence  Reason = "unknown_evidence"
+	ReasonIdempotency      Reason = "idempotency_mismatch" // same key, other content
+)
+
+// Identity.
+const (
+	ReasonUnauthenticated   Reason = "unauthenticated"
+	ReasonAgentUnregistered Reason = "agent_unregistered"
+	ReasonAgentSuspended    Reason = "agent_suspended"
+	ReasonRoleMissing       Reason = "role_missing"
+	ReasonKind              Reason = "kind" // this kind of principal may not do this at all
+	ReasonNotYours          Reason = "not_yours"
+)
+
+// Decision.
+const (
+	ReasonAllowed        Reason = "allowed"
+	ReasonNeedsApproval  Reason = "needs_approval"
+	ReasonNoGrantRule    Reason = "no_grant"        // no rule allows it
+	ReasonLimit          Reason = "limit"           // a rule that nobody's approval lifts
+	ReasonPolicyError    Reason = "policy_error"    // a rule failed to evaluate
+	ReasonInvalidRequest Reason = "invalid_request" // facts do not fit the schema
+	ReasonUnmet          Reason = "unmet"           // even with everything asked for, it would not be allowed
+	ReasonIncidentClosed Reason = "incident_closed"
+	ReasonFrozen         Reason = "frozen"
+	ReasonBudget         Reason = "budget" // the blast radius is in use by other runs, or beyond the limit
+	ReasonExpired        Reason = "expired"
+	ReasonRejected       Reason = "rejected"
+	ReasonWithdrawn      Reason = "withdrawn"
+)
+
+// Approval.
+const (
+	ReasonApprovalForm      Reason = "approval_form"
+	ReasonApprovalMismatch  Reason = "approval_mismatch"  // another plan, policy, runner, incident or evidence
+	ReasonApprovalSignature Reason = "approval_signature" // the key did not make this signature
+	ReasonApproverUnknown   Reason = "approver_unknown"   // not on the roster, or not with this key or group
+	ReasonApproverConflict  Reason = "approver_conflict"  // requester, in its lineage, or the agent's human owner
+	ReasonApprovalExpired   Reason = "approval_expired"
+	ReasonApprovalReplayed  Reason = "approval_replayed"
+	ReasonApprovalProof     Reason = "approval_proof" // the proof is too weak for the tier
+	ReasonApprovalQuorum    Reason = "approval_quorum"
+)
+
+// Planning, on the runner.
+const (
+	ReasonOutOfScope  Reason = "out_of_scope" // the object does not belong to the incident's service
+	ReasonNoObject    Reason = "no_object"
+	ReasonNoChange    Reason = "no_change" // the target is already as asked
+	ReasonNoInverse   Reason = "no_inverse"
+	ReasonGuard       Reason = "guard" // a guard does not hold
+	ReasonUnreachable Reason = "unreachable"
+	ReasonForbidden   Reason = "forbidden" // the target refused the runner
+)
+
+// The runner's own judgement of a bundle, in the order of its checks. Each part of a plan that could be altered has
+// its own code (invariant I03).
+const (
+	ReasonFeedStale          Reason = "feed_stale"
+	ReasonFeedRollback       Reason = "feed_rollback"
+	ReasonTrustMissing       Reason = "ceiling_missing"
+	ReasonTrustInvalid       Reason = "ceiling_invalid"
+	ReasonTrustExpired       Reason = "ceiling_expired"
+	ReasonTrustRollback      Reason = "ceiling_rollback"
+	ReasonGrantHeader        Reason = "grant_header"
+	ReasonGrantSignature     Reason = "grant_signature"
+	ReasonGrantClaims        Reason = "grant_claims"
+	ReasonGrantExpired       Reason = "grant_expired"
+	ReasonRevoked            Reason = "revoked"
+	ReasonNotInLedger        Reason = "not_in_ledger"
+	ReasonLedgerFork         Reason = "ledger_fork"
+	ReasonPlanUnknown        Reason = "plan_unknown" // this runner never made it
+	ReasonPlanForm           Reason = "plan_form"
+	ReasonPlanDigest         Reason = "plan_digest"
+	ReasonCallAltered        Reason = "call_altered"
+	ReasonObjectAltered      Reason = "object_altered"
+	ReasonDiffAltered        Reason = "diff_altered"
+	ReasonPlaybookAltered    Reason = "playbook_altered"
+	ReasonParametersAltered  Reason = "parameters_altered"
+	ReasonEvidenceAltered    Reason = "evidence_altered"
+	ReasonPolicyAltered      Reason = "policy_altered"
+	ReasonWindowAltered      Reason = "window_altered"
+	ReasonBudgetAltered      Reason = "budget_altered"
+	ReasonHolderAltered      Reason = "holder_altered"
+	ReasonApprovalsAltered   Reason = "approvals_altered"
+	ReasonPlanMismatch       Reason = "plan_mismatch" // another part of grant and plan differ
+	ReasonPlaybookUnpinned   Reason = "playbook_unpinned"
+	ReasonTierUnderstated    Reason = "tier_understated"
+	ReasonPresenter          Reason = "presenter"      // the holder's key did not present the grant
+	ReasonPresentedTwice     Reason = "proof_replayed" // the holder's proof was used before
+	ReasonOverCeiling        Reason = "over_ceiling"
+	ReasonSpent              Reason = "spent" // the grant was used before
+	ReasonWorldMoved         Reason = "world_moved"
+	ReasonOutsideWindow      Reason = "outside_window"
+	ReasonReceipt            Reason = "receipt" // the ledger's answer does not prove the entry
+	ReasonLeaseDebt          Reason = "lease_debt"
+	ReasonVerificationFailed Reason = "verification_failed"
+	ReasonUncertainOutcome   Reason = "uncertain"
+	ReasonUndoConflict       Reason = "undo_conflict" // somebody changed the object since; it was left alone
+	ReasonStopped            Reason = "stopped"
+	ReasonStepFailed         Reason = "step_failed"
+	ReasonLeaseFailed        Reason = "lease_failed"
+	ReasonUnavailable        Reason = "unavailable"
+)

@@ -1,0 +1,125 @@
+package writ
+
+import "time"
+
+// This file holds what the doors show: read models put together by the control plane. They are not digested, signed
+// or stored.
+
+// A PlanStatus is a plan as a caller may see it, from the proposal to its end.
+type PlanStatus struct {
+	ID          PlanID           `json:"id"`
+	Incident    IncidentID       `json:"incident"`
+	State       PlanState        `json:"state"`
+	Reason      Reason           `json:"reason,omitempty"`
+	Detail      string           `json:"detail,omitempty"` // one sentence on the reason
+	Hint        string           `json:"hint,omitempty"`   // the nearest thing that would be allowed
+	Title       string           `json:"title,omitempty"`
+	Service     string           `json:"service"`
+	Environment string           `json:"environment"`
+	Playbook    PlaybookRef      `json:"playbook"`
+	Parameters  Parameters       `json:"parameters,omitempty"`
+	Requester   Principal        `json:"requester"`
+	Digest      Digest           `json:"digest,omitzero"`
+	Bytes       []byte           `json:"bytes,omitempty"` // canonical plan bytes, which Digest covers; people only
+	Plan        *Plan            `json:"plan,omitempty"`
+	Decision    *Decision        `json:"decision,omitempty"` // the newest on the whole plan
+	Needs       Requirements     `json:"needs,omitzero"`
+	Approvals   []ApprovalStatus `json:"approvals,omitempty"`
+	Claim       string           `json:"claim,omitempty"` // the agent's words, not verified
+	Evidence    []Evidence       `json:"evidence,omitempty"`
+	Run         RunID            `json:"run,omitempty"`
+	CreatedAt   time.Time        `json:"created_at"`
+	ExpiresAt   time.Time        `json:"expires_at"` // an unanswered plan is denied then
+}
+
+// An ApprovalStatus is one answer that a person gave.
+type ApprovalStatus struct {
+	Approver Person     `json:"approver"`
+	Answer   Answer     `json:"answer"`
+	Slot     string     `json:"slot"`
+	Proof    ProofLevel `json:"proof"`
+	Key      string     `json:"key"`
+	Reason   string     `json:"reason,omitempty"`
+	At       time.Time  `json:"at"`
+}
+
+// A RunStatus is a run with its story so far.
+type RunStatus struct {
+	Run
+	Title  string  `json:"title"`
+	Events []Event `json:"events,omitempty"`
+}
+
+// An Event is one ledger entry as a sentence.
+type Event struct {
+	Index   int64     `json:"index"` // in the ledger
+	Time    time.Time `json:"time"`
+	Kind    EntryKind `json:"kind"`
+	Actor   Principal `json:"actor"`
+	Plan    PlanID    `json:"plan,omitempty"`
+	Run     RunID     `json:"run,omitempty"`
+	Summary string    `json:"summary"` // made from typed fields, never from an agent's text
+	OK      bool      `json:"ok"`      // false for denials, failures, refusals and open ends
+}
+
+// An IncidentStatus is an incident with all that happened in it.
+type IncidentStatus struct {
+	Incident
+	Evidence []Evidence   `json:"evidence,omitempty"`
+	Plans    []PlanStatus `json:"plans,omitempty"` // newest first, without bytes
+	Timeline []Event      `json:"timeline,omitempty"`
+}
+
+// A PlaybookSummary is one playbook that the caller may ask for.
+type PlaybookSummary struct {
+	PlaybookRef
+	Title string `json:"title"`
+	Owner string `json:"owner"`
+	Plane string `json:"plane"`
+	Tier  Tier   `json:"tier"`
+}
+
+// A PlaybookText is a playbook in words for agents, at most 2,000 characters, and its source for people.
+type PlaybookText struct {
+	PlaybookSummary
+	Text   string `json:"text"`
+	Source string `json:"source,omitempty"`
+}
+
+// An Ask is a proposal as it comes in.
+type Ask struct {
+	Incident   IncidentID   `json:"incident"`
+	Playbook   string       `json:"playbook"`
+	Parameters Parameters   `json:"parameters,omitempty"`
+	Evidence   []EvidenceID `json:"evidence,omitempty"`
+	Because    string       `json:"because,omitempty"` // the claim
+}
+
+// An AlertGroup is one webhook call of an alert source.
+type AlertGroup struct {
+	GroupKey string
+	Status   string // firing or resolved
+	Common   map[string]string
+	Alerts   []Alert
+}
+
+// Status is the whole control plane at a glance.
+type Status struct {
+	Version     string         `json:"version"`
+	Incidents   int            `json:"incidents_open"`
+	Waiting     int            `json:"plans_waiting"`
+	Running     int            `json:"runs_active"`
+	LeasesAlive int            `json:"leases_alive"` // minted and not yet proven dead
+	LedgerSize  int64          `json:"ledger_size"`
+	Signed      int64          `json:"ledger_signed"` // size of the newest signed checkpoint
+	Policy      Digest         `json:"policy"`
+	Freezes     []Freeze       `json:"freezes,omitempty"`
+	Runners     []RunnerStatus `json:"runners,omitempty"`
+}
+
+// A RunnerStatus says when a runner last asked for work.
+type RunnerStatus struct {
+	ID       RunnerID   `json:"id"`
+	Targets  []Location `json:"targets"`
+	LastSeen *time.Time `json:"last_seen,omitempty"`
+}
