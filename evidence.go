@@ -23,7 +23,7 @@ type Evidence struct {
 	Query      Query       `json:"query"`
 	Source     string      `json:"source"` // what answered, as the connector names it
 	At         time.Time   `json:"at"`
-	Commitment Commitment  `json:"commitment"`
+	Commitment Commitment  `json:"commitment,omitzero"`
 	Size       int         `json:"size"`      // bytes after redaction
 	Truncated  bool        `json:"truncated"` // the reader's limit cut it
 	Writable   bool        `json:"writable"`  // parts of it can be written by those who use or attack the service

@@ -1,0 +1,71 @@
+package approval
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/writ-dev/writ"
+)
+
+// A Question is what answers are counted for.
+type Question struct {
+	Plan   writ.Plan
+	Digest writ.Digest       // of the plan's bytes
+	Policy writ.Digest       // asked under now
+	Roster Roster            // the counter's own
+	Slots  map[string]string // slot -> the roster's group that fills it, for the plan's service; no other slot exists
+	Owner  writ.Person       // the requesting agent's human owner, who cannot answer; an agent without one gets no answers
+	Now    time.Time
+}
+
+// Judge verifies one answer, an approval or a rejection, completely: Verify, Bind, and that this human may give it.
+// Beyond their refusals it says approver_unknown (no such slot, not in its group, keys too new), approver_conflict
+// (requester, or the agent's owner) or approval_mismatch (nothing typed where the tier demands it). It is what a door
+// asks when an answer comes in; Count asks it again for each.
+func (q Question) Judge(a writ.Approval) (Verified, error) {
+	v, err := Verify(a, q.Roster, q.Now)
+	if err != nil {
+		return Verified{}, err
+	}
+	if err := Bind(v.Statement, q.Plan, q.Digest, q.Policy); err != nil {
+		return Verified{}, err
+	}
+	group := q.Slots[v.Statement.Slot]
+	switch {
+	case group == "" || !slices.Contains(v.Groups, group):
+		return Verified{}, writ.Refuse(writ.ReasonApproverUnknown, fmt.Sprintf("the person cannot answer as %s", writ.Printable(v.Statement.Slot, 40)))
+	case v.since.After(q.Plan.MadeAt):
+		return Verified{}, writ.Refuse(writ.ReasonApproverUnknown, "the person's keys were enrolled after the plan was made")
+	case q.isRequester(v):
+		return Verified{}, writ.Refuse(writ.ReasonApproverConflict, "nobody answers what they asked for")
+	case q.Plan.Requester.Kind == writ.KindAgent && !q.Owner.Principal().Valid():
+		return Verified{}, writ.Refuse(writ.ReasonApproverConflict, "the agent's owner is not known, and might be this person")
+	case q.isOwner(v):
+		return Verified{}, writ.Refuse(writ.ReasonApproverConflict, "the agent's owner cannot answer for it")
+	case v.Statement.Answer == writ.Approve && q.Plan.Tier >= writ.T4 && v.Statement.Typed != Confirmation(q.Plan):
+		return Verified{}, writ.Refuse(writ.ReasonApprovalMismatch, "the object's name was not typed as the tier demands")
+	}
+	return v, nil
+}
+
+// judge is Judge for an approval: a rejection is an error of reason rejected.
+func (q Question) judge(a writ.Approval) (Verified, error) {
+	v, err := q.Judge(a)
+	if err == nil && v.Statement.Answer != writ.Approve {
+		return v, writ.Refuse(writ.ReasonRejected, "a person rejected the plan")
+	}
+	return v, err
+}
+
+func (q Question) isRequester(v Verified) bool {
+	by := q.Plan.Requester
+	return by.Kind != writ.KindAgent && q.isMember(v, writ.Person{Iss: by.Iss, Sub: by.Sub})
+}
+
+func (q Question) isOwner(v Verified) bool { return q.isMember(v, q.Owner) }
+
+// isMember reports whether p is an account of the one who answered.
+func (q Question) isMember(v Verified, p writ.Person) bool {
+	return p.Principal().Valid() && slices.Contains(q.Roster[v.member].people(), p)
+}

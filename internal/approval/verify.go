@@ -1,0 +1,125 @@
+package approval
+
+import (
+	"bytes"
+	"encoding/pem"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/hiddeco/sshsig"
+	"golang.org/x/crypto/ssh"
+
+	"github.com/writ-dev/writ"
+)
+
+// Verified is an answer whose proof has been checked against a roster.
+type Verified struct {
+	Statement writ.ApprovalStatement
+	Person    writ.Person // the member's first account, under whichever one they answered
+	Groups    []string
+	Proof     writ.ProofLevel // C or D
+	Key       string          // SHA256 fingerprint of the key, as ssh-keygen prints it
+
+	member int
+	since  time.Time
+}
+
+// Bounds on what is parsed: a statement has about 1 KiB, a signature below 1 KiB.
+const (
+	maxStatement = 16 << 10
+	maxSignature = 8 << 10
+)
+
+// Flags of a FIDO signature (WebAuthn section 6.1, PROTOCOL.u2f of OpenSSH).
+const (
+	flagTouched  = 0x01
+	flagVerified = 0x04
+)
+
+// Verify checks one answer: the statement's form and time, the signature over its bytes, and that the key is on the
+// roster for that very person. Of the approval it reads Statement and Signature only. It does not look at the plan:
+// Bind does. Refusals say approval_form, approval_signature, approver_unknown or approval_expired.
+func Verify(a writ.Approval, roster Roster, now time.Time) (Verified, error) {
+	if len(a.Statement) > maxStatement {
+		return Verified{}, writ.Refuse(writ.ReasonApprovalForm, "the statement is too long")
+	}
+	s, err := writ.ParseApprovalStatement(a.Statement)
+	if err != nil {
+		return Verified{}, writ.Refuse(writ.ReasonApprovalForm, "the statement is not of the closed canonical form")
+	}
+	key, proof, err := verifySignature(a.Statement, a.Signature)
+	if err != nil {
+		return Verified{}, err
+	}
+	i, ok := roster.find(s.Approver)
+	if !ok {
+		return Verified{}, writ.Refuse(writ.ReasonApproverUnknown, "the person is not on the roster")
+	}
+	if !roster[i].holds(key) {
+		return Verified{}, writ.Refuse(writ.ReasonApproverUnknown, "the key is not on the roster for this person")
+	}
+	switch {
+	case now.IsZero() || !now.Before(s.Expires):
+		return Verified{}, writ.Refuse(writ.ReasonApprovalExpired, "the statement has expired")
+	case now.Before(s.NotBefore.Add(-maxSkew)):
+		return Verified{}, writ.Refuse(writ.ReasonApprovalExpired, "the statement does not count yet")
+	}
+	return Verified{Statement: s, Person: roster[i].Person(), Groups: slices.Clone(roster[i].Groups), Proof: proof,
+		Key: ssh.FingerprintSHA256(key), member: i, since: roster[i].Since}, nil
+}
+
+// maxSkew is how far a person's clock may run ahead of the verifier's.
+const maxSkew = 5 * time.Second
+
+// verifySignature returns the key that signed and how strong a proof that is.
+func verifySignature(statement []byte, armored string) (ssh.PublicKey, writ.ProofLevel, error) {
+	bad := func(what string) (ssh.PublicKey, writ.ProofLevel, error) {
+		return nil, "", writ.Refuse(writ.ReasonApprovalSignature, what)
+	}
+	sig, ok := unarmor(armored)
+	if !ok {
+		return bad("it is not exactly one armored SSH signature")
+	}
+	kind := kindOf(sig.PublicKey)
+	switch {
+	case kind == kindNone:
+		return bad("the kind of key cannot approve")
+	case sig.Namespace != Namespace:
+		return bad("it was made for another purpose than " + Namespace)
+	case sig.HashAlgorithm != sshsig.HashSHA512 && sig.HashAlgorithm != sshsig.HashSHA256:
+		return bad("the hash must be sha512 or sha256")
+	case sig.Signature.Format != sig.PublicKey.Type():
+		return bad("the signature's algorithm is not the key's")
+	}
+	proof := writ.ProofD
+	switch rest := sig.Signature.Rest; {
+	case kind == kindPlain && len(rest) != 0, kind == kindHardware && len(rest) != 5: // flags and a 32-bit counter
+		return bad("it is not of the form of its algorithm")
+	case kind == kindHardware && rest[0]&flagTouched == 0:
+		return bad("the security key was not touched")
+	case kind == kindHardware && rest[0]&flagVerified != 0:
+		proof = writ.ProofC
+	}
+	if err := sshsig.Verify(bytes.NewReader(statement), sig, sig.PublicKey, sig.HashAlgorithm, Namespace); err != nil {
+		return bad("the key did not sign this statement")
+	}
+	return sig.PublicKey, proof, nil
+}
+
+// unarmor takes one PEM block without headers and nothing around it.
+func unarmor(armored string) (*sshsig.Signature, bool) {
+	s := strings.TrimSpace(armored)
+	if len(armored) > maxSignature || !strings.HasPrefix(s, "-----BEGIN "+sshsig.PEMType+"-----") {
+		return nil, false
+	}
+	block, rest := pem.Decode([]byte(s))
+	if block == nil || block.Type != sshsig.PEMType || len(block.Headers) != 0 || len(bytes.TrimSpace(rest)) != 0 {
+		return nil, false
+	}
+	sig, err := sshsig.ParseSignature(block.Bytes)
+	if err != nil || !bytes.Equal(sig.Marshal(), block.Bytes) {
+		return nil, false
+	}
+	return sig, true
+}

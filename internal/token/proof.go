@@ -1,0 +1,168 @@
+package token
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	jose "github.com/go-jose/go-jose/v4"
+
+	"github.com/writ-dev/writ/internal/canon"
+	"github.com/writ-dev/writ/internal/ident"
+)
+
+const (
+	proofType = "dpop+jwt" // RFC 9449 section 4.2
+
+	// ProofLife is how long a proof is good after its iat. A checker keeps each accepted jti for ProofLife + ProofSkew.
+	ProofLife = 60 * time.Second
+
+	// ProofSkew is how far ahead of the checker's clock a proof's iat may lie.
+	ProofSkew = 5 * time.Second
+)
+
+// A Proof says what the holder of a key is about to do (RFC 9449 section 4.2).
+type Proof struct {
+	Method          string // HTTP method, upper case
+	URL             string // without query and fragment
+	AccessTokenHash string // AccessTokenHash of the grant that is presented
+}
+
+// WantProof is what a proof must fit. The zero WantProof accepts nothing.
+type WantProof struct {
+	Method     string
+	URL        string // from configuration, never from a Host or forwarded header
+	Token      string // the grant in compact form
+	Thumbprint string // the grant's cnf.jkt
+	Now        time.Time
+	Life       time.Duration // at most ProofLife
+}
+
+type proofHeader struct {
+	Alg string   `json:"alg"`
+	Jwk proofKey `json:"jwk"`
+	Typ string   `json:"typ"`
+}
+
+// proofKey is closed, so a private key ("d") or a symmetric one ("k") does not parse.
+type proofKey struct {
+	Crv string `json:"crv"`
+	Kty string `json:"kty"`
+	X   string `json:"x"`
+	Y   string `json:"y"`
+}
+
+type proofClaims struct {
+	ID       string `json:"jti"`
+	Method   string `json:"htm"`
+	URL      string `json:"htu"`
+	IssuedAt int64  `json:"iat"`
+	Hash     string `json:"ath"`
+}
+
+// AccessTokenHash returns the base64url SHA-256 of a token's text, which a proof carries as ath.
+func AccessTokenHash(compact string) string {
+	sum := sha256.Sum256([]byte(compact))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// Prove signs p with the holder's key. Each proof is good for one presentation, within ProofLife.
+func Prove(key *ecdsa.PrivateKey, p Proof, now time.Time, rand io.Reader) (string, error) {
+	switch {
+	case key == nil || !usable(&key.PublicKey):
+		return "", errors.New("token: a proof needs a P-256 key")
+	case p.Method == "" || p.URL == "" || !IsThumbprint(p.AccessTokenHash):
+		return "", fmt.Errorf("%w: method, URL and the grant's hash must be present", ErrProof)
+	}
+	id, err := ident.Nonce(rand)
+	if err != nil {
+		return "", err
+	}
+	payload, err := canon.Marshal(proofClaims{ID: id, Method: p.Method, URL: p.URL, IssuedAt: now.Unix(), Hash: p.AccessTokenHash})
+	if err != nil {
+		return "", err
+	}
+	return sign(jose.SigningKey{Algorithm: algorithm, Key: key}, proofType, true, payload)
+}
+
+// CheckProof checks a proof and returns its jti, which the caller must never accept twice. Errors wrap ErrProof.
+func CheckProof(compact string, w WantProof) (jti string, err error) {
+	bad := func(what string) (string, error) { return "", fmt.Errorf("%w: %s", ErrProof, what) }
+	if w.Method == "" || w.URL == "" || w.Token == "" || !IsThumbprint(w.Thumbprint) ||
+		w.Now.IsZero() || w.Life <= 0 || w.Life > ProofLife {
+		return bad("nothing is expected here")
+	}
+	head, err := split(compact)
+	if err != nil {
+		return bad("not a compact JWS")
+	}
+	var h proofHeader
+	if err := canon.ParseLoose(head, &h); err != nil {
+		return bad("the header is not exactly alg, jwk and typ, with a public P-256 key")
+	}
+	key, ok := h.Jwk.public()
+	switch {
+	case h.Typ != proofType:
+		return bad("the type must be " + proofType)
+	case !ok:
+		return bad("the key is not a P-256 public key")
+	case !same(Thumbprint(key), w.Thumbprint):
+		return bad("it was made with another key than the grant's")
+	}
+	payload, err := verify(compact, key)
+	if err != nil {
+		return bad("it is not signed with ES256 by the key")
+	}
+	var c proofClaims
+	if err := canon.ParseLoose(payload, &c); err != nil {
+		return bad("the claims are not exactly jti, htm, htu, iat and ath")
+	}
+	at := time.Unix(c.IssuedAt, 0)
+	switch {
+	case c.Method != w.Method:
+		return bad("htm is another method")
+	case c.URL != w.URL:
+		return bad("htu is another URL")
+	case !same(c.Hash, AccessTokenHash(w.Token)):
+		return bad("ath is the hash of another token")
+	case at.After(w.Now.Add(ProofSkew)):
+		return bad("iat lies ahead")
+	case !at.Add(w.Life).After(w.Now):
+		return bad("it is too old")
+	case !isProofID(c.ID):
+		return bad("jti is not 16 to 64 characters of base64url")
+	}
+	return c.ID, nil
+}
+
+func (k proofKey) public() (*ecdsa.PublicKey, bool) {
+	x, errX := base64.RawURLEncoding.Strict().DecodeString(k.X)
+	y, errY := base64.RawURLEncoding.Strict().DecodeString(k.Y)
+	if k.Kty != "EC" || k.Crv != "P-256" || errX != nil || errY != nil || len(x) != 32 || len(y) != 32 {
+		return nil, false
+	}
+	point := append(append([]byte{4}, x...), y...) // SEC 1 section 2.3.3
+	pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), point)
+	return pub, err == nil && usable(pub)
+}
+
+// isProofID bounds what a replay cache has to keep.
+func isProofID(s string) bool {
+	if len(s) < 16 || len(s) > 64 {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
+func same(a, b string) bool { return a != "" && subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
