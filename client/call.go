@@ -1,0 +1,146 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/writ-dev/writ"
+)
+
+const (
+	// maxReply bounds one reply: the largest list of plans is some megabytes.
+	maxReply = 16 << 20
+	// maxBundle bounds an export: a ledger of some hundred thousand entries.
+	maxBundle = 1 << 30
+	// tries of a creating call, and the pause before the second; it doubles.
+	tries = 3
+	pause = 250 * time.Millisecond
+)
+
+// A call is one request that can be sent again.
+type call struct {
+	method, path string
+	query        url.Values
+	header       http.Header
+	body         any // marshalled as JSON; json.RawMessage goes as it is
+	creates      bool
+}
+
+// do sends c and decodes the reply into to.
+func (c *Client) do(ctx context.Context, k call, to any) error {
+	resp, err := c.send(ctx, k)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	b, err := bounded(resp.Body, maxReply)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, to); err != nil {
+		return fmt.Errorf("%w: the reply to %s %s is not of the expected form: %w", writ.ErrUnavailable, k.method, k.path, err)
+	}
+	return nil
+}
+
+// send returns the response of a call that succeeded; the caller closes its body. A creating call is tried again, under
+// the same key, when it may have got lost.
+func (c *Client) send(ctx context.Context, k call) (*http.Response, error) {
+	var body []byte
+	if k.body != nil {
+		var err error
+		if body, err = json.Marshal(k.body); err != nil {
+			return nil, fmt.Errorf("%w: %w", writ.ErrInvalid, err)
+		}
+	}
+	header := k.header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	if k.creates {
+		header.Set("Idempotency-Key", rand.Text()) // 26 characters, 128 random bits
+	}
+	wait := pause
+	for n := 1; ; n++ {
+		resp, err := c.once(ctx, k, header, body)
+		if err == nil {
+			return resp, nil
+		}
+		again, ok := errors.AsType[*lostError](err)
+		if !k.creates || !ok || n == tries || ctx.Err() != nil {
+			return nil, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(max(wait, again.after)):
+			wait *= 2
+		}
+	}
+}
+
+// A lostError is a failure after which the same call may succeed: nothing was answered, or the server said so.
+type lostError struct {
+	cause error
+	after time.Duration
+}
+
+func (e *lostError) Error() string { return e.cause.Error() }
+func (e *lostError) Unwrap() error { return e.cause }
+
+func (c *Client) once(ctx context.Context, k call, header http.Header, body []byte) (*http.Response, error) {
+	u := *c.base
+	u.Path += k.path
+	u.RawQuery = k.query.Encode()
+	var reader io.Reader
+	if k.body != nil {
+		reader = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, k.method, u.String(), reader)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", writ.ErrInvalid, err)
+	}
+	req.Header = header.Clone()
+	if k.body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if req.Header.Get("Accept") == "" {
+		req.Header.Set("Accept", "application/json")
+	}
+	if c.token != nil {
+		token, err := c.token(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("%w: token: %w", writ.ErrUnknownUser, err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, &lostError{cause: fmt.Errorf("%w: %w", writ.ErrUnavailable, err)}
+	}
+	if resp.StatusCode/100 == 2 {
+		return resp, nil
+	}
+	defer resp.Body.Close()
+	return nil, refusal(resp)
+}
+
+// bounded reads all of r, and refuses more than limit bytes.
+func bounded(r io.Reader, limit int64) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r, limit+1))
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: the reply broke off: %w", writ.ErrUnavailable, err)
+	case int64(len(b)) > limit:
+		return nil, fmt.Errorf("%w: the reply has more than %d bytes", writ.ErrUnavailable, limit)
+	}
+	return b, nil
+}

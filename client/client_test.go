@@ -1,0 +1,285 @@
+package client_test
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/client"
+)
+
+// values of the root's closed types are compared by ==.
+var same = cmp.Options{
+	cmp.Comparer(func(a, b writ.Value) bool { return a == b }),
+	cmp.Comparer(func(a, b writ.Digest) bool { return a == b }),
+	cmp.Comparer(func(a, b writ.Commitment) bool { return a == b }),
+}
+
+func all[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
+	t.Helper()
+	var found []T
+	for v, err := range seq {
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, v)
+	}
+	return found
+}
+
+func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
+	f := &fake{states: []writ.PlanState{writ.PlanWaiting}, runs: []writ.RunState{writ.RunRunning}}
+	c := start(t, f, nil)
+	ctx := t.Context()
+	plan, run, reading := f.plan(writ.PlanWaiting), f.run(writ.RunRunning), f.reading()
+	with := writ.Parameters{"name": writ.String("api")}
+	for _, call := range []struct {
+		do   func() (any, error)
+		want any
+		call string
+	}{
+		{func() (any, error) { return all(t, c.Playbooks(ctx, "payments")), nil }, []writ.PlaybookSummary{{PlaybookRef: plan.Playbook, Title: "Roll back", Tier: writ.T2}}, "playbooks payments"},
+		{func() (any, error) { p, err := c.Playbook(ctx, "rollback"); return p.Text, err }, "words", "playbook rollback"},
+		{func() (any, error) { i, err := c.Incident(ctx, incident); return i.ID, err }, incident, "incident " + string(incident)},
+		{func() (any, error) {
+			return all(t, c.Incidents(ctx, writ.IncidentFilter{State: writ.IncidentOpen, Service: "payments", Limit: 7})), nil
+		}, []writ.Incident{{ID: incident, OpenedAt: at}}, "incidents open payments 7"},
+		{func() (any, error) {
+			e, b, err := c.Observe(ctx, incident, "kubernetes/workload.status", "kubernetes://prod-eu1", with)
+			return []any{e, string(b)}, err
+		}, []any{reading, "ready 6"}, fmt.Sprintf("observe %s kubernetes/workload.status kubernetes://prod-eu1 %v", incident, with)},
+		{func() (any, error) { e, b, err := c.Evidence(ctx, evidence); return []any{e, string(b)}, err }, []any{reading, "ready 6"}, "evidence " + string(evidence)},
+		{func() (any, error) {
+			return c.Propose(ctx, writ.Ask{Incident: incident, Playbook: "rollback", Parameters: plan.Parameters, Evidence: []writ.EvidenceID{evidence}, Because: "errors"})
+		}, f.plan(writ.PlanPlanning), fmt.Sprintf("propose %s rollback %v [%s] errors", incident, plan.Parameters, evidence)},
+		{func() (any, error) { return c.Plan(ctx, planID) }, plan, "plan " + string(planID) + " 0s"},
+		{func() (any, error) { return c.Withdraw(ctx, planID, "wrong") }, f.plan(writ.PlanWithdrawn), "withdraw " + string(planID) + " wrong"},
+		{func() (any, error) { return c.Approve(ctx, planID, digest, []byte("{}"), "sig", "yes") }, f.plan(writ.PlanGranted), "answer " + string(planID) + " {} sig yes"},
+		{func() (any, error) { return c.Run(ctx, runID) }, run, "run " + string(runID) + " 0s"},
+		{func() (any, error) {
+			return all(t, c.Runs(ctx, writ.RunFilter{State: writ.RunRunning, Incident: incident, Plan: planID})), nil
+		}, []writ.RunStatus{run}, fmt.Sprintf("runs running %s %s 50", incident, planID)},
+		{func() (any, error) { return c.Stop(ctx, runID, "wrong") }, run, "stop " + string(runID) + " wrong"},
+		{func() (any, error) { return c.Freeze(ctx, writ.FreezeService, "payments", "drill") }, f.freeze(), "freeze service payments drill"},
+		{func() (any, error) { return nil, c.Unfreeze(ctx, freezeID, "over") }, nil, "unfreeze " + string(freezeID) + " over"},
+		{func() (any, error) { return all(t, c.Freezes(ctx)), nil }, []writ.Freeze{f.freeze()}, "freezes"},
+		{func() (any, error) { return c.Status(ctx) }, writ.Status{Version: "test", LedgerSize: 7, Policy: digest}, "status"},
+		{func() (any, error) { e, n, err := c.Entries(ctx, 3, 9); return []any{e, string(n)}, err }, []any{[]writ.Entry{{Index: 3, Leaf: []byte("leaf")}}, "note"}, "entries 3 9"},
+		{func() (any, error) { b, err := c.Export(ctx, incident); return string(b), err }, "bundle\x00", "export " + string(incident)},
+	} {
+		got, err := call.do()
+		if err != nil {
+			t.Errorf("%s: %v", call.call, err)
+			continue
+		}
+		if d := cmp.Diff(call.want, got, same); d != "" {
+			t.Errorf("%s: %s", call.call, d)
+		}
+		if calls := f.log(); calls[len(calls)-1] != call.call {
+			t.Errorf("the control plane saw %q, want %q", calls[len(calls)-1], call.call)
+		}
+	}
+	if len(f.keys) != 4 {
+		t.Errorf("%d idempotency keys for 4 creating calls", len(f.keys))
+	}
+}
+
+func TestAListIsReadPageByPageAndOnlyAsFarAsNeeded(t *testing.T) {
+	f := &fake{}
+	c := start(t, f, nil)
+	if got := len(all(t, c.Plans(t.Context(), writ.PlanFilter{State: writ.PlanWaiting, Incident: incident, Limit: 2}))); got != 6 {
+		t.Errorf("%d plans of 3 pages", got)
+	}
+	want := []string{"", "second", "third"}
+	for i, call := range f.log() {
+		if call != fmt.Sprintf("plans waiting %s 2 %s", incident, want[i]) {
+			t.Errorf("call %d: %q", i, call)
+		}
+	}
+	f.calls = nil
+	for range c.Plans(t.Context(), writ.PlanFilter{}) {
+		break
+	}
+	if len(f.log()) != 1 {
+		t.Errorf("calls for one plan: %v", f.log())
+	}
+	f.errs = []error{nil, writ.ErrConflict}
+	var errs int
+	for _, err := range c.Plans(t.Context(), writ.PlanFilter{}) {
+		if err != nil {
+			errs++
+		}
+	}
+	if errs != 1 {
+		t.Errorf("%d errors from a list whose second page fails", errs)
+	}
+}
+
+func TestRefusalsKeepKindCodeDetailAndHint(t *testing.T) {
+	for _, kind := range []error{writ.ErrInvalid, writ.ErrNotFound, writ.ErrUnknownUser, writ.ErrDenied, writ.ErrConflict,
+		writ.ErrStale, writ.ErrFrozen, writ.ErrBusy, writ.ErrUnavailable} {
+		f := &fake{errs: []error{&writ.Refusal{Code: writ.ReasonParameterBound, Detail: "replicas must be at least 3", Hint: "replicas=3", Kind: kind}}}
+		_, err := start(t, f, nil).Plan(t.Context(), planID)
+		r, ok := errors.AsType[*writ.Refusal](err)
+		if !ok || !errors.Is(err, kind) || r.Code != writ.ReasonParameterBound || r.Detail != "replicas must be at least 3" || r.Hint != "replicas=3" {
+			t.Errorf("%v became %#v", kind, err)
+		}
+	}
+	f := &fake{errs: []error{errors.New("boom")}}
+	_, err := start(t, f, nil).Plan(t.Context(), planID)
+	if errors.Is(err, writ.ErrUnavailable) || errors.Is(err, writ.ErrDenied) || writ.ReasonOf(err) != "internal" {
+		t.Errorf("a failure inside the server became %v", err)
+	}
+}
+
+func TestAnApprovalOfAnotherPlanIsStale(t *testing.T) {
+	f := &fake{states: []writ.PlanState{writ.PlanWaiting}}
+	_, err := start(t, f, nil).Approve(t.Context(), planID, writ.DigestOf([]byte("as it was")), []byte("{}"), "sig", "")
+	if !errors.Is(err, writ.ErrStale) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := start(t, f, nil).Approve(t.Context(), planID, writ.Digest{}, []byte("{}"), "sig", ""); !errors.Is(err, writ.ErrInvalid) {
+		t.Errorf("without a digest: %v", err)
+	}
+}
+
+func TestACreatingCallThatGotLostIsRepeatedUnderTheSameKey(t *testing.T) {
+	f := &fake{errs: []error{writ.ErrUnavailable}}
+	lost := 1
+	c := start(t, f, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h.ServeHTTP(httptest.NewRecorder(), r.Clone(context.WithoutCancel(r.Context())))
+			if lost--; lost >= 0 {
+				panic(http.ErrAbortHandler) // the answer never arrives
+			}
+			w.WriteHeader(201)
+			fmt.Fprintf(w, `{"id":%q,"incident":%q,"playbook":{"name":"x","version":1,"digest":%q},"members_to_come":[1.5]}`, planID, incident, digest)
+		})
+	})
+	p, err := c.Propose(t.Context(), writ.Ask{Incident: incident, Playbook: "rollback"})
+	if err != nil || p.ID != planID {
+		t.Errorf("got %v, %v", p, err)
+	}
+	if len(f.log()) != 2 || len(f.keys) != 1 {
+		t.Errorf("%d calls with %d keys", len(f.log()), len(f.keys))
+	}
+}
+
+func TestARefusedCreatingCallIsNotRepeated(t *testing.T) {
+	f := &fake{errs: []error{writ.ErrDenied}}
+	if _, err := start(t, f, nil).Freeze(t.Context(), writ.FreezeAll, "", "drill"); !errors.Is(err, writ.ErrDenied) || len(f.log()) != 1 {
+		t.Errorf("%v after %d calls", err, len(f.log()))
+	}
+}
+
+func TestWaitPlanAsksUntilTheStateMovedOn(t *testing.T) {
+	f := &fake{states: []writ.PlanState{writ.PlanPlanning, writ.PlanWaiting, writ.PlanWaiting, writ.PlanDone}}
+	c := start(t, f, nil)
+	p, err := c.WaitPlan(t.Context(), planID, writ.PlanPlanning)
+	if err != nil || p.State != writ.PlanWaiting {
+		t.Errorf("while planning: %v %v", p.State, err)
+	}
+	f.errs = []error{writ.ErrUnavailable} // lost once
+	p, err = c.WaitPlan(t.Context(), planID)
+	if err != nil || p.State != writ.PlanDone {
+		t.Errorf("to its end: %v %v", p.State, err)
+	}
+	calls := f.log()
+	if calls[0] != "plan "+string(planID)+" 0s" || calls[1] != "plan "+string(planID)+" 20s" {
+		t.Errorf("calls %v", calls)
+	}
+}
+
+func TestWaitRunEndsWithTheRunOrTheContext(t *testing.T) {
+	f := &fake{runs: []writ.RunState{writ.RunGranted, writ.RunUncertain}}
+	c := start(t, f, nil)
+	if r, err := c.WaitRun(t.Context(), runID); err != nil || r.State != writ.RunUncertain {
+		t.Errorf("%v %v", r.State, err)
+	}
+	f.runs = []writ.RunState{writ.RunRunning}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := c.WaitRun(ctx, runID); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	f.errs = []error{writ.ErrNotFound}
+	if _, err := c.WaitRun(t.Context(), runID); !errors.Is(err, writ.ErrNotFound) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTokensAreNotSentInTheClearNorToAnotherServer(t *testing.T) {
+	for _, bad := range []string{"http://writ.corp.example", "writ.corp.example", "", "ftp://x", "https://user:pw@writ.corp.example", "https://x?y=z"} {
+		if _, err := client.New(bad, client.Config{}); !errors.Is(err, writ.ErrInvalid) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	var leaked string
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { leaked = "yes " + r.Header.Get("Authorization") }))
+	defer other.Close()
+	c := start(t, &fake{}, func(http.Handler) http.Handler { return http.RedirectHandler(other.URL, http.StatusTemporaryRedirect) })
+	if _, err := c.Status(t.Context()); err == nil || leaked != "" {
+		t.Errorf("followed a redirect: %v, %s", err, leaked)
+	}
+}
+
+func TestTheServersCertificateIsChecked(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Write([]byte(`{"version":"x","policy":"` + digest.String() + `"}`))
+	}))
+	defer s.Close()
+	s.Config.ErrorLog = nil
+	pool := x509.NewCertPool()
+	pool.AddCert(s.Certificate())
+	c, err := client.New(s.URL, client.Config{RootCAs: pool})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st, err := c.Status(t.Context()); err != nil || st.Version != "x" {
+		t.Errorf("with its root: %v", err)
+	}
+	if c, _ = client.New(s.URL, client.Config{}); true {
+		if _, err := c.Status(t.Context()); !errors.Is(err, writ.ErrUnavailable) {
+			t.Errorf("without its root: %v", err)
+		}
+	}
+}
+
+func TestAnAnswerOfSomethingElseIsNotTakenForWrits(t *testing.T) {
+	for name, h := range map[string]http.HandlerFunc{
+		"a proxy's page": func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>\x1b[31mno", http.StatusForbidden) },
+		"not JSON":       func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("hello")) },
+		"a broken answer": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "99")
+			w.Write([]byte("{"))
+		},
+	} {
+		c := start(t, &fake{}, func(http.Handler) http.Handler { return h })
+		if _, err := c.Status(t.Context()); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestAnAlertIsHandedIn(t *testing.T) {
+	f := &fake{}
+	c := start(t, f, func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			r.Header.Set("Authorization", "Bearer source")
+			h.ServeHTTP(w, r)
+		})
+	})
+	i, err := c.Alert(t.Context(), []byte(`{"version":"4","groupKey":"k","status":"firing","alerts":[{"status":"firing","startsAt":"2026-11-22T03:00:00Z","fingerprint":"a1"}],"truncatedAlerts":0.5}`))
+	if err != nil || i.ID != incident || i.GroupKey != "k" {
+		t.Errorf("%v %v", i, err)
+	}
+}

@@ -1,0 +1,105 @@
+package api
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/canon"
+)
+
+const (
+	// MaxBody bounds a request: a proposal is some kilobytes, a webhook of 500 alerts some hundred.
+	MaxBody = 1 << 20
+	// bodyTime is how long a caller may take to send a body.
+	bodyTime = 10 * time.Second
+	// answerTime bounds waiting and answering: the longest wait and time to write.
+	answerTime = maxWait + 25*time.Second
+)
+
+// read takes the body off the wire, within size and time, and puts it back for huma. The read deadline is lifted
+// afterwards: net/http would otherwise cancel a call that waits for a runner when it passes.
+func (d *door) read(w http.ResponseWriter, r *http.Request, form bodyForm) ([]byte, error) {
+	wire := http.NewResponseController(w)
+	// Recorders and some middleware have no deadlines; the server's own then apply.
+	_ = wire.SetWriteDeadline(d.Now().Add(answerTime))
+	if form == noBody {
+		r.Body = http.NoBody
+		return nil, nil
+	}
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/json" {
+		p := &Problem{Status: http.StatusUnsupportedMediaType, Code: writ.ReasonForm, Retry: retryNever, Detail: "the body must be application/json"}
+		return nil, p.complete(r.Context())
+	}
+	_ = wire.SetReadDeadline(d.Now().Add(bodyTime))
+	b, err := readBody(w, r, MaxBody)
+	_ = wire.SetReadDeadline(time.Time{})
+	if err != nil {
+		return nil, err
+	}
+	if form == strict {
+		if err := canon.Check(b); err != nil {
+			return nil, &writ.Refusal{Code: writ.ReasonForm, Detail: "the body is " + err.Error(), Kind: writ.ErrInvalid}
+		}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(b))
+	return b, nil
+}
+
+// readBody reads at most limit bytes; more is a problem of its own status.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
+	b, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if _, large := errors.AsType[*http.MaxBytesError](err); large {
+		p := &Problem{Status: http.StatusRequestEntityTooLarge, Code: writ.ReasonTooLarge, Retry: retryNever,
+			Detail: fmt.Sprintf("a body has at most %d bytes", limit)}
+		return nil, p.complete(r.Context())
+	}
+	if err != nil {
+		return nil, &writ.Refusal{Code: writ.ReasonForm, Detail: "the body ended early or came too slowly", Kind: writ.ErrInvalid}
+	}
+	return b, nil
+}
+
+// strictJSON replaces huma's JSON format. The guard has checked that all readers agree on the bytes; here the members
+// must be those of the type, in exactly their spelling, since encoding/json would also take "Reason" for "reason".
+var strictJSON = huma.Format{
+	Marshal: huma.DefaultJSONFormat.Marshal,
+	Unmarshal: func(data []byte, v any) error {
+		if err := json.Unmarshal(data, v); err != nil {
+			return err
+		}
+		return exactNames(data, reflect.TypeOf(v))
+	},
+}
+
+// exactNames looks at the members of the body itself: requests have no structs inside.
+func exactNames(data []byte, t reflect.Type) error {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	var given map[string]json.RawMessage
+	if err := json.Unmarshal(data, &given); err != nil {
+		return err
+	}
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		delete(given, name)
+	}
+	for name := range given {
+		return fmt.Errorf("unknown member %q", writ.Printable(name, 40))
+	}
+	return nil
+}

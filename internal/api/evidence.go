@@ -1,0 +1,61 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/writ-dev/writ"
+)
+
+type observeIn struct {
+	Body struct {
+		Incident writ.IncidentID    `json:"incident"`
+		Reader   writ.OperationName `json:"reader" doc:"a reader of a connector, such as kubernetes/workload.status"`
+		Target   writ.Location      `json:"target" doc:"plane and target, such as kubernetes://prod-eu1"`
+		With     writ.Parameters    `json:"with,omitempty" maxProperties:"64"`
+	} `nameHint:"ReadingRequest"`
+}
+
+// A Reading is evidence with its bytes, which a connector has redacted.
+type Reading struct {
+	writ.Evidence
+	Bytes []byte `json:"bytes"`
+}
+
+type observeOut struct {
+	Location string `header:"Location"`
+	Body     Reading
+}
+
+type evidenceIn struct {
+	ID string `path:"id"`
+}
+
+type evidenceOut struct{ Body Reading }
+
+func (d *door) registerEvidence() {
+	register(d, call{id: "observe", method: http.MethodPost, path: "/v1/evidence", kinds: askers, creates: true,
+		body: strict, status: http.StatusCreated, summary: "Have a runner read one observation; waits up to 20 s"},
+		func(ctx context.Context, by writ.Principal, in *observeIn) (*observeOut, error) {
+			b := in.Body
+			e, bytes, err := d.Readings.Observe(ctx, by, b.Incident, b.Reader, b.Target, b.With)
+			return &observeOut{"/v1/evidence/" + string(e.ID), reading(e, bytes)}, err
+		})
+	register(d, call{id: "get-evidence", method: http.MethodGet, path: "/v1/evidence/{id}", kinds: askers,
+		summary: "One reading with its bytes"},
+		func(ctx context.Context, by writ.Principal, in *evidenceIn) (*evidenceOut, error) {
+			id, err := writ.ParseEvidenceID(in.ID)
+			if err != nil {
+				return nil, err
+			}
+			e, bytes, err := d.Readings.Evidence(ctx, by, id)
+			return &evidenceOut{reading(e, bytes)}, err
+		})
+}
+
+func reading(e writ.Evidence, b []byte) Reading {
+	if b == nil {
+		b = []byte{}
+	}
+	return Reading{e, b}
+}

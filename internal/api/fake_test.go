@@ -1,0 +1,297 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/api"
+)
+
+const (
+	ulid     = "01JDB4A2Q7N5S3J8E6X0F4G1MB"
+	planID   = writ.PlanID("pln_" + ulid)
+	runID    = writ.RunID("run_" + ulid)
+	incident = writ.IncidentID("inc_" + ulid)
+	evidence = writ.EvidenceID("ev_" + ulid)
+	freezeID = writ.FreezeID("frz_" + ulid)
+)
+
+var (
+	digest = writ.DigestOf([]byte("plan"))
+	at     = time.Date(2026, 11, 22, 3, 11, 0, 0, time.UTC)
+	agent  = writ.Principal{Kind: writ.KindAgent, Iss: "https://idp.example", Sub: "repair"}
+	human  = writ.Principal{Kind: writ.KindHuman, Iss: "https://idp.example", Sub: "u-4821"}
+	source = writ.Principal{Kind: writ.KindService, Iss: "https://idp.example", Sub: "alertmanager"}
+)
+
+// fake is a control plane that answers with fixed objects and remembers what it was asked.
+type fake struct {
+	mu       sync.Mutex
+	calls    []string
+	denied   []string
+	err      error         // answered to everything, if set
+	slow     time.Duration // how long Observe takes
+	panics   bool
+	group    writ.AlertGroup
+	ask      writ.Ask
+	wait     time.Duration
+	events   []writ.Event
+	kept     map[string]*keptCall
+	playbook writ.PlaybookRef
+}
+
+type keptCall struct {
+	call   writ.Digest
+	answer []byte
+	done   bool
+}
+
+func newFake() *fake {
+	return &fake{kept: map[string]*keptCall{}, playbook: writ.PlaybookRef{Name: "rollback-deployment", Version: 5, Digest: writ.DigestOf([]byte("playbook"))}}
+}
+
+func (f *fake) called(what string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, what)
+	return f.err
+}
+
+func (f *fake) count(what string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	n := 0
+	for _, c := range f.calls {
+		if c == what {
+			n++
+		}
+	}
+	return n
+}
+
+func (f *fake) plan() writ.PlanStatus {
+	return writ.PlanStatus{ID: planID, Incident: incident, State: writ.PlanWaiting, Service: "payments", Environment: "prod",
+		Playbook: f.playbook, Parameters: writ.Parameters{"replicas": writ.Int(3)}, Requester: agent, Digest: digest, CreatedAt: at, ExpiresAt: at.Add(time.Hour)}
+}
+
+func (f *fake) run() writ.RunStatus {
+	return writ.RunStatus{Run: writ.Run{ID: runID, Plan: planID, Incident: incident, Grant: "gnt_" + ulid, Runner: "spiffe://corp.example/runner/prod-eu1", State: writ.RunRunning}, Title: "Roll back"}
+}
+
+func (f *fake) reading() writ.Evidence {
+	return writ.Evidence{ID: evidence, Incident: incident, AskedBy: agent, Reader: "spiffe://corp.example/runner/prod-eu1",
+		Query: writ.Query{Reader: "kubernetes/workload.status", Target: "kubernetes://prod-eu1"}, At: at,
+		Commitment: writ.Commit([32]byte{1}, "evidence", nil), Facts: writ.Observation{"ready": writ.Int(6)}}
+}
+
+func (f *fake) freeze() writ.Freeze {
+	return writ.Freeze{ID: freezeID, Scope: writ.FreezeAll, Reason: "because", By: human, At: at}
+}
+
+func (f *fake) Playbooks(context.Context, writ.Principal, string) ([]writ.PlaybookSummary, error) {
+	return []writ.PlaybookSummary{{PlaybookRef: f.playbook, Title: "Roll back", Owner: "payments", Plane: "kubernetes", Tier: writ.T1}}, f.called("playbooks")
+}
+
+func (f *fake) Playbook(context.Context, writ.Principal, string) (writ.PlaybookText, error) {
+	return writ.PlaybookText{PlaybookSummary: writ.PlaybookSummary{PlaybookRef: f.playbook, Tier: writ.T1}, Text: "…"}, f.called("playbook")
+}
+
+func (f *fake) Observe(ctx context.Context, _ writ.Principal, _ writ.IncidentID, _ writ.OperationName, _ writ.Location, _ writ.Parameters) (writ.Evidence, []byte, error) {
+	select {
+	case <-ctx.Done():
+		return writ.Evidence{}, nil, ctx.Err()
+	case <-time.After(f.slow):
+	}
+	return f.reading(), []byte("ready 6"), f.called("observe")
+}
+
+func (f *fake) Evidence(context.Context, writ.Principal, writ.EvidenceID) (writ.Evidence, []byte, error) {
+	return f.reading(), []byte("ready 6"), f.called("evidence")
+}
+
+func (f *fake) Propose(_ context.Context, _ writ.Principal, ask writ.Ask) (writ.PlanStatus, error) {
+	if f.panics {
+		panic("in propose")
+	}
+	f.ask = ask
+	return f.plan(), f.called("propose")
+}
+
+func (f *fake) Plan(_ context.Context, _ writ.Principal, _ writ.PlanID, wait time.Duration) (writ.PlanStatus, error) {
+	f.wait = wait
+	return f.plan(), f.called("plan")
+}
+
+func (f *fake) Plans(_ context.Context, _ writ.Principal, q writ.PlanFilter) ([]writ.PlanStatus, string, error) {
+	return []writ.PlanStatus{f.plan()}, "more", f.called(fmt.Sprintf("plans %s %s %d %s", q.State, q.Incident, q.Limit, q.Cursor))
+}
+
+func (f *fake) Withdraw(context.Context, writ.Principal, writ.PlanID, string) (writ.PlanStatus, error) {
+	return f.plan(), f.called("withdraw")
+}
+
+func (f *fake) Answer(_ context.Context, _ writ.Principal, _ writ.PlanID, statement []byte, signature, reason string) (writ.PlanStatus, error) {
+	return f.plan(), f.called(fmt.Sprintf("answer %s %s %s", statement, signature, reason))
+}
+
+func (f *fake) Run(_ context.Context, _ writ.Principal, _ writ.RunID, wait time.Duration) (writ.RunStatus, error) {
+	f.wait = wait
+	return f.run(), f.called("run")
+}
+
+func (f *fake) Runs(context.Context, writ.Principal, writ.RunFilter) ([]writ.RunStatus, string, error) {
+	return nil, "", f.called("runs")
+}
+
+func (f *fake) Stop(context.Context, writ.Principal, writ.RunID, string) (writ.RunStatus, error) {
+	return f.run(), f.called("stop")
+}
+
+func (f *fake) Incidents(context.Context, writ.Principal, writ.IncidentFilter) ([]writ.Incident, string, error) {
+	return []writ.Incident{{ID: incident}}, "", f.called("incidents")
+}
+
+func (f *fake) Incident(context.Context, writ.Principal, writ.IncidentID) (writ.IncidentStatus, error) {
+	return writ.IncidentStatus{Incident: writ.Incident{ID: incident}}, f.called("incident")
+}
+
+func (f *fake) Alert(_ context.Context, _ writ.Principal, g writ.AlertGroup) (writ.Incident, error) {
+	f.group = g
+	return writ.Incident{ID: incident, GroupKey: g.GroupKey}, f.called("alert")
+}
+
+func (f *fake) Freeze(context.Context, writ.Principal, writ.FreezeScope, string, string) (writ.Freeze, error) {
+	return f.freeze(), f.called("freeze")
+}
+
+func (f *fake) Unfreeze(context.Context, writ.Principal, writ.FreezeID, string) (writ.Freeze, error) {
+	return f.freeze(), f.called("unfreeze")
+}
+
+func (f *fake) Freezes(context.Context, writ.Principal) ([]writ.Freeze, error) {
+	return []writ.Freeze{f.freeze()}, f.called("freezes")
+}
+
+func (f *fake) Events(_ context.Context, _ writ.Principal, from int64, limit int, _ writ.IncidentID) ([]writ.Event, error) {
+	err := f.called(fmt.Sprintf("events %d", from))
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var found []writ.Event
+	for _, e := range f.events {
+		if e.Index >= from && len(found) < limit {
+			found = append(found, e)
+		}
+	}
+	return found, err
+}
+
+func (f *fake) Entries(context.Context, writ.Principal, int64, int) ([]writ.Entry, []byte, error) {
+	return []writ.Entry{{Index: 7, Leaf: []byte("leaf")}}, []byte("note"), f.called("entries")
+}
+
+func (f *fake) Export(context.Context, writ.Principal, writ.IncidentID) ([]byte, error) {
+	return []byte("bundle"), f.called("export")
+}
+
+func (f *fake) Status(context.Context, writ.Principal) (writ.Status, error) {
+	return writ.Status{Version: "test", Policy: digest}, f.called("status")
+}
+
+func (f *fake) Denied(_ context.Context, what string, by writ.Principal, reason writ.Reason, plan writ.PlanID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.denied = append(f.denied, fmt.Sprintf("%s %s %s %s", what, by, reason, plan))
+}
+
+func (f *fake) Begin(_ context.Context, by writ.Principal, key string, call writ.Digest) ([]byte, bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	k := f.kept[by.String()+key]
+	switch {
+	case k == nil:
+		f.kept[by.String()+key] = &keptCall{call: call}
+		return nil, false, nil
+	case !k.call.Equal(call):
+		return nil, false, &writ.Refusal{Code: writ.ReasonIdempotency, Detail: "this key was used for another call", Kind: writ.ErrInvalid}
+	case !k.done:
+		return nil, false, writ.ErrBusy
+	}
+	return k.answer, true, nil
+}
+
+func (f *fake) Finish(_ context.Context, by writ.Principal, key string, status int, answer []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if status/100 != 2 {
+		delete(f.kept, by.String()+key)
+		return nil
+	}
+	f.kept[by.String()+key].answer, f.kept[by.String()+key].done = answer, true
+	return nil
+}
+
+// Principal takes the words agent, human and source for tokens.
+func (f *fake) Principal(_ context.Context, r *http.Request) (writ.Principal, error) {
+	switch r.Header.Get("Authorization") {
+	case "Bearer agent":
+		return agent, nil
+	case "Bearer human":
+		return human, nil
+	case "Bearer source":
+		return source, nil
+	}
+	return writ.Principal{}, writ.ErrUnknownUser
+}
+
+func config(f *fake) api.Config {
+	return api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Incidents: f, Alerts: f, Freezes: f,
+		Ledger: f, Overview: f, Idempotency: f, Denials: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now}
+}
+
+func handler(t testing.TB, f *fake) http.Handler {
+	t.Helper()
+	h, err := api.Handler(config(f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// request is one call: headers are "Name: value" lines.
+func request(h http.Handler, who, method, path, body string, headers ...string) *httptest.ResponseRecorder {
+	var b io.Reader
+	if body != "" {
+		b = strings.NewReader(body)
+	}
+	r := httptest.NewRequest(method, path, b)
+	if who != "" {
+		r.Header.Set("Authorization", "Bearer "+who)
+	}
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, line := range headers {
+		name, value, _ := strings.Cut(line, ": ")
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func logged(f *fake) (api.Config, *bytes.Buffer) {
+	var b bytes.Buffer
+	c := config(f)
+	c.Log = slog.New(slog.NewTextHandler(&b, nil))
+	return c, &b
+}

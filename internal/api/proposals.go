@@ -1,0 +1,43 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/writ-dev/writ"
+)
+
+// maxText bounds the text that one caller writes for others to read, in characters: a claim that is longer is not read
+// at 3 am.
+const maxText = 4096
+
+type proposeIn struct {
+	Body struct {
+		Incident   writ.IncidentID   `json:"incident"`
+		Playbook   string            `json:"playbook" maxLength:"253"`
+		Parameters writ.Parameters   `json:"parameters,omitempty" maxProperties:"64"`
+		Evidence   []writ.EvidenceID `json:"evidence,omitempty" maxItems:"50" nullable:"false"`
+		Because    string            `json:"because,omitempty" maxLength:"4096" doc:"the claim; shown to people as unverified"`
+	} `nameHint:"ProposalRequest"`
+}
+
+type proposeOut struct {
+	Location string `header:"Location"`
+	ETag     string `header:"ETag" doc:"the plan digest, once there is one"`
+	Body     writ.PlanStatus
+}
+
+func (d *door) registerProposals() {
+	register(d, call{id: "propose", method: http.MethodPost, path: "/v1/proposals", kinds: askers, creates: true,
+		body: strict, status: http.StatusCreated, summary: "Ask for one repair; the answer is a plan to follow"},
+		func(ctx context.Context, by writ.Principal, in *proposeIn) (*proposeOut, error) {
+			b := in.Body
+			if !writ.IsName(b.Playbook) {
+				return nil, notName("playbook")
+			}
+			p, err := d.Proposals.Propose(ctx, by, writ.Ask{
+				Incident: b.Incident, Playbook: b.Playbook, Parameters: b.Parameters, Evidence: b.Evidence, Because: b.Because,
+			})
+			return &proposeOut{"/v1/plans/" + string(p.ID), etag(p.Digest), p}, err
+		})
+}

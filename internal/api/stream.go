@@ -1,0 +1,105 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/writ-dev/writ"
+)
+
+const eventStream = "text/event-stream"
+
+const (
+	// pollTime is how often a stream asks for new events: a person does not notice a second.
+	pollTime = time.Second
+	// quietTime is how long a stream may say nothing before it sends a comment, so that proxies keep it open.
+	quietTime = 15 * time.Second
+	// streamLife ends a stream, so that its caller is authenticated anew; clients resume by Last-Event-ID.
+	streamLife = 10 * time.Minute
+	// streamBatch is how many events are asked for at once.
+	streamBatch = 200
+	// writeTime is how long a slow client may take for one write.
+	writeTime = 30 * time.Second
+)
+
+// A query is whose events are streamed, and from where.
+type query struct {
+	by       writ.Principal
+	from     int64
+	incident writ.IncidentID
+}
+
+// stream sends events (HTML Standard section 9.2, server-sent events) until the client leaves, the ledger cannot be
+// read or streamLife is over. Nothing is lost between two streams: id is the ledger index.
+func (d *door) stream(c huma.Context, q query, events []writ.Event) {
+	r, w := humago.Unwrap(c)
+	ctx, cancel := context.WithTimeout(r.Context(), streamLife)
+	defer cancel()
+	w.Header().Set("Content-Type", eventStream)
+	w.Header().Set("X-Accel-Buffering", "no") // else nginx holds events back
+	s := &sender{w: w, wire: http.NewResponseController(w), now: d.Now}
+	poll := time.NewTicker(pollTime)
+	defer poll.Stop()
+	quiet := time.NewTicker(quietTime)
+	defer quiet.Stop()
+	if s.send(": writ\nretry: 2000\n\n") != nil {
+		return
+	}
+	for {
+		for _, e := range events {
+			if s.event(e) != nil {
+				return
+			}
+			q.from = e.Index + 1
+			quiet.Reset(quietTime)
+		}
+		if len(events) < streamBatch {
+			select {
+			case <-ctx.Done():
+				return
+			case <-quiet.C:
+				if s.send(": quiet\n\n") != nil {
+					return
+				}
+			case <-poll.C:
+			}
+		}
+		var err error
+		events, err = d.Ledger.Events(ctx, q.by, q.from, streamBatch, q.incident)
+		if err != nil {
+			if ctx.Err() == nil {
+				d.failed(ctx, err)
+			}
+			return
+		}
+	}
+}
+
+// A sender writes and flushes one piece at a time.
+type sender struct {
+	w    http.ResponseWriter
+	wire *http.ResponseController
+	now  func() time.Time
+}
+
+func (s *sender) send(text string) error {
+	_ = s.wire.SetWriteDeadline(s.now().Add(writeTime)) // not all writers have deadlines
+	if _, err := s.w.Write([]byte(text)); err != nil {
+		return err
+	}
+	return s.wire.Flush()
+}
+
+func (s *sender) event(e writ.Event) error {
+	data, err := json.Marshal(e) // one line: JSON escapes line ends
+	if err != nil {
+		return err
+	}
+	return s.send(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", e.Index, e.Kind, data))
+}
