@@ -1,0 +1,183 @@
+package mcp
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/writ-dev/writ"
+)
+
+// text is an answer of lines, cut in the middle when it is too long: the first line, the state, and the last, the next
+// step, always stay.
+func text(lines ...string) *mcp.CallToolResult {
+	return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: fit(lines)}}}
+}
+
+func fit(lines []string) string {
+	all := strings.Join(lines, "\n")
+	if utf8.RuneCountInString(all) <= MaxAnswer || len(lines) < 2 {
+		return cut(all, MaxAnswer)
+	}
+	first, last := cut(lines[0], 400), cut(lines[len(lines)-1], 400)
+	room := MaxAnswer - utf8.RuneCountInString(first) - utf8.RuneCountInString(last) - len("\n… cut …\n")
+	return first + "\n" + cut(strings.Join(lines[1:len(lines)-1], "\n"), room-1) + "\n… cut …\n" + last
+}
+
+func cut(s string, limit int) string {
+	if utf8.RuneCountInString(s) <= limit {
+		return s
+	}
+	return string([]rune(s)[:max(limit, 0)])
+}
+
+// refused turns an error into an answer that the model can act on. Errors that are no refusals tell nothing about the
+// inside.
+func (d door) refused(err error) *mcp.CallToolResult {
+	r, ok := errors.AsType[*writ.Refusal](err)
+	var out *mcp.CallToolResult
+	switch {
+	case ok:
+		lines := []string{"DENIED " + string(r.Code)}
+		if errors.Is(err, writ.ErrUnavailable) || errors.Is(err, writ.ErrBusy) {
+			lines[0] = "NOT NOW " + string(r.Code)
+		}
+		if r.Detail != "" {
+			lines = append(lines, shown(r.Detail, 500))
+		}
+		next := "Next: correct the call, or choose another step. Repeating it unchanged gives the same answer."
+		if r.Hint != "" {
+			next = "Next: " + shown(r.Hint, 300)
+		}
+		out = text(append(lines, next)...)
+	case errors.Is(err, writ.ErrInvalid):
+		out = text("DENIED form", shown(err.Error(), 500), "Next: correct the call.")
+	default:
+		d.Log.Error("a tool call failed", "error", err)
+		out = text("NOT NOW unavailable", "Writ could not answer; nothing was changed.", "Next: try again in a minute.")
+	}
+	out.IsError = true
+	return out
+}
+
+// shown makes text from elsewhere safe to read, keeping line breaks.
+func shown(s string, limit int) string {
+	lines := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
+	for i := range lines {
+		lines[i] = writ.Printable(lines[i], limit)
+	}
+	return cut(strings.Join(lines, "\n"), limit)
+}
+
+// planAnswer tells what became of a plan.
+func (d door) planAnswer(p writ.PlanStatus) *mcp.CallToolResult {
+	get := fmt.Sprintf(`Next: get_plan(plan_id="%s", wait_seconds=20).`, p.ID)
+	title := p.Title
+	if title == "" {
+		title = p.Playbook.Name + " on " + p.Service
+	}
+	title = shown(title, 300)
+	var lines []string
+	switch p.State {
+	case writ.PlanPlanning:
+		lines = []string{"PLANNING " + string(p.ID), "A runner is working out the exact calls from live state. Nothing has been changed.", get}
+	case writ.PlanWaiting:
+		lines = []string{
+			fmt.Sprintf("WAITING_FOR_APPROVAL %s (expires %s)", p.ID, p.ExpiresAt.Format("15:04Z")),
+			fmt.Sprintf("%s. Needs %s.", title, needs(p.Needs)),
+			"A person decides outside this conversation; you cannot approve." + d.page(p.ID),
+			get + " Do not propose the same plan again.",
+		}
+	case writ.PlanGranted:
+		lines = []string{
+			fmt.Sprintf("RUNNING %s as %s", p.ID, p.Run), title + ".",
+			fmt.Sprintf(`Next: get_run(run_id="%s", wait_seconds=20).`, p.Run),
+		}
+	case writ.PlanDone:
+		lines = []string{fmt.Sprintf("RUN_ENDED %s", p.ID), title + ".", fmt.Sprintf(`Next: get_run(run_id="%s") tells the verified outcome.`, p.Run)}
+	default:
+		lines = []string{fmt.Sprintf("%s %s: %s", strings.ToUpper(string(p.State)), p.ID, p.Reason)}
+		if p.Detail != "" {
+			lines = append(lines, shown(p.Detail, 500))
+		}
+		next := "Next: nothing was changed. Read fresh evidence before you propose anything else."
+		if p.Hint != "" {
+			next = "Next: " + shown(p.Hint, 300)
+		}
+		lines = append(lines, next)
+	}
+	out := text(lines...)
+	known := map[string]any{"plan": p.ID, "state": p.State}
+	if p.Reason != "" {
+		known["reason"] = p.Reason
+	}
+	if p.Run != "" {
+		known["run"] = p.Run
+	}
+	out.StructuredContent = known
+	return out
+}
+
+func (d door) page(id writ.PlanID) string {
+	if d.PageURL == "" {
+		return ""
+	}
+	return " Page: " + d.PageURL + "/plans/" + string(id)
+}
+
+func needs(r writ.Requirements) string {
+	var out []string
+	for _, g := range []string{"owner", "oncall"} {
+		if n := r.Approvals[g]; n > 0 {
+			out = append(out, fmt.Sprintf("%d approval(s) by %s", n, g))
+		}
+	}
+	if len(out) == 0 {
+		return "a person"
+	}
+	return strings.Join(out, " and ")
+}
+
+// runAnswer tells how far a run is.
+func runAnswer(r writ.RunStatus) *mcp.CallToolResult {
+	alive := 0
+	for _, l := range r.Leases {
+		if !l.Dead() {
+			alive++
+		}
+	}
+	state := strings.ToUpper(string(r.State))
+	if r.Reason != "" {
+		state += " (" + string(r.Reason) + ")"
+	}
+	lines := []string{state + " " + string(r.ID), shown(r.Title, 300)}
+	for _, e := range r.Events[max(0, len(r.Events)-8):] {
+		lines = append(lines, e.Time.Format("15:04:05Z ")+shown(e.Summary, 160))
+	}
+	next := fmt.Sprintf(`Next: get_run(run_id="%s", wait_seconds=20).`, r.ID)
+	switch {
+	case r.State == writ.RunSucceeded:
+		next = "Next: nothing; Writ verified the repair itself."
+	case r.State == writ.RunUncertain:
+		next = "Next: nothing. A person has to look at the target; do not propose repairs of the same object."
+	case r.State.Final():
+		next = "Next: read fresh evidence; this repair did not hold."
+	}
+	if r.State.Final() && alive > 0 {
+		next += fmt.Sprintf(" %d credential(s) of the run are being proven dead.", alive)
+	}
+	out := text(append(lines, next)...)
+	known := map[string]any{"run": r.ID, "plan": r.Plan, "state": r.State, "leases_alive": alive}
+	if r.Reason != "" {
+		known["reason"] = r.Reason
+	}
+	out.StructuredContent = known
+	return out
+}
+
+func sortedNames(o writ.Observation) []string { return slices.Sorted(maps.Keys(o)) }

@@ -1,0 +1,131 @@
+// Package mcp is the agents' door: the tools of Writ over the Model Context Protocol, streamable HTTP, without
+// sessions. It is a resource server only. Nothing reachable from it approves, freezes or issues anything: the
+// interfaces below are all that it is given.
+//
+// Every answer is plain text of at most MaxAnswer characters that begins with the state and ends with the next step;
+// no answer holds a grant, a credential or another agent's plan.
+package mcp
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/auth"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	"github.com/modelcontextprotocol/go-sdk/oauthex"
+
+	"github.com/writ-dev/writ"
+)
+
+// Path is where the door stands, and PathMetadata its protected resource metadata (RFC 9728).
+const (
+	Path         = "/mcp"
+	PathMetadata = "/.well-known/oauth-protected-resource/mcp"
+)
+
+// Limits of the door.
+const (
+	MaxAnswer = 2000             // characters: weak clients cut or drop longer results
+	maxBody   = 256 << 10        // bytes of a request: parameters are flat scalars
+	maxWait   = 20 * time.Second // agents never wait longer on a held connection
+)
+
+// An Authenticator finds out who sends a request, or returns writ.ErrUnknownUser.
+type Authenticator interface {
+	Principal(ctx context.Context, r *http.Request) (writ.Principal, error)
+}
+
+// Playbooks are those that the caller may ask for; an empty service means any.
+type Playbooks interface {
+	Playbooks(ctx context.Context, by writ.Principal, service string) ([]writ.PlaybookSummary, error)
+	Playbook(ctx context.Context, by writ.Principal, name string) (writ.PlaybookText, error)
+}
+
+// Diagnosis is what an agent may look at.
+type Diagnosis interface {
+	Incidents(ctx context.Context, by writ.Principal, f writ.IncidentFilter) (incidents []writ.Incident, next string, err error)
+	Observe(ctx context.Context, by writ.Principal, incident writ.IncidentID, reader writ.OperationName, target writ.Location, with writ.Parameters) (writ.Evidence, []byte, error)
+}
+
+// Proposer takes an agent's asks and tells it what became of them. There is no call that approves.
+type Proposer interface {
+	Propose(ctx context.Context, by writ.Principal, ask writ.Ask) (writ.PlanStatus, error)
+	Plan(ctx context.Context, by writ.Principal, id writ.PlanID, wait time.Duration) (writ.PlanStatus, error)
+	Withdraw(ctx context.Context, by writ.Principal, id writ.PlanID, because string) (writ.PlanStatus, error)
+}
+
+// Runs are the executions of the caller's own plans.
+type Runs interface {
+	Run(ctx context.Context, by writ.Principal, id writ.RunID, wait time.Duration) (writ.RunStatus, error)
+	Stop(ctx context.Context, by writ.Principal, id writ.RunID, because string) (writ.RunStatus, error)
+}
+
+// Config is what Handler needs. All members are required but Issuers and PageURL.
+type Config struct {
+	Authenticator Authenticator
+	Playbooks     Playbooks
+	Diagnosis     Diagnosis
+	Proposer      Proposer
+	Runs          Runs
+	ExternalURL   string   // of the server, without a trailing slash
+	PageURL       string   // where people read plans; empty when there are no pages
+	Issuers       []string // authorization servers, for the metadata
+	Version       string
+	Log           *slog.Logger
+}
+
+// Handler serves Path and PathMetadata.
+func Handler(c Config) http.Handler {
+	d := door{c}
+	server := mcp.NewServer(&mcp.Implementation{Name: "writ", Title: "Writ", Version: c.Version}, &mcp.ServerOptions{
+		Instructions: "Writ repairs production on your behalf, within policy. Read evidence, then propose one playbook for one incident and cite the evidence. " +
+			"A plan runs by itself once policy, or people whom policy asks, have approved it. You cannot approve, and you never hold credentials.",
+		Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
+	})
+	d.addTools(server)
+	stream := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{
+		Stateless: true, JSONResponse: true, MaxRequestBodyBytes: maxBody,
+	})
+	guard := auth.RequireBearerToken(d.verify, &auth.RequireBearerTokenOptions{
+		ResourceMetadataURL:    c.ExternalURL + PathMetadata,
+		AllowMissingExpiration: true, // the authenticator has checked the expiry itself, more strictly
+	})
+	mux := http.NewServeMux()
+	mux.Handle(Path, guard(stream))
+	mux.Handle(PathMetadata, auth.ProtectedResourceMetadataHandler(&oauthex.ProtectedResourceMetadata{
+		Resource: c.ExternalURL + Path, AuthorizationServers: c.Issuers, BearerMethodsSupported: []string{"header"},
+		ResourceName: "Writ, the agents' door",
+	}))
+	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+type door struct{ Config }
+
+// principalKey is where verify leaves the caller in a TokenInfo.
+const principalKey = "principal"
+
+// verify hands the whole request to the authenticator; the bearer token is part of it.
+func (d door) verify(ctx context.Context, _ string, r *http.Request) (*auth.TokenInfo, error) {
+	p, err := d.Authenticator.Principal(ctx, r)
+	switch {
+	case errors.Is(err, writ.ErrUnknownUser):
+		return nil, auth.ErrInvalidToken
+	case err != nil:
+		return nil, err
+	case p.Kind != writ.KindAgent && p.Kind != writ.KindHuman:
+		return nil, auth.ErrInvalidToken
+	}
+	return &auth.TokenInfo{UserID: p.Iss + " " + p.Sub, Extra: map[string]any{principalKey: p}}, nil
+}
+
+// caller returns who sent a tool call. Without a verified caller it returns nobody, whom every use case refuses.
+func caller(r *mcp.CallToolRequest) writ.Principal {
+	if r.Extra == nil || r.Extra.TokenInfo == nil {
+		return writ.Principal{}
+	}
+	p, _ := r.Extra.TokenInfo.Extra[principalKey].(writ.Principal)
+	return p
+}
