@@ -1,0 +1,78 @@
+package policy
+
+import "github.com/writ-dev/writ/internal/policy/cedarx"
+
+// A fact of the context: its name and type as the schema must declare them, and its value, if it is there.
+type contextFact struct {
+	name     cedarx.Name
+	kind     string
+	optional bool
+	get      func(*Facts) cedarx.Value // nil when absent
+}
+
+// contextFacts is the closed list. The loader refuses a schema that differs from it in any name, type or optionality.
+var contextFacts = []contextFact{
+	truth("registered", func(f *Facts) bool { return f.Registered }),
+	truth("incidentOpen", func(f *Facts) bool { return f.IncidentOpen }),
+	optional("severity", func(f *Facts) *int { return f.Severity }),
+	number("tier", func(f *Facts) int { return f.Tier }),
+	number("tierProof", func(f *Facts) int { return f.TierProof }),
+	{name: "planes", kind: "Set<Plane>", get: func(f *Facts) cedarx.Value { return uidSet(typePlane, f.Planes) }},
+	truth("undo", func(f *Facts) bool { return f.Undo }),
+	truth("certified", func(f *Facts) bool { return f.Certified }),
+	optional("targets", func(f *Facts) *int { return f.Targets }),
+	optional("permille", func(f *Facts) *int { return f.Permille }),
+	truth("cluster", func(f *Facts) bool { return f.Cluster }),
+	optional("concurrent", func(f *Facts) *int { return f.Concurrent }),
+	optional("previousRuns", func(f *Facts) *int { return f.PreviousRuns }),
+	optional("failures", func(f *Facts) *int { return f.Failures }),
+	optional("sameFixRepeated", func(f *Facts) *int { return f.SameFixRepeated }),
+	optional("planesAfter", func(f *Facts) *int { return f.PlanesAfter }),
+	truth("newPlane", func(f *Facts) bool { return f.NewPlane }),
+	number("evidenceCount", func(f *Facts) int { return f.EvidenceCount }),
+	truth("evidenceFresh", func(f *Facts) bool { return f.EvidenceFresh }),
+	optional("evidenceAgeSeconds", func(f *Facts) *int { return f.EvidenceAgeSeconds }),
+	truth("tainted", func(f *Facts) bool { return f.Tainted }),
+	truth("selfDiagnosed", func(f *Facts) bool { return f.SelfDiagnosed }),
+	number("approvalsOwner", func(f *Facts) int { return f.ApprovalsOwner }),
+	number("approvalsOncall", func(f *Facts) int { return f.ApprovalsOncall }),
+	number("proof", func(f *Facts) int { return f.Proof }),
+	{name: "now", kind: "Long", get: func(f *Facts) cedarx.Value { return cedarx.Long(f.Now) }},
+	{name: "changeFreezeUntil", kind: "Long", optional: true, get: func(f *Facts) cedarx.Value {
+		if f.ChangeFreezeUntil == nil {
+			return nil
+		}
+		return cedarx.Long(*f.ChangeFreezeUntil)
+	}},
+	optional("ttl", func(f *Facts) *int { return f.TTL }),
+	optional("maxObjects", func(f *Facts) *int { return f.MaxObjects }),
+	optional("maxPermille", func(f *Facts) *int { return f.MaxPermille }),
+}
+
+func truth(name cedarx.Name, get func(*Facts) bool) contextFact {
+	return contextFact{name: name, kind: "Bool", get: func(f *Facts) cedarx.Value { return cedarx.Bool(get(f)) }}
+}
+
+func number(name cedarx.Name, get func(*Facts) int) contextFact {
+	return contextFact{name: name, kind: "Long", get: func(f *Facts) cedarx.Value { return cedarx.Long(int64(get(f))) }}
+}
+
+func optional(name cedarx.Name, get func(*Facts) *int) contextFact {
+	return contextFact{name: name, kind: "Long", optional: true, get: func(f *Facts) cedarx.Value {
+		if n := get(f); n != nil {
+			return cedarx.Long(int64(*n))
+		}
+		return nil
+	}}
+}
+
+// context converts the facts. Absent facts are absent members.
+func (f *Facts) context() cedarx.Record {
+	m := make(cedarx.Members, len(contextFacts))
+	for i := range contextFacts {
+		if v := contextFacts[i].get(f); v != nil {
+			m[contextFacts[i].name] = v
+		}
+	}
+	return cedarx.NewRecord(m)
+}

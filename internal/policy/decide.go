@@ -1,0 +1,95 @@
+package policy
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/policy/cedarx"
+)
+
+// A Request is one ask. The playbook's action and each operation are decided on their own, and the worst answer
+// counts. At least one of them must be there, and whatever writes is always asked for as part of a playbook: rules and
+// raises of tiers.yaml that name the playbook would otherwise not see it.
+type Request struct {
+	Playbook   string   // name; empty only when nothing but readings are asked for
+	Operations []string // of the steps, or readers, or ObserveEvidence; duplicates are decided once
+	Facts      Facts
+}
+
+// Decide answers a request. It never fails: whatever cannot be decided is denied. ID, Plan, PlanDigest, Phase, Step
+// and At are left to the caller. Facts holds what the rules saw, after tiers.yaml; deciding those facts again under
+// the same bundle gives the same answer byte for byte.
+func (b *Bundle) Decide(q Request) writ.Decision {
+	if b == nil {
+		return writ.Decision{
+			Verdict: writ.Deny, Reason: writ.ReasonNoGrantRule, Because: []string{"No policy is loaded."},
+			Facts: json.RawMessage("{}"), Engine: cedarx.Engine,
+		}
+	}
+	return b.decide(q, (*shelf).find)
+}
+
+// decide takes how policies are found, so that a test can compare the index with a search of all.
+func (b *Bundle) decide(q Request, find func(*shelf, cedarx.Entity) []*cedarx.Policy) writ.Decision {
+	f := q.Facts
+	d := writ.Decision{Policy: b.digest, Engine: cedarx.Engine, Facts: json.RawMessage("{}")}
+	if err := f.check(); err != nil {
+		return invalid(d, err)
+	}
+	f.Tier = int(b.tiers.of(writ.Tier(f.Tier), q.Playbook, &f))
+	f.TierProof = b.tiers.proof[f.Tier].Strength()
+	facts, err := f.canonical()
+	if err != nil {
+		return invalid(d, err)
+	}
+	d.Facts = facts
+	e := evaluator{bundle: b, find: find, facts: &f, principal: f.principalEntity(), service: f.serviceEntity()}
+	for _, entity := range []cedarx.Entity{e.principal, e.service} {
+		if err := b.schema.CheckEntity(entity); err != nil {
+			return invalid(d, err)
+		}
+	}
+	for _, p := range f.Planes {
+		if !slices.Contains(b.schema.Enum(typePlane), p) {
+			return invalid(d, errUnknownPlane)
+		}
+	}
+	e.context = f.context()
+	actions := make([]string, 0, 1+len(q.Operations))
+	if q.Playbook != "" {
+		actions = append(actions, PlaybookAction(q.Playbook))
+	}
+	for _, o := range q.Operations {
+		if !slices.Contains(actions, o) {
+			actions = append(actions, o)
+		}
+	}
+	if len(actions) == 0 || q.Playbook == "" && slices.ContainsFunc(actions, b.index.writes) {
+		return invalid(d, errNoAction)
+	}
+	var worst answer
+	for i, a := range actions {
+		if got := e.action(a); i == 0 {
+			worst = got
+		} else {
+			worst = worst.join(got)
+		}
+	}
+	return b.write(d, worst)
+}
+
+// write fills the decision from the joined answer.
+func (b *Bundle) write(d writ.Decision, a answer) writ.Decision {
+	d.Verdict, d.Reason, d.Policies, d.Errors, d.Requirements = a.verdict, a.reason, a.policies, a.errors, a.requirements
+	for _, id := range a.because {
+		d.Because = append(d.Because, b.rules[id].Reason)
+	}
+	return d
+}
+
+func invalid(d writ.Decision, err error) writ.Decision {
+	d.Verdict, d.Reason = writ.Deny, writ.ReasonInvalidRequest
+	d.Because = []string{writ.Printable(err.Error(), maxReason)}
+	return d
+}

@@ -1,0 +1,178 @@
+package policy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/canon"
+	"github.com/writ-dev/writ/internal/policy/cedarx"
+)
+
+// Facts are all that policy may know of one ask. Every one of them is computed by Writ: nothing that an agent sends
+// becomes a fact, except the names that it asks about. The JSON form names each fact as the policies do, and is what
+// a decision records and a replay reads.
+//
+// A pointer is nil when the fact could not be computed; it is then absent, and policies are written so that absence
+// denies. The one exception is ChangeFreezeUntil, where nil means that the calendar declares no freeze: a caller that
+// cannot read the calendar must not decide at all.
+type Facts struct {
+	// Who asks: the authenticated token and the registration.
+	Principal  writ.Principal `json:"principal"`
+	Registered bool           `json:"registered"` // an agent with a registration, a person on the roster
+	Team       string         `json:"team,omitempty"`
+	Roles      []string       `json:"roles,omitempty"` // agents only; sorted
+	Suspended  bool           `json:"suspended"`
+	Oncall     bool           `json:"oncall"`         // people only: the roster's group of those on call
+	Owner      writ.Person    `json:"owner,omitzero"` // the human who answers for the agent; recorded, not seen by rules
+
+	// About what: the alert source and the service catalogue.
+	Incident     writ.IncidentID `json:"incident"`
+	IncidentOpen bool            `json:"incidentOpen"`
+	Severity     *int            `json:"severity,omitempty"` // 1, the worst, to 4
+	Service      string          `json:"service"`
+	OwningTeam   string          `json:"owningTeam"`
+	Env          string          `json:"env"` // dev, staging or prod
+	Stateful     bool            `json:"stateful"`
+
+	// What it would do: the runner's plan against live inventory, the signed catalogue and the published playbooks.
+	Tier      int      `json:"tier"`   // the highest of playbook and steps; tiers.yaml may raise it, nothing lowers it
+	Planes    []string `json:"planes"` // kinds of control plane that the plan writes to; sorted
+	Undo      bool     `json:"undo"`   // every step has an inverse
+	Certified bool     `json:"certified"`
+	Targets   *int     `json:"targets,omitempty"`  // objects written
+	Permille  *int     `json:"permille,omitempty"` // of the service's ready capacity that may be unavailable at once
+	Cluster   bool     `json:"cluster"`            // it reaches beyond one service
+
+	// What else is going on: counted from the ledger inside the transaction that decides, keyed by Writ's own incident
+	// and service ids, never by a session of the caller. The plan that is decided does not count itself.
+	Concurrent      *int `json:"concurrent,omitempty"`      // runs in flight on the service
+	PreviousRuns    *int `json:"previousRuns,omitempty"`    // in this incident
+	Failures        *int `json:"failures,omitempty"`        // of those, how many did not succeed
+	SameFixRepeated *int `json:"sameFixRepeated,omitempty"` // how often this playbook already ran in this incident
+	PlanesAfter     *int `json:"planesAfter,omitempty"`     // kinds of control plane touched in this incident, this plan included
+	NewPlane        bool `json:"newPlane"`                  // this plan touches one that the incident has not touched
+
+	// What it rests on: Writ's own readings.
+	EvidenceCount      int  `json:"evidenceCount"`
+	EvidenceFresh      bool `json:"evidenceFresh"`                // all cited readings are younger than the limit
+	EvidenceAgeSeconds *int `json:"evidenceAgeSeconds,omitempty"` // of the oldest cited reading
+	Tainted            bool `json:"tainted"`                      // a parameter was seen only in text that others can write
+	SelfDiagnosed      bool `json:"selfDiagnosed"`                // the requester, or its lineage, asked for the evidence
+
+	// Who has agreed: verified approvals of this plan digest under this policy digest, each human once, in one group.
+	// At T4 an approval without the typed confirmation is not counted.
+	ApprovalsOwner  int `json:"approvalsOwner"`
+	ApprovalsOncall int `json:"approvalsOncall"`
+	Proof           int `json:"proof"` // the weakest that counted, by writ.ProofLevel.Strength; 0 when nobody did
+
+	// When, and how much: the server's clock, the change calendar, and the request after clamping.
+	Now               int64  `json:"now"` // seconds since the Unix epoch
+	ChangeFreezeUntil *int64 `json:"changeFreezeUntil,omitempty"`
+	TTL               *int   `json:"ttl,omitempty"` // seconds of grant asked for
+	MaxObjects        *int   `json:"maxObjects,omitempty"`
+	MaxPermille       *int   `json:"maxPermille,omitempty"`
+
+	// TierProof is the proof that tiers.yaml demands at Tier. Decide sets it; what a caller puts there is ignored.
+	TierProof int `json:"tierProof"`
+}
+
+// maxNames bounds lists of roles and planes: both are closed vocabularies of a handful.
+const maxNames = 16
+
+// check refuses facts that no schema could describe. Vocabularies are checked with the entities.
+func (f *Facts) check() error {
+	bad := func(what string) error { return fmt.Errorf("%w: facts: %s", writ.ErrInvalid, what) }
+	switch {
+	case !f.Principal.Valid() || strings.ContainsRune(f.Principal.Iss, '|'):
+		return bad("principal is incomplete")
+	case f.Principal.Kind != writ.KindAgent && f.Principal.Kind != writ.KindHuman:
+		return bad("only agents and people ask")
+	case f.Service == "" || f.OwningTeam == "":
+		return bad("service or owning team is missing")
+	case !writ.Tier(f.Tier).Valid():
+		return bad("tier is 0 to 4")
+	case f.Severity != nil && (*f.Severity < writ.SeverityMin || *f.Severity > writ.SeverityMax):
+		return bad("severity is 1 to 4")
+	case f.Proof < 0 || f.Proof > writ.ProofA.Strength():
+		return bad("proof is 0 to 4")
+	case len(f.Roles) > maxNames || len(f.Planes) > maxNames || !slices.IsSorted(f.Roles) || !slices.IsSorted(f.Planes):
+		return bad("roles and planes are short sorted lists")
+	case f.Now <= 0:
+		return bad("now is missing")
+	}
+	for _, n := range f.numbers() {
+		if n < 0 || n > canon.MaxInt {
+			return bad("a number is negative or too large")
+		}
+	}
+	return nil
+}
+
+// numbers returns every number that is there.
+func (f *Facts) numbers() []int64 {
+	out := make([]int64, 0, 24)
+	out = append(out, f.Now, int64(f.EvidenceCount), int64(f.ApprovalsOwner), int64(f.ApprovalsOncall))
+	if f.ChangeFreezeUntil != nil {
+		out = append(out, *f.ChangeFreezeUntil)
+	}
+	for _, p := range [...]*int{
+		f.Targets, f.Permille, f.Concurrent, f.PreviousRuns, f.Failures, f.SameFixRepeated, f.PlanesAfter,
+		f.EvidenceAgeSeconds, f.TTL, f.MaxObjects, f.MaxPermille,
+	} {
+		if p != nil {
+			out = append(out, int64(*p))
+		}
+	}
+	return out
+}
+
+// Entity types, as the schema names them.
+const (
+	typeAgent   = "Agent"
+	typeHuman   = "Human"
+	typeService = "Service"
+	typeTeam    = "Team"
+	typeEnv     = "Env"
+	typeRole    = "Role"
+	typePlane   = "Plane"
+)
+
+// principalUID names the asker by issuer and subject: the same subject from two issuers is two principals. No issuer
+// contains the bar, so two pairs never share a name.
+func (f *Facts) principalUID() cedarx.UID {
+	kind := typeAgent
+	if f.Principal.Kind == writ.KindHuman {
+		kind = typeHuman
+	}
+	return cedarx.NewUID(kind, f.Principal.Iss+"|"+f.Principal.Sub)
+}
+
+func (f *Facts) principalEntity() cedarx.Entity {
+	var attributes cedarx.Members
+	if f.Principal.Kind == writ.KindHuman {
+		attributes = cedarx.Members{"oncall": cedarx.Bool(f.Oncall)}
+	} else {
+		attributes = cedarx.Members{"roles": uidSet(typeRole, f.Roles), "suspended": cedarx.Bool(f.Suspended)}
+	}
+	if f.Team == "" {
+		return cedarx.NewEntity(f.principalUID(), cedarx.NewRecord(attributes))
+	}
+	return cedarx.NewEntity(f.principalUID(), cedarx.NewRecord(attributes), cedarx.NewUID(typeTeam, f.Team))
+}
+
+func (f *Facts) serviceEntity() cedarx.Entity {
+	team := cedarx.NewUID(typeTeam, f.OwningTeam)
+	return cedarx.NewEntity(cedarx.NewUID(typeService, f.Service), cedarx.NewRecord(cedarx.Members{
+		"env": cedarx.NewUID(typeEnv, f.Env), "owner": team, "stateful": cedarx.Bool(f.Stateful),
+	}), team)
+}
+
+func uidSet(kind string, ids []string) cedarx.Value {
+	values := make([]cedarx.Value, len(ids))
+	for i, id := range ids {
+		values[i] = cedarx.NewUID(kind, id)
+	}
+	return cedarx.SetOf(values...)
+}
