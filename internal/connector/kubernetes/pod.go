@@ -1,0 +1,51 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/writ-dev/writ"
+)
+
+// recreators are the controllers that make a deleted pod again, and where they count what they want and have.
+var recreators = map[string]struct{ want, have, ready []string }{
+	"replicaset":  {[]string{"spec", "replicas"}, []string{"status", "replicas"}, []string{"status", "readyReplicas"}},
+	"statefulset": {[]string{"spec", "replicas"}, []string{"status", "replicas"}, []string{"status", "readyReplicas"}},
+	"daemonset":   {[]string{"status", "desiredNumberScheduled"}, []string{"status", "currentNumberScheduled"}, []string{"status", "numberReady"}},
+}
+
+// deletePod deletes a pod whose controller makes it again.
+func deletePod(ctx context.Context, c *Connector, p place, o object, _ writ.Parameters) (change, error) {
+	ref, above, err := c.controller(ctx, o)
+	if err != nil {
+		if code := writ.ReasonOf(err); code == writ.ReasonNoInverse || code == writ.ReasonNoObject {
+			err = writ.Refuse(writ.ReasonNoInverse, fmt.Sprintf("nothing makes %s again: it has no controller that does", p))
+		}
+		return change{}, err
+	}
+	counts, ok := recreators[ref.kind.name]
+	if !ok || above.has("metadata", "deletionTimestamp") {
+		return change{}, writ.Refuse(writ.ReasonNoInverse, fmt.Sprintf("%s does not make %s again", ref, p))
+	}
+	if want, have := above.num(0, counts.want...), above.num(0, counts.have...); want < 1 || have > want {
+		return change{}, writ.Refuse(writ.ReasonNoInverse, fmt.Sprintf("%s has %d pods and wants %d: it would not make this one again", ref, have, want))
+	}
+	blast := writ.Blast{Replicas: 1}
+	if isReady(o) {
+		blast.Permille = permille(1, max(1, above.num(0, counts.ready...)))
+	}
+	return change{title: "Delete", blast: blast, undo: fmt.Sprintf("%s makes the pod again by itself", ref)}, nil
+}
+
+// isReady reports a pod's or node's Ready condition.
+func isReady(o object) bool { return condition(o, "Ready") }
+
+// condition reports whether a condition of o is "True".
+func condition(o object, name string) bool {
+	for _, c := range objects(o.list("status", "conditions")) {
+		if c.str("type") == name {
+			return c.str("status") == "True"
+		}
+	}
+	return false
+}

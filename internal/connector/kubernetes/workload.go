@@ -1,0 +1,99 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/writ-dev/writ"
+)
+
+// restartAnnotation is the one that kubectl uses, so that people and tools recognise a restart.
+const restartAnnotation = "kubectl.kubernetes.io/restartedAt"
+
+// restart stamps the pod template, which makes the workload's controller replace every pod.
+func restart(_ context.Context, c *Connector, p place, o object, _ writ.Parameters) (change, error) {
+	if o.truth("spec", "paused") {
+		return change{}, writ.Refuse(writ.ReasonNoChange, fmt.Sprintf("%s is paused: nothing rolls out until it is resumed", p))
+	}
+	blast := rolloutBlast(p.kind, o)
+	o.set(c.now().UTC().Format(time.RFC3339), "spec", "template", "metadata", "annotations", restartAnnotation)
+	return change{after: o, title: "Restart", blast: blast, undo: asBefore(p, o)}, nil
+}
+
+// scale sets the number of replicas.
+func scale(_ context.Context, _ *Connector, p place, o object, with writ.Parameters) (change, error) {
+	want, _ := with["replicas"].Int64()
+	have := o.num(1, "spec", "replicas")
+	if want == have {
+		return change{}, writ.Refuse(writ.ReasonNoChange, fmt.Sprintf("%s has %d replicas already", p, have))
+	}
+	ready := o.num(0, "status", "readyReplicas")
+	blast := writ.Blast{Replicas: int(max(want-have, have-want)), Permille: permille(ready-want, ready)}
+	o.set(number(want), "spec", "replicas")
+	return change{
+		after: o, title: "Scale", detail: fmt.Sprintf(" from %d to %d replicas", have, want), blast: blast,
+		undo: fmt.Sprintf("Scale %s back to %d replicas", p.titled(), have),
+	}, nil
+}
+
+// resources are the parameters of setResources and where their values stand in a container.
+var resources = []struct{ param, list, name string }{
+	{"cpu_request", "requests", "cpu"}, {"cpu_limit", "limits", "cpu"}, {"memory_request", "requests", "memory"}, {"memory_limit", "limits", "memory"},
+}
+
+// setResources sets requests and limits of one container; those not named stay.
+func setResources(_ context.Context, _ *Connector, p place, o object, with writ.Parameters) (change, error) {
+	blast := rolloutBlast(p.kind, o)
+	name, _ := with["container"].Str()
+	var box object
+	for _, c := range objects(o.list("spec", "template", "spec", "containers")) {
+		if c.name() == name || c.str("name") == name {
+			box = c
+		}
+	}
+	if box == nil {
+		return change{}, writ.Refuse(writ.ReasonNoObject, fmt.Sprintf("%s has no container %q", p, name))
+	}
+	asked, changed := false, false
+	for _, r := range resources {
+		text, ok := with[r.param].Str()
+		if !ok {
+			continue
+		}
+		q, err := resource.ParseQuantity(text)
+		if err != nil {
+			return change{}, writ.Refuse(writ.ReasonParameterBound, fmt.Sprintf("%s is no quantity of Kubernetes, such as 250m or 512Mi", r.param))
+		}
+		asked = true
+		if old, err := resource.ParseQuantity(box.str("resources", r.list, r.name)); err == nil && old.Cmp(q) == 0 {
+			continue
+		}
+		changed = true
+		box.set(q.String(), "resources", r.list, r.name)
+	}
+	switch {
+	case !asked:
+		return change{}, writ.Refuse(writ.ReasonMissingParameter, "one of cpu_request, cpu_limit, memory_request and memory_limit must be given")
+	case !changed:
+		return change{}, writ.Refuse(writ.ReasonNoChange, fmt.Sprintf("container %s of %s has these resources already", name, p))
+	}
+	for _, r := range []string{"cpu", "memory"} {
+		request, err1 := resource.ParseQuantity(box.str("resources", "requests", r))
+		limit, err2 := resource.ParseQuantity(box.str("resources", "limits", r))
+		if err1 == nil && err2 == nil && request.Cmp(limit) > 0 {
+			return change{}, &writ.Refusal{
+				Code: writ.ReasonParameterBound, Detail: fmt.Sprintf("container %s would request more %s than it may use", name, r),
+				Hint: fmt.Sprintf("the limit is %s", limit.String()),
+			}
+		}
+	}
+	return change{after: o, title: "Set resources of container " + name + " of", blast: blast, undo: asBefore(p, o)}, nil
+}
+
+// asBefore is the title of an inverse that puts the whole object back.
+func asBefore(p place, o object) string {
+	return fmt.Sprintf("Put %s back as it was at version %s", p.titled(), o.version())
+}
