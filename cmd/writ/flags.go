@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"crypto/x509"
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/client"
+	"github.com/writ-dev/writ/internal/config"
+)
+
+// flags is a flag set whose complaints are usage errors, and which takes flags after arguments too.
+type flags struct {
+	*flag.FlagSet
+	args string
+}
+
+func newFlags(a *app, name, args, about string) *flags {
+	f := &flags{flag.NewFlagSet("writ "+name, flag.ContinueOnError), args}
+	f.SetOutput(io.Discard)
+	f.Usage = func() {
+		fmt.Fprintf(a.stdout, "usage: writ %s %s\n\n%s\n", name, args, about)
+		f.SetOutput(a.stdout)
+		f.PrintDefaults()
+	}
+	return f
+}
+
+// parse parses args and demands exactly want positional arguments; want < 0 takes one or more.
+func (f *flags) parse(args []string, want int) ([]string, error) {
+	var rest []string
+	for {
+		if err := f.Parse(args); err != nil {
+			if errors.Is(err, flag.ErrHelp) {
+				return nil, err
+			}
+			return nil, &usageError{fmt.Sprintf("%s: %s", f.Name(), writ.Printable(err.Error(), 200)), fmt.Sprintf("usage: %s %s", f.Name(), f.args)}
+		}
+		args = f.Args()
+		if len(args) == 0 {
+			break
+		}
+		rest = append(rest, args[0])
+		args = args[1:]
+	}
+	if want >= 0 && len(rest) != want || want < 0 && len(rest) == 0 {
+		return nil, &usageError{fmt.Sprintf("%s takes %s", f.Name(), count(want)), fmt.Sprintf("usage: %s %s", f.Name(), f.args)}
+	}
+	return rest, nil
+}
+
+func count(n int) string {
+	switch n {
+	case 0:
+		return "no arguments"
+	case 1:
+		return "one argument"
+	}
+	if n < 0 {
+		return "one argument or more"
+	}
+	return fmt.Sprintf("%d arguments", n)
+}
+
+// words collects a flag that may be repeated.
+type words []string
+
+func (w *words) String() string     { return strings.Join(*w, ",") }
+func (w *words) Set(s string) error { *w = append(*w, s); return nil }
+
+// remote is what commands that ask the server share.
+type remote struct {
+	config string
+	format string
+	cfg    config.Client
+	*client.Client
+}
+
+// remoteFlags adds the flags of a command that asks the server.
+func remoteFlags(f *flags) *remote {
+	r := &remote{}
+	f.StringVar(&r.config, "config", "", "the command line's `file`; default ./cli.yaml, then ~/.config/writ/cli.yaml")
+	f.StringVar(&r.format, "o", "text", "output: text, json or jsonl")
+	return r
+}
+
+// open reads the configuration and makes the client.
+func (r *remote) open() error {
+	if !slices.Contains([]string{"text", "json", "jsonl"}, r.format) {
+		return &usageError{fmt.Sprintf("-o %s is unknown", writ.Printable(r.format, 20)), "use -o text, -o json or -o jsonl"}
+	}
+	file, err := r.file()
+	if err != nil {
+		return err
+	}
+	if r.cfg, err = config.LoadClient(file); err != nil {
+		return err
+	}
+	cc := client.Config{Token: r.token}
+	if r.cfg.CA != "" {
+		pem, err := os.ReadFile(r.cfg.Path(r.cfg.CA))
+		if err != nil {
+			return fmt.Errorf("%w: ca: %w", writ.ErrInvalid, err)
+		}
+		cc.RootCAs = x509.NewCertPool()
+		if !cc.RootCAs.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("%w: ca: %s holds no certificate in PEM", writ.ErrInvalid, r.cfg.CA)
+		}
+	}
+	r.Client, err = client.New(r.cfg.Server, cc)
+	return err
+}
+
+func (r *remote) file() (string, error) {
+	if r.config != "" {
+		return r.config, nil
+	}
+	places := []string{"cli.yaml"}
+	if home, err := os.UserHomeDir(); err == nil {
+		places = append(places, filepath.Join(home, ".config", "writ", "cli.yaml"))
+	}
+	for _, p := range places {
+		if _, err := os.Stat(p); err == nil {
+			return p, nil
+		}
+	}
+	return "", &usageError{"no configuration of the command line was found in " + strings.Join(places, " or "), "name it: --config DIR/cli-you.yaml (writ init writes one for each person)"}
+}
+
+func (r *remote) token(context.Context) (string, error) {
+	b, err := os.ReadFile(r.cfg.Path(r.cfg.TokenFile))
+	if err != nil {
+		return "", fmt.Errorf("%w: token_file: %w", writ.ErrUnknownUser, err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}

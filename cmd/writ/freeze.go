@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/writ-dev/writ"
+)
+
+// printLines prints text line by line, with what hides made visible.
+func printLines(a *app, b []byte) {
+	for line := range bytes.Lines(b) {
+		fmt.Fprintln(a.stdout, writ.Printable(string(bytes.TrimRight(line, "\r\n")), 2000))
+	}
+}
+
+func runFreeze(ctx context.Context, a *app, args []string) error {
+	f := newFlags(a, "freeze", "--all | --agent|--service|--playbook|--target NAME --reason …", "Stops new grants and further steps at once; runs in flight stop at their next step.")
+	r := remoteFlags(f)
+	all := f.Bool("all", false, "everything")
+	reason := f.String("reason", "", "why")
+	values := map[writ.FreezeScope]*string{
+		writ.FreezeAgent: f.String("agent", "", "one agent, by `name`"), writ.FreezeService: f.String("service", "", "one service, by `name`"),
+		writ.FreezePlaybook: f.String("playbook", "", "one playbook, by `name`"), writ.FreezeTarget: f.String("target", "", "one target, such as kubernetes://prod-eu1"),
+	}
+	if _, err := f.parse(args, 0); err != nil {
+		return err
+	}
+	var scope writ.FreezeScope
+	var value string
+	n := 0
+	if *all {
+		scope, n = writ.FreezeAll, 1
+	}
+	for s, v := range values {
+		if *v != "" {
+			scope, value, n = s, *v, n+1
+		}
+	}
+	if n != 1 || *reason == "" {
+		return &usageError{"name exactly one of --all, --agent, --service, --playbook, --target, and a --reason", `writ freeze --all --reason "agent repair misbehaves"`}
+	}
+	if err := r.open(); err != nil {
+		return err
+	}
+	z, err := r.Freeze(ctx, scope, value, *reason)
+	if err != nil {
+		return err
+	}
+	return a.print(r.format, z, func() { fmt.Fprintf(a.stdout, "✔ frozen: %s %s (%s)\n", z.Scope, z.Value, z.ID) })
+}
+
+func runUnfreeze(ctx context.Context, a *app, args []string) error {
+	f := newFlags(a, "unfreeze", "<freeze> --reason …", "Lifts a freeze.")
+	r := remoteFlags(f)
+	reason := f.String("reason", "", "why")
+	rest, err := f.parse(args, 1)
+	if err != nil {
+		return err
+	}
+	id, err := writ.ParseFreezeID(rest[0])
+	if err != nil || *reason == "" {
+		return &usageError{"unfreeze takes a freeze's id (frz_ and 26 characters) and a --reason", "writ status lists freezes"}
+	}
+	if err := r.open(); err != nil {
+		return err
+	}
+	if err := r.Unfreeze(ctx, id, *reason); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.stderr, "✔ lifted", id)
+	return nil
+}
+
+func runStatus(ctx context.Context, a *app, args []string) error {
+	f := newFlags(a, "status", "", "Shows the control plane at a glance.")
+	r := remoteFlags(f)
+	if _, err := f.parse(args, 0); err != nil {
+		return err
+	}
+	if err := r.open(); err != nil {
+		return err
+	}
+	s, err := r.Status(ctx)
+	if err != nil {
+		return err
+	}
+	return a.print(r.format, s, func() {
+		fmt.Fprintf(a.stdout, "incidents open %d · plans waiting %d · runs active %d · leases alive %d\n", s.Incidents, s.Waiting, s.Running, s.LeasesAlive)
+		fmt.Fprintf(a.stdout, "ledger %d entries, signed up to %d · policy %s\n", s.LedgerSize, s.Signed, s.Policy)
+		for _, x := range s.Runners {
+			seen := "never"
+			if x.LastSeen != nil {
+				seen = clock(*x.LastSeen)
+			}
+			fmt.Fprintf(a.stdout, "runner %s serves %v, last seen %s\n", x.ID, x.Targets, seen)
+		}
+		for _, z := range s.Freezes {
+			fmt.Fprintf(a.stdout, "FROZEN %s %s since %s by %s: %s (%s)\n", z.Scope, z.Value, clock(z.At), who(z.By), writ.Printable(z.Reason, 200), z.ID)
+		}
+	})
+}

@@ -1,0 +1,157 @@
+// Command writ is all of Writ: the control plane, the runner, the signer, and the command line of the people who
+// approve, stop and verify. Run "writ help" for the commands.
+//
+// The answer goes to standard output; progress, errors and hints go to standard error. Exit statuses are published in
+// exit.go and never change their meaning.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/writ-dev/writ"
+)
+
+// A command is one verb, or a noun with verbs of its own.
+type command struct {
+	name  string // "plan show"
+	args  string // "<plan>"
+	about string // one line
+	run   func(ctx context.Context, a *app, args []string) error
+}
+
+// An app is what every command is given.
+type app struct {
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+}
+
+func commands() []command {
+	return []command{
+		{"init", "<dir>", "write a working installation: keys, configurations, trust file", runInit},
+		{"demo", "", "play an incident end to end on a small storefront", runDemo},
+		{"serve", "-c writ.yaml [--dev]", "run the control plane", runServe},
+		{"runner", "-c runner.yaml", "run a runner next to its targets", runRunner},
+		{"runner catalogue", "-c runner.yaml", "print what a runner can do, for the control plane's configuration", runCatalogue},
+		{"runner trust show", "<trust.json>", "show a runner's trust file", runTrustShow},
+		{"runner trust sign", "<trust.json> --key owner.pem [--new contents.json]", "sign a trust file as its owner", runTrustSign},
+		{"runner trust verify", "-c runner.yaml", "check a trust file as the runner would", runTrustVerify},
+		{"signer", "-c signer.yaml", "run the process that signs checkpoints", runSigner},
+		{"doctor", "-c writ.yaml [--runner runner.yaml]", "check configuration, keys, ledger, signer, runners and targets", runDoctor},
+		{"status", "", "queue, runs, runners, ledger head, freezes", runStatus},
+		{"inbox", "", "what waits for people", runInbox},
+		{"approve", "<plan> [--reason …]", "show a plan, then sign your approval of it", runApprove},
+		{"reject", "<plan> [--reason …]", "show a plan, then sign your rejection of it", runReject},
+		{"plan new", "<playbook> --incident inc_… [--param k=v …]", "propose a repair yourself", runPlanNew},
+		{"plan list", "[--state …]", "list plans, newest first", runPlanList},
+		{"plan show", "<plan>", "show the exact change, its radius, evidence and undo", runPlanShow},
+		{"plan withdraw", "<plan> --reason …", "take a plan back", runPlanWithdraw},
+		{"run list", "", "list runs, newest first", runRunList},
+		{"run show", "<run>", "show a run with its story", runRunShow},
+		{"run watch", "<run>", "follow a run until it has ended and its lease is dead", runRunWatch},
+		{"run stop", "<run> --reason …", "stop a run at its next step and undo it", runRunStop},
+		{"incident list", "[--state open]", "list incidents", runIncidentList},
+		{"incident show", "<incident>", "show an incident with its plans and evidence", runIncidentShow},
+		{"incident timeline", "<incident>", "who authorised what and why, in order", runIncidentTimeline},
+		{"evidence show", "<evidence>", "show one reading", runEvidenceShow},
+		{"playbook list", "[--service …]", "list the repairs that can be asked for", runPlaybookList},
+		{"playbook show", "<playbook>", "describe one playbook", runPlaybookShow},
+		{"playbook lint", "<file …> [--catalogue file]", "check playbooks against what connectors can do", runPlaybookLint},
+		{"policy test", "[<dir>]", "run the tests of a policy set", runPolicyTest},
+		{"freeze", "--all | --agent|--service|--playbook|--target NAME --reason …", "stop new grants and further steps now", runFreeze},
+		{"unfreeze", "<freeze> --reason …", "lift a freeze", runUnfreeze},
+		{"ledger tail", "[--follow]", "print ledger entries as sentences", runLedgerTail},
+		{"ledger export", "[--incident inc_…] [-f file]", "write a bundle for offline verification", runLedgerExport},
+		{"ledger verify", "<bundle> --trust verify.json [--pin checkpoint]", "verify a bundle offline", runLedgerVerify},
+		{"bench", "", "measure the whole cycle alert to revoked on this machine", runBench},
+		{"version", "", "print the version", runVersion},
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, &app{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+// run finds the command with the most words in common with args and runs it.
+func run(ctx context.Context, a *app, args []string) int {
+	if len(args) == 0 || args[0] == "help" || args[0] == "-h" || args[0] == "--help" {
+		usage(a.stdout, args)
+		return exitDone
+	}
+	var found *command
+	words := 0
+	for _, c := range commands() {
+		name := strings.Fields(c.name)
+		if len(name) > words && len(args) >= len(name) && strings.Join(args[:len(name)], " ") == c.name {
+			found, words = &c, len(name)
+		}
+	}
+	if found == nil {
+		return a.fail(unknown(args))
+	}
+	err := found.run(ctx, a, args[words:])
+	if errors.Is(err, flag.ErrHelp) {
+		return exitDone
+	}
+	return a.fail(err)
+}
+
+// unknown suggests the nearest commands.
+func unknown(args []string) error {
+	var near []string
+	for _, c := range commands() {
+		if strings.HasPrefix(c.name, args[0]+" ") || len(args[0]) > 2 && strings.HasPrefix(c.name, args[0][:2]) {
+			near = append(near, "writ "+c.name)
+		}
+	}
+	hint := "writ help lists the commands"
+	if len(near) > 0 {
+		hint = "did you mean: " + strings.Join(near, ", ")
+	}
+	return &usageError{fmt.Sprintf("there is no command %q", writ.Printable(strings.Join(args[:min(2, len(args))], " "), 60)), hint}
+}
+
+func usage(w io.Writer, args []string) {
+	fmt.Fprint(w, "writ lets AI agents repair production without ever holding power over it.\n\n")
+	for _, c := range commands() {
+		if len(args) > 1 && !strings.HasPrefix(c.name, strings.Join(args[1:], " ")) {
+			continue
+		}
+		fmt.Fprintf(w, "  writ %-22s %s\n", c.name, c.about)
+		if len(args) > 1 {
+			fmt.Fprintf(w, "       writ %s %s\n", c.name, c.args)
+		}
+	}
+	fmt.Fprint(w, "\nCommands that ask the server read --config (default ./cli.yaml, then $HOME/.config/writ/cli.yaml); -o json prints the API's object.\n")
+}
+
+// version is set by the release build; a build from source says so.
+var version = "dev"
+
+func buildVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok && version == "dev" {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+				return "dev-" + s.Value[:12]
+			}
+		}
+	}
+	return version
+}
+
+func runVersion(_ context.Context, a *app, _ []string) error {
+	fmt.Fprintln(a.stdout, "writ", buildVersion())
+	return nil
+}

@@ -1,0 +1,83 @@
+package config
+
+import (
+	"path/filepath"
+	"strconv"
+
+	"github.com/writ-dev/writ"
+)
+
+// Runner is the configuration of writ runner.
+type Runner struct {
+	Dir     Dir            `yaml:"-"`
+	ID      string         `yaml:"id"`
+	Control ControlPeer    `yaml:"control"`
+	Key     string         `yaml:"key"` // Ed25519: TLS identity and entries
+	Trust   TrustFile      `yaml:"trust"`
+	Journal string         `yaml:"journal"`
+	Targets []RunnerTarget `yaml:"targets"`
+
+	// Always refused, with a sentence: a runner holds no database key and no grant-signing key.
+	Database string `yaml:"database,omitempty"`
+	GrantKey string `yaml:"grant_key,omitempty"`
+}
+
+// ControlPeer is the control plane's door for runners.
+type ControlPeer struct {
+	URL string `yaml:"url"`
+	Key string `yaml:"key"` // fingerprint of the control plane's key
+}
+
+// TrustFile is the runner's one signed file, and whose signatures it takes.
+type TrustFile struct {
+	File      string   `yaml:"file"`
+	Owners    []string `yaml:"owners"` // PEM files of Ed25519 public keys
+	Threshold int      `yaml:"threshold"`
+}
+
+// RunnerTarget is one target with the credential that mints leases on it.
+type RunnerTarget struct {
+	Location       string `yaml:"location"`
+	Kubeconfig     string `yaml:"kubeconfig,omitempty"`      // kubernetes targets
+	ReadKubeconfig string `yaml:"read_kubeconfig,omitempty"` // a credential that can only read, for evidence and plans; default kubeconfig
+	Namespace      string `yaml:"lease_namespace,omitempty"`
+	Connector      string `yaml:"connector,omitempty"` // httpapi targets: the connector's own file
+}
+
+// LoadRunner reads and checks the configuration of writ runner.
+func LoadRunner(file string) (Runner, error) {
+	var r Runner
+	if err := load(file, &r); err != nil {
+		return r, err
+	}
+	r.Dir = Dir(filepath.Dir(file))
+	c := checks{file: file}
+	c.want(r.Database == "", "a runner has no database: remove database")
+	c.want(r.GrantKey == "", "a runner signs no grants: remove grant_key")
+	_, err := writ.ParseRunnerID(r.ID)
+	c.fail("id", err)
+	c.url("control.url", r.Control.URL, false)
+	c.want(r.Control.Key != "", "control.key must be the fingerprint of the control plane's key")
+	c.want(r.Key != "", "key must name the runner's private key")
+	c.want(r.Journal != "", "journal must name a file")
+	c.want(r.Trust.File != "", "trust.file must name the signed trust file")
+	c.want(r.Trust.Threshold >= 1 && r.Trust.Threshold <= len(r.Trust.Owners), "trust.threshold must be from 1 to the number of trust.owners")
+	c.want(len(r.Targets) > 0, "targets must name at least one target")
+	for i, t := range r.Targets {
+		l, err := writ.ParseLocation(t.Location)
+		key := "targets[" + strconv.Itoa(i) + "]"
+		c.want(err == nil && len(l.Segments()) == 0, "%s.location must be <plane>://<target>", key)
+		switch l.Plane() {
+		case "kubernetes":
+			c.want(t.Kubeconfig != "" && t.Connector == "", "%s needs kubeconfig", key)
+		case "httpapi":
+			c.want(t.Connector != "" && t.Kubeconfig == "", "%s needs connector", key)
+		default:
+			c.want(false, "%s: plane %q is unknown; planes are kubernetes and httpapi", key, writ.Printable(l.Plane(), 40))
+		}
+	}
+	return r, c.err
+}
+
+// Path resolves a path of the configuration.
+func (r Runner) Path(p string) string { return r.Dir.Path(p) }

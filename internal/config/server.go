@@ -1,0 +1,181 @@
+package config
+
+import (
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/approval"
+)
+
+// Server is the configuration of writ serve.
+type Server struct {
+	Dir          Dir            `yaml:"-"`
+	Listen       string         `yaml:"listen"`                 // people and agents
+	TLS          *TLSFiles      `yaml:"tls,omitempty"`          // required unless the address is loopback and --dev is given
+	ExternalURL  string         `yaml:"external_url"`           // as agents and people reach it
+	RunnerListen string         `yaml:"runner_listen"`          // runners, mutual TLS with pinned keys
+	AdminListen  string         `yaml:"admin_listen,omitempty"` // /livez /readyz /metrics; loopback
+	Data         string         `yaml:"data"`                   // directory of state and ledger
+	Issuer       string         `yaml:"issuer"`                 // iss of grants
+	Origin       string         `yaml:"origin"`                 // name of the ledger
+	Keys         ServerKeys     `yaml:"keys"`
+	Signer       SignerPeer     `yaml:"signer"`
+	Policies     string         `yaml:"policies,omitempty"` // directory; empty means the set that ships with Writ
+	Playbooks    []string       `yaml:"playbooks"`          // directories or files
+	Services     string         `yaml:"services"`           // catalog-info.yaml
+	Targets      []ServerTarget `yaml:"targets"`
+	Runners      []RunnerPeer   `yaml:"runners"`
+	Agents       []Agent        `yaml:"agents,omitempty"`
+	Approvers    []Approver     `yaml:"approvers,omitempty"`
+	Issuers      []Issuer       `yaml:"issuers,omitempty"`
+	DevKeys      []DevKey       `yaml:"dev_keys,omitempty"`   // only under --dev
+	PlanLife     Duration       `yaml:"plan_life"`            // how long a plan waits for people
+	EvidenceLife Duration       `yaml:"evidence_life"`        // how old cited evidence may be
+	Dev          *DevProcesses  `yaml:"dev,omitempty"`        // only under --dev
+	Kubeconfig   string         `yaml:"kubeconfig,omitempty"` // always refused: a control plane holds no target credential
+}
+
+// TLSFiles name a certificate and its key, in PEM.
+type TLSFiles struct {
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+}
+
+// ServerKeys are the control plane's own private keys, in PEM files.
+type ServerKeys struct {
+	Control  string `yaml:"control"`  // Ed25519: entries, feeds, and the runners' door
+	Grant    string `yaml:"grant"`    // P-256
+	Dispatch string `yaml:"dispatch"` // P-256: presents grants
+}
+
+// SignerPeer is where checkpoints are signed.
+type SignerPeer struct {
+	URL  string `yaml:"url"`
+	Key  string `yaml:"key"`  // fingerprint of the signer's TLS key
+	VKey string `yaml:"vkey"` // of the ledger
+}
+
+// ServerTarget is one target and the runner that serves it.
+type ServerTarget struct {
+	Location  string `yaml:"location"`
+	Runner    string `yaml:"runner"`
+	Catalogue string `yaml:"catalogue"` // file made by: writ runner catalogue
+}
+
+// RunnerPeer is one runner's identity.
+type RunnerPeer struct {
+	ID     string `yaml:"id"`
+	Public string `yaml:"public"` // PEM file of its Ed25519 public key
+}
+
+// Agent is one registration.
+type Agent struct {
+	Name      string   `yaml:"name"`
+	Iss       string   `yaml:"iss"`
+	Sub       string   `yaml:"sub"`
+	Team      string   `yaml:"team"`
+	Owner     Person   `yaml:"owner"`
+	Roles     []string `yaml:"roles"`
+	Suspended bool     `yaml:"suspended,omitempty"`
+}
+
+// Person is a human identity.
+type Person struct {
+	Iss string `yaml:"iss"`
+	Sub string `yaml:"sub"`
+}
+
+// Approver is one member of the roster.
+type Approver struct {
+	Iss    string   `yaml:"iss"`
+	Sub    string   `yaml:"sub"`
+	Groups []string `yaml:"groups"`
+	Keys   []string `yaml:"keys"` // authorized_keys lines
+}
+
+// Issuer is an OIDC issuer whose tokens are accepted.
+type Issuer struct {
+	URL        string   `yaml:"url"`
+	Audience   string   `yaml:"audience"`
+	Kind       string   `yaml:"kind"` // agent, human or service
+	Algorithms []string `yaml:"algorithms"`
+	CA         string   `yaml:"ca,omitempty"` // PEM file
+}
+
+// DevKey is a generated key that stands for an identity under --dev.
+type DevKey struct {
+	Sub  string `yaml:"sub"`
+	Kind string `yaml:"kind"`
+	Hash string `yaml:"sha256"` // digest of the token
+}
+
+// DevProcesses are the configurations of the processes that --dev starts beside the server.
+type DevProcesses struct {
+	Runner string `yaml:"runner"`
+	Signer string `yaml:"signer"`
+}
+
+// LoadServer reads and checks the configuration of writ serve. Under dev it may hold development keys and name the
+// processes to start beside the server.
+func LoadServer(file string, dev bool) (Server, error) {
+	var s Server
+	if err := load(file, &s); err != nil {
+		return s, err
+	}
+	s.Dir = Dir(filepath.Dir(file))
+	c := checks{file: file}
+	c.want(s.Kubeconfig == "", "a control plane holds no target credential: move kubeconfig to the runner's configuration")
+	c.address("listen", s.Listen)
+	c.address("runner_listen", s.RunnerListen)
+	if s.AdminListen != "" {
+		c.address("admin_listen", s.AdminListen)
+		c.want(Loopback(s.AdminListen), "admin_listen must be a loopback address")
+	}
+	c.url("external_url", s.ExternalURL, dev)
+	c.want(s.TLS != nil || dev && Loopback(s.Listen), "tls is required: name cert and key (plain HTTP is for --dev on a loopback address)")
+	c.want(s.Data != "", "data must name a directory")
+	c.want(s.Issuer != "", "issuer must be the iss of grants, such as https://writ.example")
+	c.want(s.Origin != "", "origin must name the ledger, such as writ.example/ledger")
+	c.want(s.Keys.Control != "" && s.Keys.Grant != "" && s.Keys.Dispatch != "", "keys must name control, grant and dispatch")
+	c.url("signer.url", s.Signer.URL, false)
+	c.want(s.Signer.Key != "" && s.Signer.VKey != "", "signer must have key and vkey")
+	c.want(len(s.Playbooks) > 0, "playbooks must name at least one directory or file")
+	c.want(s.Services != "", "services must name a catalog-info.yaml")
+	c.want(s.PlanLife > 0, "plan_life must say how long a plan waits, such as 15m")
+	c.want(s.EvidenceLife > 0, "evidence_life must say how old evidence may be, such as 10m")
+	c.want(dev || len(s.DevKeys) == 0, "dev_keys are for --dev only: use an OIDC issuer")
+	c.want(dev || s.Dev == nil, "dev is for --dev only")
+	for i, t := range s.Targets {
+		l, err := writ.ParseLocation(t.Location)
+		c.want(err == nil && len(l.Segments()) == 0, "targets[%d].location must be <plane>://<target>", i)
+		c.want(slices.ContainsFunc(s.Runners, func(r RunnerPeer) bool { return r.ID == t.Runner }), "targets[%d].runner %q is not among runners", i, writ.Printable(t.Runner, 80))
+	}
+	for i, r := range s.Runners {
+		_, err := writ.ParseRunnerID(r.ID)
+		c.fail("runners["+strconv.Itoa(i)+"].id", err)
+	}
+	for i, is := range s.Issuers {
+		c.url("issuers["+strconv.Itoa(i)+"].url", is.URL, dev)
+		c.want(slices.Contains([]string{"agent", "human", "service"}, is.Kind), "issuers[%d].kind must be agent, human or service", i)
+	}
+	for i, k := range s.DevKeys {
+		c.want(slices.Contains([]string{"agent", "human", "service"}, k.Kind), "dev_keys[%d].kind must be agent, human or service", i)
+		c.want(strings.HasPrefix(k.Hash, "sha256:") && k.Sub != "", "dev_keys[%d] needs sub and sha256", i)
+	}
+	return s, c.err
+}
+
+// Path resolves a path of the configuration.
+func (s Server) Path(p string) string { return s.Dir.Path(p) }
+
+// Roster returns the approvers in the form that counts them.
+func (s Server) Roster() approval.Roster {
+	var out approval.Roster
+	for _, a := range s.Approvers {
+		out = append(out, approval.Member{Iss: a.Iss, Sub: a.Sub, Groups: a.Groups, Keys: a.Keys})
+	}
+	return out
+}

@@ -1,0 +1,203 @@
+// Package control holds Writ's use cases on the control plane: it turns alerts into incidents, reads evidence through
+// runners, turns proposals into plans, decides them, counts approvals, reserves the blast radius, issues grants and
+// takes the runners' entries. It is the only place that joins policy, approvals, budget, grant and ledger in one
+// transaction, and it holds no credential of any target.
+//
+// Everything that changes state does so together with its ledger entry in one store transaction: record, then act.
+// Methods may be called concurrently. Refusals are *writ.Refusal; other errors wrap a root kind. Callers pass the
+// authenticated principal; what that principal may do is decided here.
+package control
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/approval"
+	"github.com/writ-dev/writ/internal/catalogue"
+	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/ledger"
+	"github.com/writ-dev/writ/internal/policy"
+	"github.com/writ-dev/writ/internal/store"
+	"github.com/writ-dev/writ/internal/token"
+)
+
+// Config is what a Control is made of. All members are required unless they say otherwise.
+type Config struct {
+	Version      string
+	Store        *store.Store
+	Origin       string          // of the ledger
+	Issuer       string          // iss of grants, and of the control plane's own identity
+	PageURL      string          // where people read plans, without a trailing slash; empty when there are no pages
+	PresentURL   string          // the execution URL that holder proofs name; runners pin it
+	Verifier     ledger.Verifier // of the ledger's checkpoints
+	Author       ledger.Author   // signs the control plane's entries and feeds
+	GrantKey     *ecdsa.PrivateKey
+	DispatchKey  *ecdsa.PrivateKey
+	Policy       *policy.Bundle
+	Library      Library
+	Services     catalogue.Catalogue
+	Targets      []Target
+	Runners      map[writ.RunnerID]ed25519.PublicKey // the key each runner signs its entries with
+	Agents       []Agent
+	Roster       approval.Roster
+	PlanLife     time.Duration // how long a plan waits for people before it is denied
+	EvidenceLife time.Duration // how old cited evidence may be and still count as fresh
+	Now          func() time.Time
+	Rand         io.Reader
+	Log          *slog.Logger
+}
+
+// A Target is one instance of a control plane, the runner that serves it, and what that runner can do there.
+type Target struct {
+	Location  writ.Location
+	Runner    writ.RunnerID
+	Catalogue connector.Catalogue
+}
+
+// An Agent is a registration: who may ask, who owns it, and for what.
+type Agent struct {
+	Name      string
+	Iss, Sub  string
+	Team      string
+	Owner     writ.Person // the human who answers for it; cannot approve its plans
+	Roles     []string    // RoleDiagnose, RoleRepair
+	Suspended bool
+}
+
+// Roles of agents.
+const (
+	RoleDiagnose = "diagnose"
+	RoleRepair   = "repair"
+)
+
+// Control is the control plane's use cases.
+type Control struct {
+	Config
+	holder string // thumbprint of the dispatch key
+	self   writ.Principal
+
+	mu   sync.Mutex
+	seen map[writ.RunnerID]time.Time // guarded by mu; when each runner last asked for work
+}
+
+// New checks the configuration.
+func New(c Config) (*Control, error) {
+	switch {
+	case c.Store == nil || c.Policy == nil || c.GrantKey == nil || c.DispatchKey == nil || c.Now == nil || c.Rand == nil || c.Log == nil:
+		return nil, errors.New("control: store, policy, keys, clock, randomness and log are required")
+	case c.Origin == "" || c.Issuer == "" || c.PresentURL == "":
+		return nil, errors.New("control: origin, issuer and present URL are required")
+	case c.PlanLife <= 0 || c.EvidenceLife <= 0:
+		return nil, errors.New("control: plan life and evidence life are required")
+	}
+	if err := c.Roster.Check(); err != nil {
+		return nil, err
+	}
+	seen := map[writ.Location]bool{}
+	for _, t := range c.Targets {
+		if seen[t.Location] || len(t.Location.Segments()) != 0 {
+			return nil, fmt.Errorf("%w: target %q must be unique and without a path", writ.ErrInvalid, t.Location)
+		}
+		seen[t.Location] = true
+		if err := t.Catalogue.Check(); err != nil {
+			return nil, fmt.Errorf("target %s: %w", t.Location, err)
+		}
+	}
+	for _, a := range c.Agents {
+		if err := a.check(); err != nil {
+			return nil, err
+		}
+	}
+	return &Control{
+		Config: c,
+		holder: token.Thumbprint(&c.DispatchKey.PublicKey),
+		self:   writ.Principal{Kind: writ.KindService, Iss: c.Issuer, Sub: "control"},
+		seen:   map[writ.RunnerID]time.Time{},
+	}, nil
+}
+
+func (a Agent) check() error {
+	for _, r := range a.Roles {
+		if r != RoleDiagnose && r != RoleRepair {
+			return fmt.Errorf("%w: agent %q: role %q; roles are diagnose and repair", writ.ErrInvalid, a.Name, writ.Printable(r, 40))
+		}
+	}
+	if !writ.IsName(a.Name) || !writ.IsName(a.Team) || !a.principal().Valid() || !a.Owner.Principal().Valid() || len(a.Roles) == 0 {
+		return fmt.Errorf("%w: agent %q needs name, team, issuer, subject, a human owner and roles", writ.ErrInvalid, writ.Printable(a.Name, 60))
+	}
+	return nil
+}
+
+func (a Agent) principal() writ.Principal {
+	return writ.Principal{Kind: writ.KindAgent, Iss: a.Iss, Sub: a.Sub}
+}
+
+// Start writes the genesis entry into an empty ledger. It is idempotent.
+func (c *Control) Start(ctx context.Context) error {
+	return c.Store.Update(ctx, func(tx *store.Tx) error {
+		if tx.Head() > 0 {
+			return nil
+		}
+		_, err := c.append(tx, writ.EntryGenesis, "", writ.GenesisBody{Origin: c.Origin, Policy: c.Policy.Digest()})
+		return err
+	})
+}
+
+func (c *Control) now() time.Time { return writ.Instant(c.Now()) }
+
+// agent returns the caller's registration.
+func (c *Control) agent(by writ.Principal) (Agent, error) {
+	i := slices.IndexFunc(c.Agents, func(a Agent) bool { return a.principal().Same(by) })
+	switch {
+	case i < 0:
+		return Agent{}, writ.Refuse(writ.ReasonAgentUnregistered, "this identity is not a registered agent; its owner registers it in the server's configuration")
+	case c.Agents[i].Suspended:
+		return Agent{}, writ.Refuse(writ.ReasonAgentSuspended, "this agent is suspended")
+	}
+	return c.Agents[i], nil
+}
+
+// asker admits agents with one of the roles, and people.
+func (c *Control) asker(by writ.Principal, roles ...string) (Agent, error) {
+	switch {
+	case by.Kind == writ.KindHuman && by.Valid():
+		return Agent{}, nil
+	case by.Kind == writ.KindAgent:
+		a, err := c.agent(by)
+		if err != nil {
+			return Agent{}, err
+		}
+		for _, r := range roles {
+			if slices.Contains(a.Roles, r) {
+				return a, nil
+			}
+		}
+		return Agent{}, writ.Refuse(writ.ReasonRoleMissing, fmt.Sprintf("agent %s has the roles %v; this call needs one of %v", a.Name, a.Roles, roles))
+	}
+	return Agent{}, writ.Refuse(writ.ReasonKind, "only an agent or a person may call this")
+}
+
+// person admits people only.
+func person(by writ.Principal) error {
+	if by.Kind != writ.KindHuman || !by.Valid() {
+		return writ.Refuse(writ.ReasonKind, "only a person may call this")
+	}
+	return nil
+}
+
+func (c *Control) target(l writ.Location) (Target, bool) {
+	i := slices.IndexFunc(c.Targets, func(t Target) bool { return t.Location == l })
+	if i < 0 {
+		return Target{}, false
+	}
+	return c.Targets[i], true
+}

@@ -1,0 +1,227 @@
+package control
+
+import (
+	"slices"
+	"time"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/policy"
+	"github.com/writ-dev/writ/internal/store"
+)
+
+// decide asks policy about a plan, or about one step of it, on the facts of this transaction, and records the answer.
+// p is updated with the newest decision on the whole plan.
+func (c *Control) decide(tx *store.Tx, p *planRow, plan writ.Plan, phase writ.Phase, step string) (writ.Decision, error) {
+	q, err := c.request(tx, *p, plan, step)
+	if err != nil {
+		return writ.Decision{}, err
+	}
+	d := c.Policy.Decide(q)
+	if d.ID, err = newID[writ.DecisionID](c, "dec"); err != nil {
+		return d, err
+	}
+	d.Plan, d.PlanDigest, d.Phase, d.Step, d.At = plan.ID, p.Digest, phase, step, c.now()
+	if stop, err := frozen(tx, plan); err != nil {
+		return d, err
+	} else if stop { // I18: a freeze stands above every rule
+		d.Verdict, d.Reason, d.Policies, d.Because = writ.Deny, writ.ReasonFrozen, nil, []string{"A person has frozen this."}
+		d.Requirements = writ.Requirements{}
+	}
+	e, err := c.append(tx, writ.EntryDecision, plan.Incident, writ.DecisionBody{
+		Decision: d.ID, Plan: d.Plan, PlanDigest: d.PlanDigest, Phase: phase, Step: step, Verdict: d.Verdict, Reason: d.Reason,
+		Policies: d.Policies, Requirements: d.Requirements, Facts: d.Facts, Policy: d.Policy, Engine: d.Engine,
+	}, ref("plan", p.Leaf)...)
+	if err != nil {
+		return d, err
+	}
+	if step == "" {
+		p.Decision, p.DecisionLeaf = &d, e.hash
+	}
+	return d, nil
+}
+
+// request computes every fact that policy may know. Nothing in it is taken from the agent but the names it asks about
+// (invariant I04); counts come from this transaction.
+func (c *Control) request(tx *store.Tx, p planRow, plan writ.Plan, step string) (policy.Request, error) {
+	q := policy.Request{Playbook: plan.Playbook.Name}
+	for _, s := range plan.Steps {
+		if step == "" || s.Key == step {
+			q.Operations = append(q.Operations, string(s.Operation))
+		}
+	}
+	f := &q.Facts
+	now := c.now()
+	if err := c.askerFacts(f, plan.Requester); err != nil {
+		return q, err
+	}
+	in, _, err := store.Load[writ.Incident](tx, store.Incidents, string(plan.Incident))
+	if err != nil {
+		return q, err
+	}
+	f.Incident, f.IncidentOpen, f.Severity = in.ID, in.State == writ.IncidentOpen, &in.Severity
+	service, err := c.Services.Find(plan.Service)
+	if err != nil {
+		return q, err
+	}
+	f.Service, f.OwningTeam, f.Env, f.Stateful = service.Name, service.Owner, service.Environment, service.Stateful
+	c.planFacts(f, plan)
+	f.Tainted = p.Tainted
+	if err := c.countFacts(tx, f, plan); err != nil {
+		return q, err
+	}
+	if err := c.evidenceFacts(tx, f, plan, now); err != nil {
+		return q, err
+	}
+	if err := c.approvalFacts(tx, f, p, plan); err != nil {
+		return q, err
+	}
+	ttl := int(grantLife.Seconds())
+	f.Now, f.TTL, f.MaxObjects, f.MaxPermille = now.Unix(), &ttl, &plan.Budget.MaxObjects, &plan.Budget.MaxPermille
+	return q, nil
+}
+
+// askerFacts come from the registration or the roster.
+func (c *Control) askerFacts(f *policy.Facts, by writ.Principal) error {
+	f.Principal = by
+	if by.Kind == writ.KindHuman {
+		for _, m := range c.Roster {
+			if m.Person().Principal().Same(by) {
+				f.Registered = true
+				if len(m.Groups) > 0 {
+					f.Team = m.Groups[0]
+				}
+				f.Oncall = slices.ContainsFunc(m.Groups, func(g string) bool { return len(g) > len("-oncall") && g[len(g)-len("-oncall"):] == "-oncall" })
+			}
+		}
+		return nil
+	}
+	i := slices.IndexFunc(c.Agents, func(a Agent) bool { return a.principal().Same(by) })
+	if i < 0 {
+		return nil // not registered any more: policy denies
+	}
+	a := c.Agents[i]
+	f.Registered, f.Team, f.Suspended, f.Owner = true, a.Team, a.Suspended, a.Owner
+	f.Roles = slices.Sorted(slices.Values(a.Roles))
+	return nil
+}
+
+// planFacts come from the runner's plan, the catalogues and the library.
+func (c *Control) planFacts(f *policy.Facts, plan writ.Plan) {
+	// The tier is the highest of the plan's own, the playbook's and the operations' in the server's catalogue.
+	tier := plan.Tier
+	f.Undo = plan.Undo == writ.UndoInverse
+	target, _ := c.target(plan.Target)
+	for _, s := range plan.Steps {
+		if o, ok := target.Catalogue.Operation(s.Operation); ok {
+			tier = max(tier, o.Tier)
+		} else {
+			tier = writ.T4 // an operation nobody declared
+		}
+		f.Undo = f.Undo && s.Inverse.Kind != writ.InverseNone
+	}
+	if pb, ok := c.Library[plan.Playbook.Name]; ok {
+		tier = max(tier, pb.Playbook.Tier)
+		f.Certified = pb.Ref() == plan.Playbook
+	}
+	f.Tier = int(tier)
+	f.Planes = []string{plan.Target.Plane()}
+	f.Targets, f.Permille, f.Cluster = &plan.Blast.Objects, &plan.Blast.Permille, plan.Blast.Cluster
+}
+
+// countFacts are counted from the state that this transaction sees, keyed by Writ's own incident and service
+// (invariant I10).
+func (c *Control) countFacts(tx *store.Tx, f *policy.Facts, plan writ.Plan) error {
+	inFlight, _, err := find[reservationRow](tx, store.Reservations, store.Filter{Key: plan.Service})
+	if err != nil {
+		return err
+	}
+	concurrent := 0
+	for _, r := range inFlight {
+		if run, _, err := store.Load[runRow](tx, store.Runs, string(r.Run)); err != nil {
+			return err
+		} else if run.Run.Plan != plan.ID {
+			concurrent++
+		}
+	}
+	runs, _, err := find[runRow](tx, store.Runs, store.Filter{Incident: string(plan.Incident)})
+	if err != nil {
+		return err
+	}
+	previous, failures, repeated := 0, 0, 0
+	planes := map[string]bool{}
+	for _, r := range runs {
+		if r.Run.Plan == plan.ID {
+			continue
+		}
+		p, _, err := store.Load[planRow](tx, store.Plans, string(r.Run.Plan))
+		if err != nil {
+			return err
+		}
+		previous++
+		planes[p.Target.Plane()] = true
+		if r.Run.State.Final() && r.Run.State != writ.RunSucceeded {
+			failures++
+		}
+		if p.Proposal.Playbook.Name == plan.Playbook.Name {
+			repeated++
+		}
+	}
+	f.NewPlane = !planes[plan.Target.Plane()]
+	planes[plan.Target.Plane()] = true
+	after := len(planes)
+	f.Concurrent, f.PreviousRuns, f.Failures, f.SameFixRepeated, f.PlanesAfter = &concurrent, &previous, &failures, &repeated, &after
+	return nil
+}
+
+// evidenceFacts come from the readings that the plan cites.
+func (c *Control) evidenceFacts(tx *store.Tx, f *policy.Facts, plan writ.Plan, now time.Time) error {
+	f.EvidenceCount = len(plan.Evidence)
+	oldest := now
+	for _, ref := range plan.Evidence {
+		ev, _, err := store.Load[evidenceRow](tx, store.Evidence, string(ref.ID))
+		if err != nil {
+			return err
+		}
+		if !ev.Evidence.Commitment.Equal(ref.Commitment) {
+			return nil // the plan cites something else: no freshness
+		}
+		if ev.Evidence.At.Before(oldest) {
+			oldest = ev.Evidence.At
+		}
+		f.SelfDiagnosed = f.SelfDiagnosed || c.sameLineage(ev.Evidence.AskedBy, plan.Requester)
+	}
+	if f.EvidenceCount == 0 {
+		return nil
+	}
+	age := int(now.Sub(oldest).Seconds())
+	f.EvidenceAgeSeconds = &age
+	f.EvidenceFresh = now.Sub(oldest) <= c.EvidenceLife
+	return nil
+}
+
+// sameLineage reports whether two principals are one, or two agents of one human owner (D7).
+func (c *Control) sameLineage(a, b writ.Principal) bool {
+	if a.Same(b) {
+		return true
+	}
+	find := func(p writ.Principal) (Agent, bool) {
+		i := slices.IndexFunc(c.Agents, func(x Agent) bool { return x.principal().Same(p) })
+		if i < 0 {
+			return Agent{}, false
+		}
+		return c.Agents[i], true
+	}
+	x, ok := find(a)
+	y, also := find(b)
+	return ok && also && x.Owner == y.Owner
+}
+
+// approvalFacts count the approvals that hold now: same plan, same policy, not expired, distinct people.
+func (c *Control) approvalFacts(tx *store.Tx, f *policy.Facts, p planRow, plan writ.Plan) error {
+	_, tally, err := c.usable(tx, p, plan)
+	if err != nil {
+		return err
+	}
+	f.ApprovalsOwner, f.ApprovalsOncall, f.Proof = tally.ByGroup["owner"], tally.ByGroup["oncall"], tally.Proof.Strength()
+	return nil
+}

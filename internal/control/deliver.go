@@ -1,0 +1,268 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/assignment"
+	"github.com/writ-dev/writ/internal/ledger"
+	"github.com/writ-dev/writ/internal/store"
+)
+
+// runnerKinds are the kinds that a runner may author in a run.
+var runnerKinds = []writ.EntryKind{
+	writ.EntryLease, writ.EntryStepIntent, writ.EntryStepEffect, writ.EntryVerify, writ.EntryUndoIntent,
+	writ.EntryUndoEffect, writ.EntryRevoke, writ.EntryProbe, writ.EntryRun, writ.EntryDeny,
+}
+
+// Deliver takes a run's signed entries in order, applies them to the state, and answers each with its receipt. It
+// returns when a signed checkpoint covers them. Entries that were delivered before are answered again.
+func (c *Control) Deliver(ctx context.Context, runner writ.RunnerID, d assignment.Delivery) (assignment.Delivered, error) {
+	if len(d.Entries) > assignment.MaxEntries {
+		return assignment.Delivered{}, fmt.Errorf("%w: %d entries in one delivery; the limit is %d", writ.ErrInvalid, len(d.Entries), assignment.MaxEntries)
+	}
+	var out assignment.Delivered
+	var at []int64
+	err := c.Store.Update(ctx, func(tx *store.Tx) error {
+		at, out.Refused = nil, nil // the store may call again
+		run, row, err := store.Load[runRow](tx, store.Runs, string(d.Run))
+		if err == nil && run.Run.Runner != runner {
+			err = writ.ErrNotFound
+		}
+		if err != nil {
+			return notFound(err, "run", string(d.Run))
+		}
+		for k, leaf := range d.Entries {
+			var next []byte
+			if k+1 < len(d.Entries) {
+				next = d.Entries[k+1]
+			}
+			i, refused, err := c.take(tx, runner, &run, &row, leaf, next)
+			if err != nil {
+				return err
+			}
+			if refused != nil {
+				out.Refused = refused
+				break
+			}
+			at = append(at, i)
+		}
+		out.Stop = run.Run.Stop
+		return nil
+	})
+	if err != nil {
+		return assignment.Delivered{}, err
+	}
+	out.Receipts = make([]ledger.Receipt, len(at))
+	for k := len(at) - 1; k >= 0; k-- { // the last first: its checkpoint covers the others
+		if out.Receipts[k], err = c.Store.Receipt(ctx, at[k], d.Seen); err != nil {
+			return assignment.Delivered{}, err
+		}
+	}
+	out.Feed, err = c.feed(ctx)
+	return out, err
+}
+
+// take checks and applies one entry; next is the one that follows it in the delivery, nil for none. A refusal is a
+// value: what came before it stays.
+func (c *Control) take(tx *store.Tx, runner writ.RunnerID, run *runRow, row *store.Row, leaf, next []byte) (int64, *assignment.Refused, error) {
+	e, err := c.ofRun(runner, *run, leaf)
+	if err != nil {
+		return 0, nil, err
+	}
+	if i, err := tx.IndexOf(e.Hash); err == nil {
+		return i, nil, nil // delivered before
+	} else if !errors.Is(err, writ.ErrNotFound) {
+		return 0, nil, err
+	}
+	refused, err := c.mayTake(tx, runner, run, e, next)
+	if err != nil || refused != nil {
+		return 0, refused, err
+	}
+	if err := c.apply(tx, runner, run, row, e); err != nil {
+		return 0, nil, err
+	}
+	at, err := appendLeaf(tx, leaf, e.Record.Task)
+	return at.index, nil, err
+}
+
+// ofRun checks that an entry is the runner's own, of a kind that it may author, and of this run.
+func (c *Control) ofRun(runner writ.RunnerID, run runRow, leaf []byte) (ledger.Entry, error) {
+	e, err := c.runnerEntry(runner, leaf)
+	if err != nil {
+		return e, err
+	}
+	ok := slices.Contains(runnerKinds, e.Record.Kind) && e.Record.Task == run.Run.Incident
+	switch b := e.Body.(type) {
+	case *writ.DenyBody: // what was presented may name another plan: that is why it was denied
+	case *writ.RunBody:
+		ok = ok && b.Run == run.Run.ID && b.Grant == run.Run.Grant && b.Plan == run.Run.Plan && b.State.Final() && b.State != writ.RunExpired
+	default:
+		ok = ok && runOf(e.Body) == run.Run.ID
+	}
+	if !ok {
+		return e, fmt.Errorf("%w: an entry of kind %s does not belong to run %s", writ.ErrInvalid, e.Record.Kind, run.Run.ID)
+	}
+	return e, nil
+}
+
+// runOf returns the run that a body speaks of.
+func runOf(body any) writ.RunID {
+	switch b := body.(type) {
+	case *writ.LeaseBody:
+		return b.Run
+	case *writ.StepBody:
+		return b.Run
+	case *writ.EffectBody:
+		return b.Run
+	case *writ.VerifyBody:
+		return b.Run
+	case *writ.UndoEffectBody:
+		return b.Run
+	case *writ.RevokeBody:
+		return b.Run
+	case *writ.ProbeBody:
+		return b.Run
+	case *writ.RunBody:
+		return b.Run
+	}
+	return ""
+}
+
+// apply changes the state as an entry says.
+func (c *Control) apply(tx *store.Tx, runner writ.RunnerID, run *runRow, row *store.Row, e ledger.Entry) error {
+	switch b := e.Body.(type) {
+	case *writ.LeaseBody:
+		l := writ.Lease{ID: b.Lease, Run: b.Run, Target: b.Target, Tier: b.Tier, Name: b.Name, Rights: b.Rights, MintedAt: e.Record.Time, Expires: b.Expires}
+		err := store.Create(tx, store.Leases, store.Row{ID: string(b.Lease), Incident: string(run.Run.Incident), State: stateAlive, Key: string(b.Run)}, leaseRow{Lease: l, Runner: runner})
+		if err != nil {
+			return err
+		}
+		return c.started(tx, run, row, e)
+	case *writ.StepBody:
+		if e.Record.Kind == writ.EntryStepIntent {
+			run.Begun = append(run.Begun, b.Step)
+		}
+		return c.started(tx, run, row, e)
+	case *writ.RevokeBody:
+		return c.leaseChanged(tx, b.Lease, func(l *writ.Lease) {
+			if b.Done {
+				at := e.Record.Time
+				l.RevokedAt = &at
+			}
+		})
+	case *writ.ProbeBody:
+		return c.leaseChanged(tx, b.Lease, func(l *writ.Lease) {
+			at := e.Record.Time
+			if b.PowerGone && l.PowerGone == nil {
+				l.PowerGone = &at
+			}
+			if b.IdentityGone && l.IdentityGone == nil {
+				l.IdentityGone = &at
+			}
+		})
+	case *writ.RunBody:
+		return c.ended(tx, run, row, b.State, b.Reason, e)
+	}
+	return nil
+}
+
+// started moves a granted run to running.
+func (c *Control) started(tx *store.Tx, run *runRow, row *store.Row, e ledger.Entry) error {
+	if run.Run.State != writ.RunGranted {
+		return store.Save(tx, store.Runs, *row, row.State, *run)
+	}
+	at := e.Record.Time
+	run.Run.Started = &at
+	return c.moveRun(tx, run, row, writ.RunRunning)
+}
+
+func (c *Control) moveRun(tx *store.Tx, run *runRow, row *store.Row, next writ.RunState) error {
+	if err := run.Run.State.Move(next); err != nil {
+		return err
+	}
+	was := row.State
+	run.Run.State, row.State = next, string(next)
+	if next.Final() {
+		row.Due = 0
+	}
+	return store.Save(tx, store.Runs, *row, was, *run)
+}
+
+// ended closes run, plan and reservation.
+func (c *Control) ended(tx *store.Tx, run *runRow, row *store.Row, state writ.RunState, reason writ.Reason, e ledger.Entry) error {
+	if run.Run.State.Final() {
+		return nil // its grant lapsed first, and nothing went forward since: the entry stands for itself
+	}
+	at := e.Record.Time
+	run.Run.Ended, run.Run.Reason = &at, reason
+	if run.Run.State == writ.RunGranted && state != writ.RunRefused && state != writ.RunFailed && state != writ.RunExpired {
+		run.Run.State = writ.RunRunning // its first entries were delivered with its last
+	}
+	if err := c.moveRun(tx, run, row, state); err != nil {
+		return err
+	}
+	return c.freePlan(tx, run.Run, reason)
+}
+
+// freePlan ends the plan of an ended run and gives its budget back.
+func (c *Control) freePlan(tx *store.Tx, run writ.Run, reason writ.Reason) error {
+	p, row, err := store.Load[planRow](tx, store.Plans, string(run.Plan))
+	if err != nil {
+		return err
+	}
+	if writ.PlanState(row.State) == writ.PlanGranted {
+		next := writ.PlanDone
+		switch reason {
+		case writ.ReasonWorldMoved:
+			next = writ.PlanStale
+		case writ.ReasonGrantExpired:
+			next = writ.PlanExpired
+		}
+		p.Reason = reason
+		row.State, row.Due = string(next), 0
+		if err := store.Save(tx, store.Plans, row, string(writ.PlanGranted), p); err != nil {
+			return err
+		}
+	}
+	if err := tx.Delete(store.Reservations, string(run.ID)); err != nil && !errors.Is(err, writ.ErrNotFound) {
+		return err
+	}
+	return nil
+}
+
+func (c *Control) leaseChanged(tx *store.Tx, id writ.LeaseID, change func(*writ.Lease)) error {
+	doc, row, err := store.Load[leaseRow](tx, store.Leases, string(id))
+	if err != nil {
+		return err
+	}
+	change(&doc.Lease)
+	was := row.State
+	if doc.Lease.Dead() {
+		row.State = stateDead
+	}
+	return store.Save(tx, store.Leases, row, was, doc)
+}
+
+// refusedRun takes a runner's refusal to start a run. The runner's own run entry says the same and comes first as a
+// rule; this is for runs of which no entry could be delivered.
+func (c *Control) refusedRun(tx *store.Tx, id writ.RunID, r assignment.Refused) error {
+	run, row, err := store.Load[runRow](tx, store.Runs, string(id))
+	if err != nil {
+		return err
+	}
+	run.Run.Detail = writ.Printable(r.Detail, 300)
+	if run.Run.State != writ.RunGranted { // it has ended, or has started and ends by its entries alone
+		return store.Save(tx, store.Runs, row, row.State, run)
+	}
+	r = *printable(r)
+	at := c.now()
+	run.Run.Ended, run.Run.Reason = &at, r.Code
+	if err := c.moveRun(tx, &run, &row, writ.RunRefused); err != nil {
+		return err
+	}
+	return c.freePlan(tx, run.Run, r.Code)
+}

@@ -1,0 +1,68 @@
+package control
+
+import (
+	"context"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/store"
+)
+
+// Incidents lists incidents, newest first.
+func (c *Control) Incidents(ctx context.Context, by writ.Principal, f writ.IncidentFilter) ([]writ.Incident, string, error) {
+	if _, err := c.asker(by, RoleDiagnose, RoleRepair); err != nil {
+		return nil, "", err
+	}
+	page, err := pageOf(f.Cursor, f.Limit)
+	if err != nil {
+		return nil, "", err
+	}
+	page.State = string(f.State)
+	var out []writ.Incident
+	var next string
+	err = c.Store.View(ctx, func(tx *store.Tx) error {
+		var err error
+		out, _, next, err = list(tx, store.Incidents, page, func(in writ.Incident) bool { return f.Service == "" || in.Service == f.Service })
+		return err
+	})
+	return out, next, err
+}
+
+// Incident returns one incident; people also get its evidence, plans and timeline.
+func (c *Control) Incident(ctx context.Context, by writ.Principal, id writ.IncidentID) (writ.IncidentStatus, error) {
+	if _, err := c.asker(by, RoleDiagnose, RoleRepair); err != nil {
+		return writ.IncidentStatus{}, err
+	}
+	var out writ.IncidentStatus
+	err := c.Store.View(ctx, func(tx *store.Tx) error {
+		in, _, err := store.Load[writ.Incident](tx, store.Incidents, string(id))
+		if err != nil {
+			return notFound(err, "incident", string(id))
+		}
+		out.Incident = in
+		if by.Kind != writ.KindHuman {
+			return nil
+		}
+		evidence, _, err := find[evidenceRow](tx, store.Evidence, store.Filter{Incident: string(id), State: stateRead})
+		if err != nil {
+			return err
+		}
+		for _, e := range evidence {
+			out.Evidence = append(out.Evidence, e.Evidence.whole())
+		}
+		plans, rows, err := find[planRow](tx, store.Plans, store.Filter{Incident: string(id), Newest: true})
+		if err != nil {
+			return err
+		}
+		for i, p := range plans {
+			s, err := c.show(tx, by, p, writ.PlanState(rows[i].State))
+			if err != nil {
+				return err
+			}
+			s.Bytes, s.Plan, s.Evidence = nil, nil, nil
+			out.Plans = append(out.Plans, s)
+		}
+		out.Timeline, err = c.incidentEvents(tx, id)
+		return err
+	})
+	return out, err
+}

@@ -1,0 +1,141 @@
+package control
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/assignment"
+	"github.com/writ-dev/writ/internal/grant"
+	"github.com/writ-dev/writ/internal/store"
+	"github.com/writ-dev/writ/internal/token"
+)
+
+// grantLife is how long a runner has to take up a run: five minutes let a runner restart, and stay below
+// writ.MaxGrantLife.
+const grantLife = 5 * time.Minute
+
+// maxServicePermille bounds the share of one service's ready capacity that all runs together may make unavailable.
+const maxServicePermille = 1000
+
+// issue decides the plan again on the facts of this transaction, reserves its blast radius and issues the grant. When
+// the answer has changed to no, the plan ends; when it needs people again, it goes on waiting.
+func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) error {
+	d, err := c.decide(tx, &p, plan, writ.PhaseGrant, "")
+	if err != nil {
+		return err
+	}
+	switch d.Verdict {
+	case writ.Allow:
+	case writ.Requires:
+		if writ.PlanState(row.State) == writ.PlanWaiting {
+			return store.Save(tx, store.Plans, row, row.State, p)
+		}
+		row.Due = millis(p.ExpiresAt)
+		return c.movePlan(tx, p, row, writ.PlanWaiting)
+	default:
+		return c.endPlan(tx, p, row, writ.PlanDenied, assignment.Refused{Code: d.Reason, Detail: because(d)})
+	}
+	if !plan.Window.Contains(c.now()) {
+		return c.endPlan(tx, p, row, writ.PlanExpired, assignment.Refused{Code: writ.ReasonExpired, Detail: "the plan's window is over"})
+	}
+	run, err := newID[writ.RunID](c, "run")
+	if err != nil {
+		return err
+	}
+	refused, err := c.reserve(tx, run, plan)
+	if err != nil {
+		return err
+	}
+	if refused != nil {
+		return c.endPlan(tx, p, row, writ.PlanDenied, *refused)
+	}
+	if err := c.mint(tx, &p, plan, d, run); err != nil {
+		return err
+	}
+	p.Run, p.Reason = run, writ.ReasonAllowed
+	row.Due = 0
+	return c.movePlan(tx, p, row, writ.PlanGranted)
+}
+
+// reserve takes the plan's blast radius out of its service's budget (invariant I09). It is part of the granting
+// transaction, of which there is one at a time.
+func (c *Control) reserve(tx *store.Tx, run writ.RunID, plan writ.Plan) (*assignment.Refused, error) {
+	held, _, err := find[reservationRow](tx, store.Reservations, store.Filter{Key: plan.Service})
+	if err != nil {
+		return nil, err
+	}
+	used := plan.Blast.Permille
+	for _, r := range held {
+		used += r.Permille
+	}
+	switch {
+	case plan.Blast.Permille > plan.Budget.MaxPermille || plan.Blast.Objects > plan.Budget.MaxObjects:
+		return &assignment.Refused{
+			Code:   writ.ReasonBudget,
+			Detail: fmt.Sprintf("the plan touches %d objects and %d‰ of the ready capacity; its playbook allows %d and %d‰", plan.Blast.Objects, plan.Blast.Permille, plan.Budget.MaxObjects, plan.Budget.MaxPermille),
+		}, nil
+	case used > maxServicePermille:
+		return &assignment.Refused{
+			Code:   writ.ReasonBudget,
+			Detail: fmt.Sprintf("%d‰ of %s would be unavailable at once together with the runs in flight", used, plan.Service),
+			Hint:   "propose it again when they have ended",
+		}, nil
+	}
+	return nil, store.Create(tx, store.Reservations, store.Row{ID: string(run), Incident: string(plan.Incident), Key: plan.Service, State: stateOn},
+		reservationRow{Run: run, Objects: plan.Blast.Objects, Permille: plan.Blast.Permille})
+}
+
+// mint signs the grant and writes grant, run and the runner's assignment.
+func (c *Control) mint(tx *store.Tx, p *planRow, plan writ.Plan, d writ.Decision, run writ.RunID) error {
+	rows, _, err := c.usable(tx, *p, plan) // exactly those that the decision counted
+	if err != nil {
+		return err
+	}
+	var approvals []writ.Approval
+	for _, r := range rows {
+		approvals = append(approvals, r.Approval)
+	}
+	id, err := newID[writ.GrantID](c, "gnt")
+	if err != nil {
+		return err
+	}
+	aid, err := newID[writ.AssignmentID](c, "asg")
+	if err != nil {
+		return err
+	}
+	claims, err := grant.Mint(grant.Input{
+		ID: id, Issuer: c.Issuer, Plan: plan, PlanDigest: p.Digest, Decision: d, Approvals: approvals, Now: c.Now(), Life: grantLife,
+	})
+	if err != nil {
+		return err
+	}
+	compact, err := grant.Sign(c.GrantKey, token.KeyID(&c.GrantKey.PublicKey), claims)
+	if err != nil {
+		return err
+	}
+	refs := append(ref("plan", p.Leaf), ref("decision", p.DecisionLeaf)...)
+	for _, a := range rows {
+		refs = append(refs, ref("approval", a.Leaf)...)
+	}
+	expires := time.Unix(claims.Expires, 0).UTC()
+	e, err := c.append(tx, writ.EntryGrant, plan.Incident, writ.GrantBody{
+		Grant: id, Run: run, Plan: plan.ID, PlanDigest: p.Digest, Runner: plan.Runner, Holder: plan.Holder, Decision: d.ID,
+		Approvals: claims.Writ.Approvals, Policy: claims.Writ.Policy, Expires: expires, TokenDigest: writ.DigestOf([]byte(compact)),
+	}, refs...)
+	if err != nil {
+		return err
+	}
+	in := string(plan.Incident)
+	err = store.Create(tx, store.Grants, store.Row{ID: string(id), Incident: in, State: stateOn, Key: string(run)},
+		grantRow{ID: id, Plan: plan.ID, Run: run, Token: compact, Approvals: approvals, Leaf: e.leaf, Index: e.index, Expires: expires})
+	if err != nil {
+		return err
+	}
+	err = store.Create(tx, store.Runs, store.Row{ID: string(run), Incident: in, State: string(writ.RunGranted), Key: plan.Service, Due: millis(expires)},
+		runRow{Title: plan.Title, Run: writ.Run{ID: run, Plan: plan.ID, Incident: plan.Incident, Grant: id, Runner: plan.Runner, State: writ.RunGranted}})
+	if err != nil {
+		return err
+	}
+	return c.assign(tx, plan.Runner, plan.Incident, assignmentRow{ID: aid, Kind: assignment.KindRun, Expires: expires, Run: run})
+}

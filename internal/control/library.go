@@ -1,0 +1,95 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/playbook"
+)
+
+// A Published playbook is one version with its source bytes.
+type Published struct {
+	Playbook playbook.Playbook
+	Source   []byte
+	Digest   writ.Digest
+}
+
+// Ref names it by content.
+func (p Published) Ref() writ.PlaybookRef {
+	return writ.PlaybookRef{Name: p.Playbook.Name, Version: p.Playbook.Version, Digest: p.Digest}
+}
+
+// Library is the newest version of each playbook, by name.
+type Library map[string]Published
+
+// Add parses source and puts it in, replacing a lower version of the same name.
+func (l Library) Add(source []byte) error {
+	pb, digest, err := playbook.Parse(source)
+	if err != nil {
+		return err
+	}
+	if old, ok := l[pb.Name]; ok && old.Playbook.Version >= pb.Version {
+		return fmt.Errorf("%w: playbook %s@%d: version %d is there already", writ.ErrInvalid, pb.Name, pb.Version, old.Playbook.Version)
+	}
+	l[pb.Name] = Published{Playbook: pb, Source: source, Digest: digest}
+	return nil
+}
+
+// Find returns a playbook, or a refusal that lists the known names.
+func (l Library) Find(name string) (Published, error) {
+	if p, ok := l[name]; ok {
+		return p, nil
+	}
+	return Published{}, &writ.Refusal{
+		Code: writ.ReasonUnknownPlaybook, Detail: fmt.Sprintf("there is no playbook %q", writ.Printable(name, 60)),
+		Hint: "playbooks: " + strings.Join(slices.Sorted(maps.Keys(l)), ", "),
+	}
+}
+
+// Playbooks lists what can be asked for on a service, or on any when service is empty.
+func (c *Control) Playbooks(ctx context.Context, by writ.Principal, service string) ([]writ.PlaybookSummary, error) {
+	if _, err := c.asker(by, RoleDiagnose, RoleRepair); err != nil {
+		return nil, err
+	}
+	planes := map[string]bool{}
+	if service != "" {
+		s, err := c.Services.Find(service)
+		if err != nil {
+			return nil, err
+		}
+		for _, t := range s.Targets() {
+			planes[t.Plane()] = true
+		}
+	}
+	var out []writ.PlaybookSummary
+	for _, name := range slices.Sorted(maps.Keys(c.Library)) {
+		if p := c.Library[name]; service == "" || planes[p.Playbook.Plane] {
+			out = append(out, p.summary())
+		}
+	}
+	return out, nil
+}
+
+func (p Published) summary() writ.PlaybookSummary {
+	return writ.PlaybookSummary{PlaybookRef: p.Ref(), Title: p.Playbook.Title, Owner: p.Playbook.Owner, Plane: p.Playbook.Plane, Tier: p.Playbook.Tier}
+}
+
+// Playbook describes one playbook in words; people also get its source.
+func (c *Control) Playbook(ctx context.Context, by writ.Principal, name string) (writ.PlaybookText, error) {
+	if _, err := c.asker(by, RoleDiagnose, RoleRepair); err != nil {
+		return writ.PlaybookText{}, err
+	}
+	p, err := c.Library.Find(name)
+	if err != nil {
+		return writ.PlaybookText{}, err
+	}
+	out := writ.PlaybookText{PlaybookSummary: p.summary(), Text: p.Playbook.Describe()}
+	if by.Kind == writ.KindHuman {
+		out.Source = string(p.Source)
+	}
+	return out, nil
+}

@@ -1,0 +1,117 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/assignment"
+	"github.com/writ-dev/writ/internal/store"
+)
+
+// planned takes a runner's plan or its refusal, decides the plan and, when policy allows it outright, issues the
+// grant: all in one transaction.
+func (c *Control) planned(ctx context.Context, runner writ.RunnerID, a assignmentRow, ans assignment.Answer) error {
+	if ans.Planned == nil && ans.Refused == nil {
+		return fmt.Errorf("%w: an answer without a plan or a refusal", writ.ErrInvalid)
+	}
+	var asked planRow
+	err := c.Store.View(ctx, func(tx *store.Tx) error {
+		var err error
+		asked, _, err = store.Load[planRow](tx, store.Plans, string(a.Plan.Plan))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	// What was asked for never changes, so everything that compares with it happens before the transaction.
+	tainted, err := c.tainted(ctx, asked)
+	if err != nil {
+		return err
+	}
+	var plan writ.Plan
+	var misfit error
+	if ans.Planned != nil {
+		plan, misfit = c.checkPlanned(runner, asked, *a.Plan, *ans.Planned)
+	}
+	return c.Store.Update(ctx, func(tx *store.Tx) error {
+		p, prow, err := store.Load[planRow](tx, store.Plans, string(a.Plan.Plan))
+		if err != nil {
+			return err
+		}
+		p.Tainted = tainted
+		if err := c.close(tx, a.ID); err != nil {
+			return err
+		}
+		if writ.PlanState(prow.State) != writ.PlanPlanning {
+			return nil // it was withdrawn or has expired meanwhile
+		}
+		if ans.Planned == nil {
+			return c.endPlan(tx, p, prow, writ.PlanRefused, *printable(*ans.Refused))
+		}
+		if misfit != nil {
+			return c.endPlan(tx, p, prow, writ.PlanRefused, assignment.Refused{Code: writ.ReasonPlanMismatch, Detail: misfit.Error()})
+		}
+		at, err := appendLeaf(tx, ans.Planned.Entry, plan.Incident)
+		if err != nil {
+			return err
+		}
+		p.Title, p.Bytes, p.Digest, p.Leaf, p.ExpiresAt = plan.Title, ans.Planned.Plan, writ.DigestOf(ans.Planned.Plan), at.hash, plan.Window.NotAfter
+		d, err := c.decide(tx, &p, plan, writ.PhasePlan, "")
+		if err != nil {
+			return err
+		}
+		switch d.Verdict {
+		case writ.Allow:
+			return c.issue(tx, p, prow, plan)
+		case writ.Requires:
+			prow.Due = millis(p.ExpiresAt)
+			return c.movePlan(tx, p, prow, writ.PlanWaiting)
+		}
+		return c.endPlan(tx, p, prow, writ.PlanDenied, assignment.Refused{Code: d.Reason, Detail: because(d)})
+	})
+}
+
+// checkPlanned checks that the plan is what was asked for and that the runner's own entry says the same.
+func (c *Control) checkPlanned(runner writ.RunnerID, p planRow, asked assignment.Planning, got assignment.Planned) (writ.Plan, error) {
+	plan, err := c.fits(p, asked, got)
+	if err != nil {
+		return plan, err
+	}
+	e, err := c.runnerEntry(runner, got.Entry)
+	if err != nil {
+		return plan, err
+	}
+	return plan, says(e, plan, writ.DigestOf(got.Plan))
+}
+
+// movePlan writes the plan back in its next state.
+func (c *Control) movePlan(tx *store.Tx, p planRow, row store.Row, next writ.PlanState) error {
+	was := row.State
+	if err := writ.PlanState(was).Move(next); err != nil {
+		return err
+	}
+	row.State = string(next)
+	if next.Final() {
+		row.Due = 0
+	}
+	return store.Save(tx, store.Plans, row, was, p)
+}
+
+// endPlan ends a plan that will not run, with its reason and its entry.
+func (c *Control) endPlan(tx *store.Tx, p planRow, row store.Row, state writ.PlanState, why assignment.Refused) error {
+	p.Reason, p.Detail, p.Hint = why.Code, writ.Printable(why.Detail, 400), writ.Printable(why.Hint, 400)
+	if _, err := c.append(tx, writ.EntryPlanEnd, p.Proposal.Incident, writ.PlanEndBody{Plan: p.ID, State: state, Reason: p.Reason}, ref("proposal", p.ProposalLeaf)...); err != nil {
+		return err
+	}
+	return c.movePlan(tx, p, row, state)
+}
+
+// because joins a decision's sentences.
+func because(d writ.Decision) string {
+	if len(d.Because) > 0 {
+		return strings.Join(d.Because, " ")
+	}
+	return "no rule allows this"
+}

@@ -1,0 +1,223 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/assignment"
+	"github.com/writ-dev/writ/internal/canon"
+	"github.com/writ-dev/writ/internal/catalogue"
+	"github.com/writ-dev/writ/internal/playbook"
+	"github.com/writ-dev/writ/internal/store"
+)
+
+const (
+	planningLife  = 60 * time.Second // a runner that has not resolved a plan by then is not there
+	planningRetry = 15 * time.Second
+	maxOpenPlans  = 20 // plans of one requester in one incident that are not final: a storm, not a repair
+)
+
+// Propose takes one ask: a playbook with parameters for an open incident, citing evidence. It answers with the plan's
+// id while the runner resolves it. The same ask by the same requester, while its plan is open, is the same plan.
+func (c *Control) Propose(ctx context.Context, by writ.Principal, ask writ.Ask) (writ.PlanStatus, error) {
+	id, err := c.propose(ctx, by, ask)
+	if err != nil {
+		return writ.PlanStatus{}, c.deny(ctx, "propose", by, "", err)
+	}
+	return c.Plan(ctx, by, id, 0)
+}
+
+func (c *Control) propose(ctx context.Context, by writ.Principal, ask writ.Ask) (writ.PlanID, error) {
+	if _, err := c.asker(by, RoleRepair); err != nil {
+		return "", err
+	}
+	if utf8.RuneCountInString(ask.Because) > maxBecause {
+		return "", &writ.Refusal{Code: writ.ReasonTooLarge, Detail: fmt.Sprintf("because has more than %d characters", maxBecause), Kind: writ.ErrInvalid}
+	}
+	if len(ask.Evidence) > maxEvidenceCitation {
+		return "", &writ.Refusal{Code: writ.ReasonTooLarge, Detail: fmt.Sprintf("more than %d pieces of evidence", maxEvidenceCitation), Kind: writ.ErrInvalid}
+	}
+	pb, err := c.Library.Find(ask.Playbook)
+	if err != nil {
+		return "", err
+	}
+	if _, err := pb.Playbook.Bind(ask.Parameters); err != nil {
+		return "", err
+	}
+	same, err := sameAsk(by, ask, pb.Ref())
+	if err != nil {
+		return "", err
+	}
+	var id writ.PlanID
+	err = c.Store.View(ctx, func(tx *store.Tx) error { // a storm of repeats writes nothing, not even their claims
+		_, id, err = openSame(tx, by, ask, same)
+		return err
+	})
+	if err != nil || id != "" {
+		return id, err
+	}
+	var claim writ.Commitment
+	if ask.Because != "" {
+		if claim, err = c.Store.PutBlob(ctx, blobClaim, classClaim, []byte(ask.Because)); err != nil {
+			return "", err
+		}
+	}
+	err = c.Store.Update(ctx, func(tx *store.Tx) error {
+		in, found, err := openSame(tx, by, ask, same)
+		if id = found; err != nil || id != "" {
+			return err
+		}
+		id, err = c.openPlan(tx, by, ask, in, pb, same, claim)
+		return err
+	})
+	return id, err
+}
+
+// openSame returns the incident, and the plan of the same ask if there is one that is not final (invariant I19). It
+// refuses when the caller has too many open plans in the incident.
+func openSame(tx *store.Tx, by writ.Principal, ask writ.Ask, same string) (writ.Incident, writ.PlanID, error) {
+	in, err := openIncident(tx, ask.Incident)
+	if err != nil {
+		return in, "", err
+	}
+	mine := 0
+	for _, state := range moving {
+		plans, rows, err := find[planRow](tx, store.Plans, store.Filter{Incident: string(ask.Incident), State: string(state)})
+		if err != nil {
+			return in, "", err
+		}
+		for i, row := range rows {
+			if row.Key == same {
+				return in, plans[i].ID, nil
+			}
+			if plans[i].Proposal.By.Same(by) {
+				mine++
+			}
+		}
+	}
+	if mine >= maxOpenPlans {
+		return in, "", &writ.Refusal{Code: writ.ReasonBudget, Detail: fmt.Sprintf("you have %d open plans in this incident; that is the limit", mine), Hint: "wait for them, or withdraw some", Kind: writ.ErrBusy}
+	}
+	return in, "", nil
+}
+
+// openPlan writes the proposal's entry, the plan row and the runner's assignment.
+func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in writ.Incident, pb Published, key string, claim writ.Commitment) (writ.PlanID, error) {
+	service, err := c.Services.Find(in.Service)
+	if err != nil {
+		return "", err
+	}
+	target, err := c.targetFor(service, pb.Playbook)
+	if err != nil {
+		return "", err
+	}
+	refs, cited, err := citations(tx, ask, pb.Playbook.Evidence)
+	if err != nil {
+		return "", err
+	}
+	prp, err := newID[writ.ProposalID](c, "prp")
+	if err != nil {
+		return "", err
+	}
+	id, err := newID[writ.PlanID](c, "pln")
+	if err != nil {
+		return "", err
+	}
+	aid, err := newID[writ.AssignmentID](c, "asg")
+	if err != nil {
+		return "", err
+	}
+	at := c.now()
+	p := writ.Proposal{
+		V: writ.FormatVersion, ID: prp, Incident: in.ID, By: by, Playbook: pb.Ref(), Parameters: ask.Parameters,
+		Evidence: refs, Claim: claim, At: at,
+	}
+	b, err := canon.Marshal(p)
+	if err != nil {
+		return "", err
+	}
+	e, err := c.append(tx, writ.EntryProposal, in.ID, writ.ProposalBody{
+		Proposal: writ.DigestOf(b), ID: prp, Plan: id, By: by, Playbook: p.Playbook, Evidence: refs,
+	}, cited...)
+	if err != nil {
+		return "", err
+	}
+	row := planRow{
+		ID: id, Proposal: p, ProposalBytes: b, ProposalLeaf: e.hash, Service: service.Name, Environment: service.Environment,
+		Owner: service.Owner, Target: target.Location, Runner: target.Runner, CreatedAt: at, ExpiresAt: at.Add(planningLife),
+		Window: writ.Window{NotBefore: at, NotAfter: at.Add(c.PlanLife)},
+	}
+	if err := store.Create(tx, store.Plans, store.Row{
+		ID: string(id), Incident: string(in.ID), State: string(writ.PlanPlanning), Key: key, Due: millis(row.ExpiresAt),
+	}, row); err != nil {
+		return "", err
+	}
+	return id, c.assign(tx, target.Runner, in.ID, assignmentRow{
+		ID: aid, Kind: assignment.KindPlan, Expires: row.ExpiresAt,
+		Plan: &assignment.Planning{
+			Plan: id, Proposal: b, ProposalLeaf: e.hash, Playbook: pb.Source, Target: target.Location, Service: service.Name,
+			Environment: service.Environment, Scope: service.Locations, Policy: c.Policy.Digest(), Window: row.Window, Holder: c.holder,
+		},
+	})
+}
+
+// citations checks that the evidence exists, belongs to the incident, and includes what the playbook wants observed.
+func citations(tx *store.Tx, ask writ.Ask, wanted []writ.OperationName) ([]writ.EvidenceRef, []writ.Ref, error) {
+	var refs []writ.EvidenceRef
+	missing := slices.Clone(wanted)
+	var leaves []writ.Ref
+	seen := map[writ.EvidenceID]bool{}
+	for _, id := range ask.Evidence {
+		doc, row, err := store.Load[evidenceRow](tx, store.Evidence, string(id))
+		if err != nil && !errors.Is(err, writ.ErrNotFound) {
+			return nil, nil, err
+		}
+		if err != nil || row.State != stateRead || doc.Evidence.Incident != ask.Incident || seen[id] {
+			return nil, nil, writ.Refuse(writ.ReasonUnknownEvidence, fmt.Sprintf("evidence %s was not read for this incident, or is cited twice", writ.Printable(string(id), 40)))
+		}
+		seen[id] = true
+		refs = append(refs, writ.EvidenceRef{ID: id, Commitment: doc.Evidence.Commitment, At: doc.Evidence.At})
+		leaves = append(leaves, writ.Ref{Rel: "evidence", Leaf: doc.Leaf})
+		missing = slices.DeleteFunc(missing, func(r writ.OperationName) bool { return r == doc.Evidence.Query.Reader })
+	}
+	if len(missing) > 0 {
+		return nil, nil, &writ.Refusal{
+			Code: writ.ReasonUnknownEvidence, Detail: fmt.Sprintf("playbook %s wants evidence by %s", ask.Playbook, join(wanted)),
+			Hint: "read it for this incident first, and cite its id",
+		}
+	}
+	return refs, leaves, nil
+}
+
+// targetFor picks the service's one target of the playbook's plane.
+func (c *Control) targetFor(s catalogue.Service, pb playbook.Playbook) (Target, error) {
+	var found []Target
+	for _, l := range s.Targets() {
+		if t, ok := c.target(l); ok && l.Plane() == pb.Plane {
+			found = append(found, t)
+		}
+	}
+	if len(found) != 1 {
+		return Target{}, writ.Refuse(writ.ReasonOutOfScope, fmt.Sprintf("service %s has %d targets of plane %s; the playbook needs exactly one", s.Name, len(found), pb.Plane))
+	}
+	return found[0], nil
+}
+
+// sameAsk is the key under which identical asks collapse.
+func sameAsk(by writ.Principal, ask writ.Ask, pb writ.PlaybookRef) (string, error) {
+	b, err := canon.Marshal(struct {
+		By         writ.Principal   `json:"by"`
+		Incident   writ.IncidentID  `json:"incident"`
+		Playbook   writ.PlaybookRef `json:"playbook"`
+		Parameters writ.Parameters  `json:"parameters,omitempty"`
+	}{by, ask.Incident, pb, ask.Parameters})
+	if err != nil {
+		return "", err
+	}
+	return writ.DigestOf(b).String(), nil
+}

@@ -1,0 +1,184 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/assignment"
+	"github.com/writ-dev/writ/internal/ident"
+	"github.com/writ-dev/writ/internal/ledger"
+	"github.com/writ-dev/writ/internal/store"
+)
+
+// The rows below are the control plane's own state, kept as JSON documents beside the columns that are looked up by.
+type (
+	planRow struct {
+		ID            writ.PlanID
+		Proposal      writ.Proposal
+		ProposalBytes []byte
+		ProposalLeaf  writ.Digest `json:",omitzero"`
+		Service       string
+		Environment   string
+		Owner         string
+		Target        writ.Location
+		Runner        writ.RunnerID
+		Window        writ.Window
+		Title         string
+		Bytes         []byte
+		Digest        writ.Digest `json:",omitzero"`
+		Leaf          writ.Digest `json:",omitzero"` // of the runner's plan entry
+		Reason        writ.Reason
+		Detail, Hint  string
+		Decision      *writ.Decision
+		DecisionLeaf  writ.Digest `json:",omitzero"`
+		Run           writ.RunID  `json:",omitempty"`
+		Tainted       bool        // a parameter was seen only in text that others can write
+		CreatedAt     time.Time
+		ExpiresAt     time.Time
+	}
+	evidenceRow struct {
+		Evidence evidenceDoc
+		Leaf     writ.Digest `json:",omitzero"`
+		Refused  *assignment.Refused
+	}
+	// An evidenceDoc is evidence that may not have been read yet: without a commitment.
+	evidenceDoc struct {
+		writ.Evidence
+		Commitment writ.Commitment `json:"commitment,omitzero"`
+	}
+	approvalRow struct {
+		Approval writ.Approval
+		Person   writ.Person
+		Answer   writ.Answer
+		Slot     string
+		Reason   writ.Commitment `json:",omitzero"`
+		Leaf     writ.Digest
+	}
+	grantRow struct {
+		ID        writ.GrantID
+		Plan      writ.PlanID
+		Run       writ.RunID `json:",omitempty"`
+		Token     string
+		Approvals []writ.Approval // that it names
+		Leaf      []byte
+		Index     int64
+		Expires   time.Time
+	}
+	runRow struct {
+		Run   writ.Run
+		Title string
+		Begun []string // keys of the steps whose intents were taken
+		ahead string   // step that was allowed together with the lease before it, in this delivery
+	}
+	leaseRow struct {
+		Lease  writ.Lease
+		Runner writ.RunnerID
+	}
+	reservationRow struct {
+		Run      writ.RunID
+		Objects  int
+		Permille int
+	}
+	assignmentRow struct {
+		ID      writ.AssignmentID
+		Kind    assignment.Kind
+		Expires time.Time
+		Observe *assignment.Observe
+		Plan    *assignment.Planning
+		Run     writ.RunID `json:",omitempty"`
+	}
+)
+
+// whole returns the evidence once it has been read.
+func (d evidenceDoc) whole() writ.Evidence {
+	e := d.Evidence
+	e.Commitment = d.Commitment
+	return e
+}
+
+// States of rows that have no state of their own in the root package.
+const (
+	stateOpen    = "open"
+	stateDone    = "done"
+	stateAsked   = "asked"
+	stateRead    = "read"
+	stateRefused = "refused"
+	stateOn      = "on"
+	stateOff     = "off"
+	stateCounted = "counted"
+	stateAlive   = "alive"
+	stateDead    = "dead"
+)
+
+// append seals a record of the control plane's own and appends it in tx.
+func (c *Control) append(tx *store.Tx, kind writ.EntryKind, task writ.IncidentID, body any, refs ...writ.Ref) (entry, error) {
+	nonce, err := ident.Nonce(c.Rand)
+	if err != nil {
+		return entry{}, err
+	}
+	rec, err := writ.NewRecord(c.Origin, kind, c.Now(), task, c.self, nonce, body, refs...)
+	if err != nil {
+		return entry{}, err
+	}
+	leaf, err := ledger.Seal(rec, c.Author)
+	if err != nil {
+		return entry{}, err
+	}
+	return appendLeaf(tx, leaf, task)
+}
+
+// An entry is one appended ledger entry.
+type entry struct {
+	index int64
+	hash  writ.Digest
+	leaf  []byte
+}
+
+// appendLeaf appends a sealed entry and lists it under its incident, for timelines.
+func appendLeaf(tx *store.Tx, leaf []byte, task writ.IncidentID) (entry, error) {
+	i, h, err := tx.Append(leaf)
+	if err == nil && task != "" {
+		err = tx.Insert(store.Timeline, store.Row{ID: h.String(), Incident: string(task), Doc: fmt.Appendf(nil, `{"index":%d}`, i)})
+	}
+	return entry{i, h, leaf}, err
+}
+
+// ref names an earlier entry; entries that do not exist are left out.
+func ref(rel string, leaf writ.Digest) []writ.Ref {
+	if leaf.IsZero() {
+		return nil
+	}
+	return []writ.Ref{{Rel: rel, Leaf: leaf}}
+}
+
+func newID[T ~string](c *Control, prefix string) (T, error) {
+	id, err := ident.New(prefix, c.Now(), c.Rand)
+	return T(id), err
+}
+
+func millis(t time.Time) int64 { return t.UnixMilli() }
+
+// notFound turns a missing row into a sentence about the caller's subject.
+func notFound(err error, what, id string) error {
+	if errors.Is(err, writ.ErrNotFound) {
+		return &writ.Refusal{Code: "not_found", Detail: fmt.Sprintf("there is no %s %s", what, writ.Printable(id, 40)), Kind: writ.ErrNotFound}
+	}
+	return err
+}
+
+// find reads matching rows and their documents.
+func find[T any](tx *store.Tx, table store.Table, f store.Filter) ([]T, []store.Row, error) {
+	rows, err := tx.Find(table, f)
+	if err != nil {
+		return nil, nil, err
+	}
+	docs := make([]T, len(rows))
+	for i, r := range rows {
+		if docs[i], err = store.Decode[T](r); err != nil {
+			return nil, nil, err
+		}
+	}
+	return docs, rows, nil
+}

@@ -1,0 +1,138 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/store"
+)
+
+// Run returns a run with its story. With a wait it returns when the run has ended with its lease proven dead, when
+// anything new was recorded, or when the wait is over.
+func (c *Control) Run(ctx context.Context, by writ.Principal, id writ.RunID, wait time.Duration) (writ.RunStatus, error) {
+	var out writ.RunStatus
+	first := -1
+	err := c.await(ctx, wait, func() (bool, error) {
+		err := c.Store.View(ctx, func(tx *store.Tx) error {
+			var err error
+			out, err = c.runStatus(tx, by, id)
+			return err
+		})
+		if first < 0 {
+			first = len(out.Events)
+		}
+		return len(out.Events) != first || out.State.Final() && dead(out.Leases), err
+	})
+	return out, err
+}
+
+func dead(leases []writ.Lease) bool {
+	for _, l := range leases {
+		if !l.Dead() {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Control) runStatus(tx *store.Tx, by writ.Principal, id writ.RunID) (writ.RunStatus, error) {
+	run, _, err := store.Load[runRow](tx, store.Runs, string(id))
+	if err == nil && by.Kind != writ.KindHuman {
+		p, _, perr := store.Load[planRow](tx, store.Plans, string(run.Run.Plan))
+		if perr != nil || !p.Proposal.By.Same(by) {
+			err = writ.ErrNotFound
+		}
+	}
+	if err != nil {
+		return writ.RunStatus{}, notFound(err, "run", string(id))
+	}
+	out := writ.RunStatus{Run: run.Run, Title: run.Title}
+	leases, _, err := find[leaseRow](tx, store.Leases, store.Filter{Key: string(id)})
+	if err != nil {
+		return out, err
+	}
+	for _, l := range leases {
+		out.Leases = append(out.Leases, l.Lease)
+	}
+	events, err := c.incidentEvents(tx, run.Run.Incident)
+	if err != nil {
+		return out, err
+	}
+	for _, e := range events {
+		if e.Run == id {
+			out.Events = append(out.Events, e)
+		}
+	}
+	return out, nil
+}
+
+// Runs lists runs, newest first; people only.
+func (c *Control) Runs(ctx context.Context, by writ.Principal, f writ.RunFilter) ([]writ.RunStatus, string, error) {
+	if err := person(by); err != nil {
+		return nil, "", err
+	}
+	page, err := pageOf(f.Cursor, f.Limit)
+	if err != nil {
+		return nil, "", err
+	}
+	page.State, page.Incident = string(f.State), string(f.Incident)
+	var out []writ.RunStatus
+	var next string
+	err = c.Store.View(ctx, func(tx *store.Tx) error {
+		runs, _, more, err := list(tx, store.Runs, page, func(r runRow) bool { return f.Plan == "" || r.Run.Plan == f.Plan })
+		next = more
+		for _, r := range runs {
+			leases, _, err := find[leaseRow](tx, store.Leases, store.Filter{Key: string(r.Run.ID)})
+			if err != nil {
+				return err
+			}
+			for _, l := range leases {
+				r.Run.Leases = append(r.Run.Leases, l.Lease)
+			}
+			out = append(out, writ.RunStatus{Run: r.Run, Title: r.Title})
+		}
+		return err
+	})
+	return out, next, err
+}
+
+// Stop asks a run to stop at its next step boundary and to undo what it has done: its requester or a person may. A run
+// that has not been taken up never starts.
+func (c *Control) Stop(ctx context.Context, by writ.Principal, id writ.RunID, because string) (writ.RunStatus, error) {
+	err := c.Store.Update(ctx, func(tx *store.Tx) error {
+		if _, err := c.runStatus(tx, by, id); err != nil { // may this caller know of it?
+			return err
+		}
+		run, row, err := store.Load[runRow](tx, store.Runs, string(id))
+		if err != nil {
+			return err
+		}
+		if run.Run.State.Final() {
+			return &writ.Refusal{Code: writ.ReasonStopped, Kind: writ.ErrConflict, Detail: fmt.Sprintf("the run has ended: %s", run.Run.State)}
+		}
+		if run.Run.Stop {
+			return nil
+		}
+		run.Run.Stop = true
+		g, grow, err := store.Load[grantRow](tx, store.Grants, string(run.Run.Grant))
+		if err != nil {
+			return err
+		}
+		if grow.State == stateOn { // revoked: a runner that has not spent it refuses it
+			grow.State = stateOff
+			if err := store.Save(tx, store.Grants, grow, stateOn, g); err != nil {
+				return err
+			}
+		}
+		if _, err := c.append(tx, writ.EntryDeny, run.Run.Incident, writ.DenyBody{What: "stop", By: by, Reason: writ.ReasonStopped, Plan: run.Run.Plan}); err != nil {
+			return err
+		}
+		return store.Save(tx, store.Runs, row, row.State, run)
+	})
+	if err != nil {
+		return writ.RunStatus{}, err
+	}
+	return c.Run(ctx, by, id, 0)
+}

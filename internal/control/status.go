@@ -1,0 +1,91 @@
+package control
+
+import (
+	"context"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/store"
+)
+
+// Status is the whole control plane at a glance; people only.
+func (c *Control) Status(ctx context.Context, by writ.Principal) (writ.Status, error) {
+	if err := person(by); err != nil {
+		return writ.Status{}, err
+	}
+	return c.Glance(ctx)
+}
+
+// Glance is Status for the process itself: health and metrics.
+func (c *Control) Glance(ctx context.Context) (writ.Status, error) {
+	out := writ.Status{Version: c.Version, Policy: c.Policy.Digest()}
+	err := c.Store.View(ctx, func(tx *store.Tx) error {
+		for _, q := range []struct {
+			to     *int
+			table  store.Table
+			states []string
+		}{
+			{&out.Incidents, store.Incidents, []string{string(writ.IncidentOpen)}},
+			{&out.Waiting, store.Plans, []string{string(writ.PlanWaiting)}},
+			{&out.Running, store.Runs, []string{string(writ.RunGranted), string(writ.RunRunning)}},
+			{&out.LeasesAlive, store.Leases, []string{stateAlive}},
+		} {
+			for _, s := range q.states {
+				rows, err := tx.Find(q.table, store.Filter{State: s})
+				if err != nil {
+					return err
+				}
+				*q.to += len(rows)
+			}
+		}
+		out.LedgerSize = tx.Head()
+		var err error
+		out.Freezes, err = freezes(tx)
+		return err
+	})
+	if err != nil {
+		return out, err
+	}
+	if note, err := c.Store.Checkpoint(ctx); err == nil {
+		if cp, err := c.Verifier.Open(note); err == nil {
+			out.Signed = cp.Size
+		}
+	}
+	byRunner := map[writ.RunnerID]int{}
+	for _, t := range c.Targets {
+		i, ok := byRunner[t.Runner]
+		if !ok {
+			i = len(out.Runners)
+			byRunner[t.Runner] = i
+			out.Runners = append(out.Runners, writ.RunnerStatus{ID: t.Runner})
+		}
+		out.Runners[i].Targets = append(out.Runners[i].Targets, t.Location)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i := range out.Runners {
+		if at, ok := c.seen[out.Runners[i].ID]; ok {
+			out.Runners[i].LastSeen = &at
+		}
+	}
+	return out, nil
+}
+
+// Entries returns raw entries from an index on, with the newest signed checkpoint; people only.
+func (c *Control) Entries(ctx context.Context, by writ.Principal, from int64, limit int) ([]writ.Entry, []byte, error) {
+	if err := person(by); err != nil {
+		return nil, nil, err
+	}
+	var out []writ.Entry
+	err := c.Store.View(ctx, func(tx *store.Tx) error {
+		leaves, err := tx.Leaves(from, min(max(limit, 1), writ.MaxPage))
+		for i, l := range leaves {
+			out = append(out, writ.Entry{Index: from + int64(i), Leaf: l})
+		}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	note, err := c.Store.Checkpoint(ctx)
+	return out, note, err
+}

@@ -1,0 +1,175 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/ledger"
+	"github.com/writ-dev/writ/internal/store"
+)
+
+// Events returns ledger entries as sentences, from an index on; with an incident, only its own. People only.
+func (c *Control) Events(ctx context.Context, by writ.Principal, from int64, limit int, incident writ.IncidentID) ([]writ.Event, error) {
+	if err := person(by); err != nil {
+		return nil, err
+	}
+	limit = min(max(limit, 1), writ.MaxPage)
+	var out []writ.Event
+	err := c.Store.View(ctx, func(tx *store.Tx) error {
+		if incident != "" {
+			all, err := c.incidentEvents(tx, incident)
+			for _, e := range all {
+				if e.Index >= from && len(out) < limit {
+					out = append(out, e)
+				}
+			}
+			return err
+		}
+		leaves, err := tx.Leaves(from, limit)
+		if err != nil {
+			return err
+		}
+		for i, leaf := range leaves {
+			e, err := event(from+int64(i), leaf)
+			if err != nil {
+				return err
+			}
+			out = append(out, e)
+		}
+		return nil
+	})
+	return out, err
+}
+
+// incidentEvents returns the entries of one incident, oldest first.
+func (c *Control) incidentEvents(tx *store.Tx, id writ.IncidentID) ([]writ.Event, error) {
+	indices, err := incidentIndices(tx, id)
+	if err != nil {
+		return nil, err
+	}
+	var out []writ.Event
+	for _, i := range indices {
+		leaf, err := tx.Leaf(i)
+		if err != nil {
+			return nil, err
+		}
+		e, err := event(i, leaf)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// incidentIndices returns where an incident's entries stand in the ledger, in order.
+func incidentIndices(tx *store.Tx, id writ.IncidentID) ([]int64, error) {
+	var out []int64
+	f := store.Filter{Incident: string(id)}
+	for {
+		rows, err := tx.Find(store.Timeline, f)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range rows {
+			var at struct {
+				Index int64 `json:"index"`
+			}
+			if err := json.Unmarshal(r.Doc, &at); err != nil {
+				return nil, err
+			}
+			out = append(out, at.Index)
+			f.AfterSeq = r.Seq
+		}
+		if len(rows) < store.MaxRows {
+			return out, nil
+		}
+	}
+}
+
+// event renders one entry from its typed fields.
+func event(index int64, leaf []byte) (writ.Event, error) {
+	e, err := ledger.Open(leaf)
+	if err != nil {
+		return writ.Event{}, err
+	}
+	out := writ.Event{Index: index, Time: e.Record.Time, Kind: e.Record.Kind, Actor: e.Record.Actor, OK: true, Run: runOf(e.Body)}
+	switch b := e.Body.(type) {
+	case *writ.GenesisBody:
+		out.Summary = "ledger " + b.Origin + " begins"
+	case *writ.IncidentBody:
+		out.Summary = fmt.Sprintf("incident %s: %s in %s, severity %d, %d alerts", b.State, b.Service, b.Environment, b.Severity, b.Alerts)
+	case *writ.EvidenceBody:
+		out.Summary = fmt.Sprintf("%s read %s for %s: %d bytes, %d secrets removed", name(b.Runner.Principal()), b.Reader, name(b.AskedBy), b.Size, b.Redacted)
+	case *writ.ProposalBody:
+		out.Plan, out.Summary = b.Plan, fmt.Sprintf("%s proposed %s@%d, citing %d readings", name(b.By), b.Playbook.Name, b.Playbook.Version, len(b.Evidence))
+	case *writ.PlanBody:
+		out.Plan, out.Summary = b.Plan, fmt.Sprintf("planned: %s, %d objects, up to %d‰ of ready capacity, digest %s", b.Tier, b.Blast.Objects, b.Blast.Permille, short(b.PlanDigest))
+	case *writ.DecisionBody:
+		out.Plan, out.OK = b.Plan, b.Verdict != writ.Deny
+		out.Summary = fmt.Sprintf("policy at %s: %s (%s)", b.Phase, b.Verdict, strings.Join(b.Policies, ", "))
+		if len(b.Policies) == 0 {
+			out.Summary = fmt.Sprintf("policy at %s: %s (%s)", b.Phase, b.Verdict, b.Reason)
+		}
+	case *writ.ApprovalBody:
+		out.Plan, out.OK = b.Plan, b.Answer == writ.Approve
+		out.Summary = fmt.Sprintf("%s answered %s as %s, proof %s, key %s", b.Approver.Sub, b.Answer, b.Slot, b.Proof, b.Key)
+	case *writ.GrantBody:
+		out.Plan, out.Run, out.Summary = b.Plan, b.Run, fmt.Sprintf("grant for one run on %s, %d approvals, until %s", name(b.Runner.Principal()), len(b.Approvals), b.Expires.Format("15:04:05Z"))
+	case *writ.LeaseBody:
+		out.Summary = fmt.Sprintf("lease %s on %s: %s", b.Name, b.Target, strings.Join(b.Rights, "; "))
+	case *writ.StepBody:
+		verb := "about to"
+		if e.Record.Kind == writ.EntryUndoIntent {
+			verb = "about to undo"
+		}
+		out.Plan, out.Summary = b.Plan, fmt.Sprintf("%s %s on %s: %s %s", verb, b.Operation, b.Object.Location, b.Call.Method, b.Call.Path)
+	case *writ.EffectBody:
+		out.OK, out.Summary = b.Effect == writ.Applied, fmt.Sprintf("%s in %d ms%s", b.Effect, b.Millis, status(b.Status, b.Reason))
+	case *writ.VerifyBody:
+		out.OK, out.Summary = b.Holds, fmt.Sprintf("check %s: %s is %s", b.Check, b.Fact, b.Value)
+	case *writ.UndoEffectBody:
+		out.OK, out.Summary = b.Restored, fmt.Sprintf("undo %s in %d ms, restored %t%s", b.Effect, b.Millis, b.Restored, status(0, b.Reason))
+	case *writ.RevokeBody:
+		out.OK, out.Summary = b.Done, fmt.Sprintf("lease %s revoked in %d ms", b.Name, b.Millis)
+	case *writ.ProbeBody:
+		out.OK = b.PowerGone
+		out.Summary = fmt.Sprintf("lease probed: power gone %t (%d after %d ms), identity gone %t (%d after %d ms)", b.PowerGone, b.PowerStatus, b.PowerMillis, b.IdentityGone, b.IdentityStatus, b.IdentityMillis)
+	case *writ.RunBody:
+		out.Plan, out.OK = b.Plan, b.State == writ.RunSucceeded
+		out.Summary = fmt.Sprintf("run %s: %d applied, %d undone, %d unknown%s", b.State, b.Applied, b.Undone, b.Unknown, status(0, b.Reason))
+	case *writ.PlanEndBody:
+		out.Plan, out.OK, out.Summary = b.Plan, false, fmt.Sprintf("plan %s: %s", b.State, b.Reason)
+	case *writ.DenyBody:
+		out.Plan, out.OK, out.Summary = b.Plan, false, fmt.Sprintf("%s by %s refused: %s", b.What, name(b.By), b.Reason)
+	case *writ.FreezeBody:
+		out.OK, out.Summary = !b.On, fmt.Sprintf("freeze of %s %s: on %t", b.Scope, writ.Printable(b.Value, 80), b.On)
+	}
+	return out, nil
+}
+
+func status(code int, reason writ.Reason) string {
+	switch {
+	case code != 0 && reason != "":
+		return fmt.Sprintf(", answer %d, %s", code, reason)
+	case code != 0:
+		return fmt.Sprintf(", answer %d", code)
+	case reason != "":
+		return ", " + string(reason)
+	}
+	return ""
+}
+
+// name is the short form of a principal for a sentence: kind and the last part of the subject.
+func name(p writ.Principal) string {
+	sub := p.Sub
+	if i := strings.LastIndexByte(sub, '/'); i >= 0 && i < len(sub)-1 {
+		sub = sub[i+1:]
+	}
+	return string(p.Kind) + ":" + writ.Printable(sub, 60)
+}
+
+func short(d writ.Digest) string { return d.String()[:19] + "…" }

@@ -1,0 +1,199 @@
+// Package journal is a runner's own write-ahead journal: one SQLite file that outlives the process and says what the
+// runner promised, spent, began, minted and still owes.
+//
+// Every method that writes returns only after the change is on disk (WAL with synchronous=FULL, read back when the
+// file is opened), and either all of it is or none. A file that was cut in the middle of a write is repaired to the
+// last whole transaction when it is opened; a file that is damaged otherwise is refused. One process holds the file
+// at a time. All methods are safe for concurrent use; writes go one after another.
+//
+// The file holds pre-images, request bodies and, while a lease lives, the handle that revokes it, so it is readable
+// by its owner alone. Losing it, or putting an old copy back, loses the memory of spent grants: a runner whose file
+// was lost must not be started again before the longest grant life is over.
+package journal
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver; pure Go
+
+	"github.com/writ-dev/writ"
+)
+
+// ErrHeld says that another process has the journal open.
+var ErrHeld = errors.New("journal: another process holds it; one runner has one journal")
+
+// ErrDamaged says that the file is not a whole journal. Nothing in it may be trusted: a person decides.
+var ErrDamaged = errors.New("journal: the file is damaged")
+
+// A Journal is one open file.
+type Journal struct {
+	db *sql.DB
+}
+
+// schemaVersion is stored in the file; a newer file is refused, an older one would be brought up here.
+const schemaVersion = 1
+
+const schema = `
+CREATE TABLE mark (name TEXT PRIMARY KEY, value BIGINT NOT NULL, bytes BLOB);
+CREATE TABLE plan (id TEXT PRIMARY KEY, digest TEXT NOT NULL, bytes BLOB NOT NULL, prepared BLOB NOT NULL,
+	scope TEXT NOT NULL, entry BLOB NOT NULL, not_after BIGINT NOT NULL);
+CREATE INDEX plan_age ON plan (not_after);
+CREATE TABLE spent (grant_id TEXT PRIMARY KEY, run TEXT NOT NULL, at BIGINT NOT NULL);
+CREATE INDEX spent_at ON spent (at);
+CREATE TABLE proof (jti TEXT PRIMARY KEY, expires BIGINT NOT NULL);
+CREATE INDEX proof_age ON proof (expires);
+CREATE TABLE run (id TEXT PRIMARY KEY, assignment TEXT NOT NULL, grant_id TEXT NOT NULL, grant_leaf TEXT NOT NULL,
+	plan TEXT NOT NULL, plan_digest TEXT NOT NULL, incident TEXT NOT NULL, log TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
+	detail TEXT NOT NULL, applied BIGINT NOT NULL, undone BIGINT NOT NULL, unknown BIGINT NOT NULL,
+	started BIGINT NOT NULL, ended BIGINT);
+CREATE INDEX run_open ON run (started) WHERE ended IS NULL;
+CREATE INDEX run_ended ON run (ended) WHERE ended IS NOT NULL;
+CREATE INDEX run_plan ON run (plan);
+CREATE TABLE event (run TEXT NOT NULL, seq BIGINT NOT NULL, kind TEXT NOT NULL, step BIGINT NOT NULL,
+	data BLOB, at BIGINT NOT NULL, PRIMARY KEY (run, seq));
+CREATE TABLE outbox (run TEXT NOT NULL, seq BIGINT NOT NULL, hash TEXT NOT NULL, leaf BLOB NOT NULL, needs TEXT NOT NULL,
+	state TEXT NOT NULL CHECK (state IN ('waiting', 'delivered', 'void')), PRIMARY KEY (run, seq));
+CREATE INDEX outbox_hash ON outbox (run, hash);
+CREATE INDEX outbox_waiting ON outbox (run, seq) WHERE state = 'waiting';
+CREATE TABLE lease (id TEXT PRIMARY KEY, run TEXT NOT NULL, plan TEXT NOT NULL, target TEXT NOT NULL,
+	name TEXT NOT NULL UNIQUE, entry TEXT NOT NULL, tier BIGINT NOT NULL, steps TEXT NOT NULL, undo BIGINT NOT NULL, ttl BIGINT NOT NULL, made BIGINT NOT NULL,
+	expires BIGINT NOT NULL, handle BLOB, revoking BIGINT, revoked BIGINT, power_gone BIGINT, identity_gone BIGINT,
+	probes BIGINT NOT NULL);
+CREATE INDEX lease_alive ON lease (made) WHERE power_gone IS NULL OR identity_gone IS NULL;
+CREATE INDEX lease_run ON lease (run);
+`
+
+// Open opens the journal at path, makes it if there is none, and checks it. It returns ErrHeld or ErrDamaged,
+// wrapped, when those are the reason.
+func Open(ctx context.Context, path string) (*Journal, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	q := url.Values{"_txlock": {"immediate"}, "_pragma": {
+		"busy_timeout(0)", "locking_mode(EXCLUSIVE)", "journal_mode(WAL)", "synchronous(FULL)", "secure_delete(ON)",
+	}}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	db.SetMaxOpenConns(1) // the lock belongs to the connection, and one writer needs no more
+	db.SetConnMaxLifetime(0)
+	db.SetMaxIdleConns(1)
+	j := &Journal{db: db}
+	if err := j.prepare(ctx); err != nil {
+		_ = db.Close()
+		return nil, err
+	}
+	return j, nil
+}
+
+// Close lets go of the file.
+func (j *Journal) Close() error { return j.db.Close() }
+
+// prepare takes the lock, reads the settings back and checks the contents.
+func (j *Journal) prepare(ctx context.Context) error {
+	var mode, sync, check string
+	if err := j.db.QueryRowContext(ctx, `PRAGMA journal_mode`).Scan(&mode); err != nil {
+		return opening(err)
+	}
+	if err := j.db.QueryRowContext(ctx, `PRAGMA synchronous`).Scan(&sync); err != nil {
+		return opening(err)
+	}
+	if mode != "wal" || sync != "2" {
+		return fmt.Errorf("journal: the file system gives journal_mode=%s and synchronous=%s; wal and 2 are needed", mode, sync)
+	}
+	if err := j.db.QueryRowContext(ctx, `PRAGMA quick_check(1)`).Scan(&check); err != nil {
+		return opening(err)
+	}
+	if check != "ok" {
+		return fmt.Errorf("%w: %s", ErrDamaged, writ.Printable(check, 200))
+	}
+	return j.write(ctx, func(tx *sql.Tx) error {
+		var version, tables int
+		if err := tx.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
+			return err
+		}
+		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_master WHERE type = 'table'`).Scan(&tables); err != nil {
+			return err
+		}
+		switch {
+		case version == schemaVersion:
+			return nil
+		case version != 0 || tables != 0:
+			return fmt.Errorf("%w: it has schema version %d; this program knows %d", ErrDamaged, version, schemaVersion)
+		}
+		if _, err := tx.ExecContext(ctx, schema); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion))
+		return err
+	})
+}
+
+// opening names the two reasons that a person can do something about.
+func opening(err error) error {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "SQLITE_BUSY"), strings.Contains(text, "database is locked"):
+		return fmt.Errorf("%w (%v)", ErrHeld, err)
+	case strings.Contains(text, "not a database"), strings.Contains(text, "malformed"):
+		return fmt.Errorf("%w (%v)", ErrDamaged, err)
+	}
+	return fmt.Errorf("journal: %w", err)
+}
+
+// write runs f in one transaction. When write returns nil, what f did is on disk; otherwise nothing of it is, save
+// that a failed commit leaves open which of the two, and then the caller must not act on either.
+func (j *Journal) write(ctx context.Context, f func(tx *sql.Tx) error) error {
+	tx, err := j.db.BeginTx(ctx, nil)
+	if err != nil {
+		return opening(err)
+	}
+	if err := f(tx); err != nil {
+		_ = tx.Rollback()
+		if kind(err) {
+			return err
+		}
+		return opening(err)
+	}
+	if err := tx.Commit(); err != nil {
+		return opening(err)
+	}
+	return nil
+}
+
+// kind reports whether err already says what a caller needs to know.
+func kind(err error) bool {
+	for _, k := range []error{ErrDamaged, writ.ErrNotFound, writ.ErrConflict, writ.ErrInvalid, writ.ErrDenied, writ.ErrBusy} {
+		if errors.Is(err, k) {
+			return true
+		}
+	}
+	return false
+}
+
+func millis(t time.Time) int64 { return t.UnixMilli() }
+
+func instant(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+// maybe turns a nullable column into a time; the zero time stands for NULL.
+func maybe(ms sql.NullInt64) time.Time {
+	if !ms.Valid {
+		return time.Time{}
+	}
+	return instant(ms.Int64)
+}

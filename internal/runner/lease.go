@@ -1,0 +1,246 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/ident"
+	"github.com/writ-dev/writ/internal/runner/journal"
+)
+
+// Time limits of the calls that make and end a lease.
+const (
+	mintLimit   = 30 * time.Second
+	revokeLimit = 10 * time.Second
+	probeLimit  = 10 * time.Second
+	leaseMargin = 60 * time.Second // on top of the steps' own time limits: minting, and the entries in between
+)
+
+// newLease describes a lease that is about to be minted, and its entry. steps count from 0.
+func (x *execution) newLease(steps []int, undo bool) (journal.Lease, journal.Entry, error) {
+	r := x.r
+	id, err := ident.Make[writ.LeaseID]("lse", r.Now(), r.Rand)
+	if err != nil {
+		return journal.Lease{}, journal.Entry{}, err
+	}
+	ttl := leaseMargin
+	for _, i := range steps {
+		ttl += time.Duration(x.plan.Steps[i].TimeoutSeconds) * time.Second
+	}
+	now := r.Now()
+	l := journal.Lease{
+		ID: id, Run: x.run.ID, Plan: x.plan.ID, Target: x.plan.Target, Tier: x.plan.Tier, Steps: steps, Undo: undo, TTL: ttl,
+		Name: "writ-" + strings.ToLower(strings.TrimPrefix(string(id), "lse_")), Made: now, Expires: now.Add(ttl),
+	}
+	e, hash, err := r.seal(x.log, writ.EntryLease, x.run.Incident, writ.LeaseBody{
+		Lease: id, Run: x.run.ID, Target: l.Target, Tier: l.Tier, Name: l.Name, Rights: x.rights(steps), Expires: writ.Instant(l.Expires),
+	}, ref(relGrant, x.run.GrantLeaf)...)
+	l.Entry = hash
+	return l, e, err
+}
+
+// rights says in the catalogue's words what the lease needs.
+func (x *execution) rights(steps []int) []string {
+	var out []string
+	for _, i := range steps {
+		if o, ok := x.conn.Catalogue().Operation(x.plan.Steps[i].Operation); ok {
+			out = append(out, o.Rights...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// errJournal marks an error of the journal among those of a connector.
+var errJournal = errors.New("the journal failed")
+
+// mint makes the credential. The journal has its name before anything can be made under it, and takes its handle before
+// it has any power. From then on the run holds the lease until letGo, also after an error.
+func (x *execution) mint(ctx context.Context, l journal.Lease, entries ...journal.Entry) (connector.Lease, error) {
+	req, err := request(l, x.kept)
+	if err != nil {
+		return nil, err
+	}
+	x.r.hold(l.ID, true)
+	if err := x.r.Journal.PutLease(ctx, l, nil, entries...); err != nil {
+		x.r.hold(l.ID, false)
+		return nil, fmt.Errorf("%w: %w", errJournal, err)
+	}
+	x.active = append(x.active, active{id: l.ID})
+	keep := func(handle []byte) error { return x.r.Journal.KeepHandle(context.WithoutCancel(ctx), l.ID, handle) }
+	lease, err := try(ctx, mintLimit, func(ctx context.Context) (connector.Lease, error) { return x.conn.Lease(ctx, req, keep) })
+	if err == nil && lease == nil {
+		err = errors.New("the connector made no lease")
+	}
+	if err == nil {
+		x.active[len(x.active)-1].lease = lease
+	}
+	return lease, err
+}
+
+// An active lease is one that a run made in this process and has not let go.
+type active struct {
+	id    writ.LeaseID
+	lease connector.Lease // nil when minting failed
+}
+
+// hold keeps the reaper away from a lease, or lets it have it.
+func (r *Runner) hold(id writ.LeaseID, on bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if on {
+		r.held[id] = true
+	} else {
+		delete(r.held, id)
+	}
+}
+
+// How long a run itself waits for the power of its lease to end before it leaves the lease to the reaper.
+const (
+	letGoPatience = 5 * time.Second
+	letGoPause    = 50 * time.Millisecond
+	letGoRest     = time.Second
+)
+
+// letGo ends the run's leases: it revokes and probes until the power is gone, or hands over to the reaper. The journal
+// failing is the reaper's trouble too.
+func (x *execution) letGo(ctx context.Context) {
+	for _, a := range x.active {
+		deadline, b := x.r.Now().Add(letGoPatience), backoff{}
+		for {
+			l, err := x.r.retire(ctx, a.id, a.lease)
+			if err == nil && !l.PowerGone.IsZero() {
+				break
+			}
+			if err != nil {
+				x.slog.Warn("lease not ended yet", "lease", l.Name, "error", err)
+			}
+			if !x.r.Now().Before(deadline) {
+				break
+			}
+			b = b.after(x.r.Now(), letGoPause, letGoRest)
+			pause(ctx, b.delay, nil)
+		}
+		x.r.hold(a.id, false)
+	}
+	x.active = nil
+	x.r.wake()
+}
+
+// request rebuilds what a lease was asked for, from what the journal keeps.
+func request(l journal.Lease, p journal.Plan) (connector.LeaseRequest, error) {
+	req := connector.LeaseRequest{Name: l.Name, Run: l.Run, Tier: l.Tier, Undo: l.Undo, TTL: l.TTL}
+	for _, i := range l.Steps {
+		if i < 0 || i >= len(p.Prepared) {
+			return req, fmt.Errorf("%w: lease %s names step %d", journal.ErrDamaged, l.ID, i+1)
+		}
+		req.Steps = append(req.Steps, p.Prepared[i])
+	}
+	return req, nil
+}
+
+// retire takes one turn at ending a lease: it revokes unless that was done, and then probes. live is the lease as it
+// was minted, nil to reopen it from the journal. It returns what the journal then says; an error means: again, later.
+func (r *Runner) retire(ctx context.Context, id writ.LeaseID, live connector.Lease) (journal.Lease, error) {
+	l, err := r.Journal.Lease(ctx, id)
+	if err != nil || l.Dead() {
+		return l, err
+	}
+	run, err := r.Journal.Run(ctx, l.Run)
+	if err != nil {
+		return l, err
+	}
+	if l.Revoking.IsZero() {
+		l.Revoking = r.Now()
+		if err := r.Journal.Revoking(ctx, l.ID, l.Revoking); err != nil {
+			return l, err
+		}
+	}
+	if live == nil {
+		if live, err = r.reopen(ctx, l); err != nil {
+			return l, err
+		}
+	}
+	if l.Revoked.IsZero() {
+		_, err := try(ctx, revokeLimit, func(ctx context.Context) (struct{}, error) { return struct{}{}, live.Revoke(ctx) })
+		if err != nil {
+			return l, fmt.Errorf("revoke %s: %w", l.Name, err)
+		}
+		l.Revoked = r.Now()
+		body := writ.RevokeBody{Lease: l.ID, Run: l.Run, Name: l.Name, Done: true, Millis: since(l.Revoking, l.Revoked)}
+		e, _, err := r.seal(run.Log, writ.EntryRevoke, run.Incident, body, ref(relLease, l.Entry)...)
+		if err != nil {
+			return l, err
+		}
+		e.Needs = l.Entry
+		if err := r.Journal.Revoked(ctx, l, l.Revoked, e); err != nil {
+			return l, err
+		}
+	}
+	return r.probe(ctx, l, run, live)
+}
+
+// probe uses the revoked credential and records what is refused for the first time.
+func (r *Runner) probe(ctx context.Context, l journal.Lease, run journal.Run, live connector.Lease) (journal.Lease, error) {
+	p, err := try(ctx, probeLimit, live.Probe)
+	if err != nil {
+		return l, fmt.Errorf("probe %s: %w", l.Name, err)
+	}
+	was, now := l, r.Now()
+	l.Probes++
+	if p.PowerGone && l.PowerGone.IsZero() {
+		l.PowerGone = now
+	}
+	if p.IdentityGone && l.IdentityGone.IsZero() {
+		l.IdentityGone = now
+	}
+	var entries []journal.Entry
+	if was.PowerGone != l.PowerGone || was.IdentityGone != l.IdentityGone {
+		body := writ.ProbeBody{
+			Lease: l.ID, Run: l.Run, PowerGone: !l.PowerGone.IsZero(), IdentityGone: !l.IdentityGone.IsZero(),
+			PowerStatus: p.PowerStatus, IdentityStatus: p.IdentityStatus, PowerMillis: since(l.Revoking, l.PowerGone),
+			IdentityMillis: since(l.Revoking, l.IdentityGone), Probes: l.Probes,
+		}
+		e, _, err := r.seal(run.Log, writ.EntryProbe, run.Incident, body, ref(relLease, l.Entry)...)
+		if err != nil {
+			return was, err
+		}
+		e.Needs = l.Entry
+		entries = append(entries, e)
+	}
+	if err := r.Journal.Probed(ctx, l, entries...); err != nil {
+		return was, err
+	}
+	return l, nil
+}
+
+// reopen makes a lease of an earlier process, or one whose minting failed, revocable.
+func (r *Runner) reopen(ctx context.Context, l journal.Lease) (connector.Lease, error) {
+	conn, err := r.connector(l.Target)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.Journal.Plan(ctx, l.Plan)
+	if err != nil {
+		return nil, err
+	}
+	req, err := request(l, p)
+	if err != nil {
+		return nil, err
+	}
+	return conn.Reopen(req, l.Handle)
+}
+
+// since is a duration in whole milliseconds; 0 when it has not ended.
+func since(from, to time.Time) int {
+	if to.IsZero() {
+		return 0
+	}
+	return int(max(0, to.Sub(from).Milliseconds()))
+}

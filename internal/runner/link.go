@@ -1,0 +1,140 @@
+package runner
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/assignment"
+)
+
+// Limits of what travels. The control plane's door takes at most 4 MiB; a bundle of the largest plan with its
+// approvals, or the receipts of a whole delivery, stay below that too.
+const (
+	maxSent     = 4 << 20
+	maxReceived = 4 << 20
+	maxProblem  = 16 << 10
+)
+
+// Link is the Control of a control plane that is reached over HTTP. The connection's security is its client's
+// transport: mutual TLS with pinned keys (internal/pin). It follows no redirect and reads no more than it must.
+type Link struct {
+	base   string
+	client *http.Client
+}
+
+// NewLink returns a Link to the runner URL of a control plane: scheme, host and perhaps a path, nothing else.
+func NewLink(base string, client *http.Client) (*Link, error) {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return nil, fmt.Errorf("%w: the control plane's URL is http or https, a host and a path", writ.ErrInvalid)
+	}
+	if client == nil {
+		return nil, errors.New("runner: a link needs an HTTP client")
+	}
+	own := *client
+	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Link{base: strings.TrimSuffix(base, "/"), client: &own}, nil
+}
+
+// Next implements Control.
+func (l *Link) Next(ctx context.Context, ask assignment.Ask) (*assignment.Assignment, error) {
+	var a assignment.Assignment
+	some, err := l.post(ctx, assignment.PathNext, ask, &a)
+	if err != nil || !some {
+		return nil, err
+	}
+	return &a, nil
+}
+
+// Answer implements Control.
+func (l *Link) Answer(ctx context.Context, a assignment.Answer) error {
+	_, err := l.post(ctx, assignment.PathAnswer, a, nil)
+	return err
+}
+
+// Deliver implements Control.
+func (l *Link) Deliver(ctx context.Context, d assignment.Delivery) (assignment.Delivered, error) {
+	var out assignment.Delivered
+	some, err := l.post(ctx, assignment.PathEntries, d, &out)
+	if err == nil && !some {
+		err = fmt.Errorf("%w: the control plane answered nothing", writ.ErrUnavailable)
+	}
+	return out, err
+}
+
+// post sends in and decodes the answer into out; false when there was none (204).
+func (l *Link) post(ctx context.Context, path string, in, out any) (bool, error) {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return false, fmt.Errorf("%w: %s: %v", writ.ErrInvalid, path, err)
+	}
+	if len(body) > maxSent {
+		return false, fmt.Errorf("%w: %s: %d bytes to send; %d are allowed", writ.ErrInvalid, path, len(body), maxSent)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.base+path, bytes.NewReader(body))
+	if err != nil {
+		return false, fmt.Errorf("%w: %s", writ.ErrInvalid, path)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, application/problem+json")
+	resp, err := l.client.Do(req)
+	if err != nil {
+		return false, fmt.Errorf("%w: %s: %w", writ.ErrUnavailable, path, err)
+	}
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode == http.StatusNoContent:
+		return false, nil
+	case resp.StatusCode != http.StatusOK:
+		return false, problem(path, resp)
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReceived+1))
+	switch {
+	case err != nil:
+		return false, fmt.Errorf("%w: %s: %w", writ.ErrUnavailable, path, err)
+	case len(text) > maxReceived:
+		return false, fmt.Errorf("%w: %s: the answer has more than %d bytes", writ.ErrUnavailable, path, maxReceived)
+	case out == nil:
+		return true, nil
+	}
+	if err := json.Unmarshal(text, out); err != nil {
+		return false, fmt.Errorf("%w: %s: the answer is not of the wanted form", writ.ErrUnavailable, path)
+	}
+	return true, nil
+}
+
+// kinds turns a status back into the kind of error that the control plane's door made it from.
+var kinds = map[int]error{
+	http.StatusBadRequest: writ.ErrInvalid, http.StatusUnauthorized: writ.ErrUnknownUser, http.StatusForbidden: writ.ErrDenied,
+	http.StatusNotFound: writ.ErrNotFound, http.StatusConflict: writ.ErrConflict, http.StatusPreconditionFailed: writ.ErrStale,
+	http.StatusRequestEntityTooLarge: writ.ErrInvalid, http.StatusUnprocessableEntity: writ.ErrInvalid,
+	http.StatusLocked: writ.ErrFrozen, http.StatusTooManyRequests: writ.ErrBusy,
+}
+
+// problem reads a problem (RFC 9457). Anything else, a redirect among it, is as if nobody had answered.
+func problem(path string, resp *http.Response) error {
+	kind, ok := kinds[resp.StatusCode]
+	if !ok {
+		return fmt.Errorf("%w: %s: status %d", writ.ErrUnavailable, path, resp.StatusCode)
+	}
+	var p struct {
+		Code   writ.Reason `json:"code"`
+		Detail string      `json:"detail"`
+		Hint   string      `json:"hint"`
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, maxProblem))
+	if err != nil || json.Unmarshal(text, &p) != nil || p.Code == "" {
+		return fmt.Errorf("%w: %s: status %d", kind, path, resp.StatusCode)
+	}
+	return &writ.Refusal{
+		Code: writ.Reason(writ.Printable(string(p.Code), 40)), Detail: writ.Printable(p.Detail, maxDetail), Hint: writ.Printable(p.Hint, maxDetail), Kind: kind,
+	}
+}

@@ -1,0 +1,390 @@
+package runner_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/connector"
+)
+
+const targetName writ.Location = "fake://lab"
+
+// fakeTarget is a control plane of things that have a value. It is scripted by its exported members, counts calls, and
+// keeps what a real one would keep: objects with identity and version, credentials with power and identity.
+type fakeTarget struct {
+	*fakeState
+	point func(string) // called around every call; may block, panic or take a snapshot
+
+	// Scripts.
+	LoseAnswer   map[string]bool // by step key: the call acts, and its answer is lost
+	LoseCall     map[string]bool // the call never arrives, and nobody knows
+	FailCall     map[string]writ.Reason
+	Blind        bool // Settle cannot read
+	Panic        map[string]bool
+	DoTakes      time.Duration
+	Unhelpful    bool // the effect does not help: fact healthy stays false
+	HealthyAfter time.Duration
+	MintFails    int // so many more times
+	RevokeFails  int
+	IdentityLag  time.Duration
+	AlterSent    bool
+	GuardFact    bool // fact ok
+	Unreachable  bool // readings fail
+	UndoReason   writ.Reason
+	UndoUnknown  bool
+	OwnTier      writ.Tier // tier of fake/thing.set in the catalogue
+}
+
+type fakeState struct {
+	mu     sync.Mutex
+	things map[string]thing
+	leases map[string]*credential
+	dos    map[string]int // calls that reached the target, by step key
+	undos  map[string]int
+	mints  int
+	order  []string // of effects on things
+	helped time.Time
+}
+
+type thing struct {
+	UID     string `json:"uid"`
+	Version int    `json:"version"`
+	Value   string `json:"value"`
+}
+
+type credential struct {
+	Undo    bool
+	Keys    []string
+	Kept    bool // the runner was given a handle
+	Power   bool
+	Revoked time.Time
+}
+
+func newTarget() *fakeTarget {
+	return &fakeTarget{
+		fakeState: &fakeState{
+			things: map[string]thing{"a": {"uid-a", 1, "old"}, "b": {"uid-b", 1, "old"}, "c": {"uid-c", 1, "old"}},
+			leases: map[string]*credential{}, dos: map[string]int{}, undos: map[string]int{},
+		},
+		point: func(string) {}, GuardFact: true, OwnTier: writ.T1,
+		LoseAnswer: map[string]bool{}, LoseCall: map[string]bool{}, FailCall: map[string]writ.Reason{}, Panic: map[string]bool{},
+	}
+}
+
+// clone copies the world, not the script's hooks.
+func (f *fakeTarget) clone() *fakeTarget {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := *f
+	c.point = func(string) {}
+	c.fakeState = &fakeState{
+		things: maps.Clone(f.things), leases: map[string]*credential{}, dos: maps.Clone(f.dos), undos: maps.Clone(f.undos),
+		mints: f.mints, order: append([]string(nil), f.order...), helped: f.helped,
+	}
+	for n, l := range f.leases {
+		k := *l
+		c.leases[n] = &k
+	}
+	return &c
+}
+
+func (f *fakeTarget) Target() writ.Location { return targetName }
+
+func (f *fakeTarget) Catalogue() connector.Catalogue {
+	params := []connector.Parameter{
+		{Name: "name", Type: connector.TypeName, Title: "which"},
+		{Name: "value", Type: connector.TypeName, Title: "what"},
+	}
+	return connector.Catalogue{
+		Plane: "fake",
+		Operations: []connector.Operation{
+			{Name: "fake/thing.set", Title: "Set", Parameters: params, Tier: f.OwnTier, Inverse: writ.InverseReplace, Rights: []string{"write things"}},
+			{Name: "fake/thing.replace", Title: "Replace", Parameters: params, Tier: writ.T2, Inverse: writ.InverseReplace, Rights: []string{"write things"}},
+		},
+		Readers: []connector.Reader{{Name: "fake/thing.status", Title: "Status", Facts: []connector.Fact{
+			{Name: "healthy", Type: connector.TypeBool, Title: "works"}, {Name: "ok", Type: connector.TypeBool, Title: "may be touched"},
+		}}},
+	}
+}
+
+func (f *fakeTarget) Observe(_ context.Context, q connector.Query) (connector.Reading, error) {
+	f.point("observe")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.Unreachable {
+		return connector.Reading{}, writ.Refuse(writ.ReasonUnreachable, "the target does not answer")
+	}
+	healthy := !f.Unhelpful && !f.helped.IsZero() && time.Since(f.helped) >= f.HealthyAfter
+	return connector.Reading{
+		Source: "fake", At: time.Now(), Bytes: []byte("fine"),
+		Facts: writ.Observation{"healthy": writ.Bool(healthy), "ok": writ.Bool(f.GuardFact)},
+	}, nil
+}
+
+func (f *fakeTarget) Plan(_ context.Context, d connector.Draft) (connector.Prepared, error) {
+	f.point("plan")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name, _ := d.With["name"].Str()
+	value, _ := d.With["value"].Str()
+	t, ok := f.things[name]
+	switch {
+	case f.Unreachable:
+		return connector.Prepared{}, writ.Refuse(writ.ReasonUnreachable, "the target does not answer")
+	case !ok:
+		return connector.Prepared{}, writ.Refuse(writ.ReasonNoObject, "no such thing")
+	case t.Value == value:
+		return connector.Prepared{}, writ.Refuse(writ.ReasonNoChange, "it is so already")
+	}
+	step := writ.Step{
+		Key: d.Key, Operation: d.Operation, With: d.With, Tier: writ.T1, Title: "Set " + name + " to " + value,
+		Object:  writ.Object{Location: targetName + writ.Location("/things/"+name), UID: t.UID, Version: fmt.Sprint(t.Version)},
+		Call:    writ.Call{Method: "PUT", Path: "/things/" + name, ContentType: "text/plain"},
+		Diff:    []writ.Change{{Path: "value", Before: t.Value, After: value}},
+		Inverse: writ.Inverse{Kind: writ.InverseReplace, Title: "Put " + t.Value + " back"},
+		Blast:   writ.Blast{Objects: 1, Replicas: 1, Permille: 100}, TimeoutSeconds: 20,
+	}
+	if d.Operation == "fake/thing.replace" {
+		step.Tier = writ.T2
+	}
+	var salt [writ.SaltSize]byte
+	rand.Read(salt[:])
+	return connector.Seal(step, salt, []byte(value), []byte(t.Value)), nil
+}
+
+func (f *fakeTarget) Lease(_ context.Context, r connector.LeaseRequest, keep func([]byte) error) (connector.Lease, error) {
+	f.point("mint")
+	f.mu.Lock()
+	fails := f.MintFails > 0
+	if fails {
+		f.MintFails--
+	} else {
+		f.mints++
+		if f.leases[r.Name] != nil {
+			f.mu.Unlock()
+			return nil, fmt.Errorf("name %s used twice", r.Name)
+		}
+		c := &credential{Undo: r.Undo}
+		for _, s := range r.Steps {
+			c.Keys = append(c.Keys, s.Step.Key)
+		}
+		f.leases[r.Name] = c
+	}
+	f.mu.Unlock()
+	if fails {
+		return nil, writ.Refuse(writ.ReasonUnreachable, "the issuer does not answer")
+	}
+	f.point("made")
+	if err := keep([]byte("secret-" + r.Name)); err != nil {
+		return nil, err
+	}
+	f.point("kept")
+	f.mu.Lock()
+	f.leases[r.Name].Kept, f.leases[r.Name].Power = true, true
+	f.mu.Unlock()
+	f.point("minted")
+	return &fakeLease{f, r.Name}, nil
+}
+
+func (f *fakeTarget) Reopen(r connector.LeaseRequest, handle []byte) (connector.Lease, error) {
+	if len(handle) > 0 && string(handle) != "secret-"+r.Name {
+		return nil, fmt.Errorf("another lease's handle")
+	}
+	return &fakeLease{f, r.Name}, nil
+}
+
+type fakeLease struct {
+	f    *fakeTarget
+	name string
+}
+
+func (l *fakeLease) Rights() []string { return []string{"write things"} }
+
+func (l *fakeLease) may(key string, undo bool) bool {
+	c := l.f.leases[l.name]
+	return c != nil && c.Power && c.Undo == undo && strings.Contains(strings.Join(c.Keys, " ")+" ", key+" ")
+}
+
+func (l *fakeLease) Do(ctx context.Context, p connector.Prepared) connector.Outcome {
+	f := l.f
+	key := p.Step.Key
+	number := key[strings.LastIndex(key, ".")+1:]
+	f.point("do " + number)
+	if f.Panic[number] {
+		panic("secret-in-a-panic")
+	}
+	if f.DoTakes > 0 {
+		select {
+		case <-time.After(f.DoTakes):
+		case <-ctx.Done():
+		}
+	}
+	if f.LoseCall[number] {
+		return connector.Outcome{Effect: writ.Unknown, Reason: writ.ReasonUnreachable, Detail: "connection reset"}
+	}
+	out := l.act(p, number)
+	f.point("done " + number)
+	if f.LoseAnswer[number] {
+		return connector.Outcome{Effect: writ.Unknown, Reason: writ.ReasonUnreachable, Detail: "connection reset"}
+	}
+	return out
+}
+
+func (l *fakeLease) act(p connector.Prepared, number string) connector.Outcome {
+	f := l.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dos[p.Step.Key]++
+	name := strings.TrimPrefix(p.Step.Call.Path, "/things/")
+	t := f.things[name]
+	switch {
+	case !l.may(p.Step.Key, false):
+		return connector.Outcome{Effect: writ.NotApplied, Status: 403, Reason: writ.ReasonForbidden}
+	case f.FailCall[number] != "":
+		return connector.Outcome{Effect: writ.NotApplied, Status: 422, Reason: f.FailCall[number], Detail: "refused by the target"}
+	case t.UID != p.Step.Object.UID || fmt.Sprint(t.Version) != p.Step.Object.Version:
+		return connector.Outcome{Effect: writ.NotApplied, Status: 412, Reason: writ.ReasonWorldMoved}
+	}
+	t.Version, t.Value = t.Version+1, string(p.Body)
+	f.things[name] = t
+	f.order = append(f.order, "do "+number)
+	f.helped = time.Now()
+	sent := writ.Commit(p.Salt, connector.BlobBody, p.Body)
+	if f.AlterSent {
+		sent = writ.Commit(p.Salt, connector.BlobBody, []byte("other"))
+	}
+	return connector.Outcome{Effect: writ.Applied, Status: 200, Version: fmt.Sprint(t.Version), After: after(t), Sent: sent}
+}
+
+func after(t thing) []byte {
+	b, _ := json.Marshal(t)
+	return b
+}
+
+func (l *fakeLease) Settle(_ context.Context, p connector.Prepared) connector.Outcome {
+	f := l.f
+	f.point("settle")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	t := f.things[strings.TrimPrefix(p.Step.Call.Path, "/things/")]
+	switch {
+	case f.Blind:
+		return connector.Outcome{Effect: writ.Unknown, Reason: writ.ReasonUnreachable}
+	case !l.may(p.Step.Key, true):
+		return connector.Outcome{Effect: writ.Unknown, Reason: writ.ReasonForbidden}
+	case t.Value == string(p.Body):
+		return connector.Outcome{Effect: writ.Applied, Version: fmt.Sprint(t.Version), After: after(t), Sent: p.Step.Call.Body}
+	}
+	return connector.Outcome{Effect: writ.NotApplied, Reason: writ.ReasonStepFailed}
+}
+
+func (l *fakeLease) Undo(_ context.Context, p connector.Prepared, was []byte) connector.Undone {
+	f := l.f
+	number := p.Step.Key[strings.LastIndex(p.Step.Key, ".")+1:]
+	f.point("undo " + number)
+	u := l.undo(p, was, number)
+	f.point("undid " + number)
+	return u
+}
+
+func (l *fakeLease) undo(p connector.Prepared, was []byte, number string) connector.Undone {
+	f := l.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.undos[p.Step.Key]++
+	name := strings.TrimPrefix(p.Step.Call.Path, "/things/")
+	t := f.things[name]
+	switch {
+	case !l.may(p.Step.Key, true):
+		return connector.Undone{Effect: writ.NotApplied, Reason: writ.ReasonForbidden}
+	case f.UndoUnknown:
+		return connector.Undone{}
+	case f.UndoReason != "":
+		return connector.Undone{Effect: writ.NotApplied, Reason: f.UndoReason}
+	case t.Value == string(p.Preimage):
+		return connector.Undone{Effect: writ.Applied, Restored: true}
+	case !bytes.Equal(after(t), was):
+		return connector.Undone{Effect: writ.NotApplied, Reason: writ.ReasonUndoConflict, Detail: "somebody changed it"}
+	}
+	t.Version, t.Value = t.Version+1, string(p.Preimage)
+	f.things[name] = t
+	f.order = append(f.order, "undo "+number)
+	return connector.Undone{Effect: writ.Applied, Restored: true}
+}
+
+func (l *fakeLease) Revoke(context.Context) error {
+	l.f.point("revoke")
+	l.f.mu.Lock()
+	if l.f.RevokeFails > 0 {
+		l.f.RevokeFails--
+		l.f.mu.Unlock()
+		return writ.Refuse(writ.ReasonUnreachable, "the issuer does not answer")
+	}
+	if c := l.f.leases[l.name]; c != nil && c.Revoked.IsZero() {
+		c.Power, c.Revoked = false, time.Now()
+	}
+	l.f.mu.Unlock()
+	l.f.point("revoked")
+	return nil
+}
+
+func (l *fakeLease) Probe(context.Context) (connector.Probe, error) {
+	l.f.point("probe")
+	l.f.mu.Lock()
+	defer l.f.mu.Unlock()
+	c := l.f.leases[l.name]
+	if c == nil { // never made: the target knows nobody of this name
+		return connector.Probe{PowerGone: true, PowerStatus: 401, IdentityGone: true, IdentityStatus: 401}, nil
+	}
+	p := connector.Probe{PowerGone: !c.Power, PowerStatus: 403}
+	if !c.Revoked.IsZero() && time.Since(c.Revoked) >= l.f.IdentityLag {
+		p.IdentityGone, p.IdentityStatus = true, 401
+	}
+	return p, nil
+}
+
+// alive lists credentials that the target would still accept.
+func (f *fakeTarget) alive() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []string
+	for n, c := range f.leases {
+		if c.Power || c.Revoked.IsZero() && c.Kept {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// values returns what the things are, in order of name.
+func (f *fakeTarget) values() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.things["a"].Value + " " + f.things["b"].Value + " " + f.things["c"].Value
+}
+
+// calls returns how often forward calls reached the target, over all steps, and for the busiest step.
+func (f *fakeTarget) calls() (all, most int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, n := range f.dos {
+		all += n
+		most = max(most, n)
+	}
+	return all, most
+}
+
+// reset puts all things back, as nobody had ever touched them.
+func (f *fakeTarget) reset() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.things = map[string]thing{"a": {"uid-a", 1, "old"}, "b": {"uid-b", 1, "old"}, "c": {"uid-c", 1, "old"}}
+}

@@ -1,0 +1,439 @@
+package runner_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/approval"
+	"github.com/writ-dev/writ/internal/assignment"
+	"github.com/writ-dev/writ/internal/canon"
+	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/grant"
+	"github.com/writ-dev/writ/internal/ident"
+	"github.com/writ-dev/writ/internal/ledger"
+	"github.com/writ-dev/writ/internal/playbook"
+	"github.com/writ-dev/writ/internal/runner"
+	"github.com/writ-dev/writ/internal/runner/journal"
+	"github.com/writ-dev/writ/internal/token"
+	"github.com/writ-dev/writ/internal/trust"
+)
+
+const (
+	presented = "https://writ.test/v1/runs"
+	runnerID  = writ.RunnerID("spiffe://writ.test/runner/lab")
+	service   = "shop"
+)
+
+var (
+	agent = writ.Principal{Kind: writ.KindAgent, Iss: "https://idp.test", Sub: "agent:repair"}
+	scope = []writ.Location{"fake://lab/things"}
+)
+
+// world is one runner with its control plane and target. A clone of it, with a copy of the journal's file, is what
+// remains when the process dies.
+type world struct {
+	t       testing.TB
+	control *fakeControl
+	target  *fakeTarget
+	trust   trust.Trust
+	file    []byte // the signed trust file; what the runner reads
+	owner   ed25519.PrivateKey
+	author  ledger.Author
+	people  map[string]ssh.Signer
+	path    string
+	journal *journal.Journal
+	now     func() time.Time
+	end     func()
+	looked  int // entries of the ledger among which ended found nothing
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	w := &world{t: t, target: newTarget(), path: filepath.Join(t.TempDir(), "journal.db"), people: map[string]ssh.Signer{}, now: time.Now}
+	var k keys
+	var err error
+	k.grant, err = token.NewKey(rand.Reader)
+	must(t, err)
+	k.dispatch, err = token.NewKey(rand.Reader)
+	must(t, err)
+	k.entry = newAuthor(t)
+	_, k.log, err = ed25519.GenerateKey(rand.Reader)
+	must(t, err)
+	_, w.owner, err = ed25519.GenerateKey(rand.Reader)
+	must(t, err)
+	w.author = newAuthor(t)
+	w.control = newControl(k, w.author.Key.Public().(ed25519.PublicKey))
+	w.trust = w.newTrust()
+	w.sign()
+	return w
+}
+
+func newAuthor(t testing.TB) ledger.Author {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	must(t, err)
+	a, err := ledger.NewAuthor(key)
+	must(t, err)
+	return a
+}
+
+func (w *world) newTrust() trust.Trust {
+	t := w.t
+	public, err := token.MarshalPublic(&w.control.grant.PublicKey)
+	must(t, err)
+	vkey, err := ledger.VKey(origin, w.control.log.Public().(ed25519.PublicKey))
+	must(t, err)
+	var roster approval.Roster
+	for _, name := range []string{"ann", "bob"} {
+		_, key, err := ed25519.GenerateKey(rand.Reader)
+		must(t, err)
+		signer, err := ssh.NewSignerFromKey(key)
+		must(t, err)
+		w.people[name] = signer
+		roster = append(roster, approval.Member{Iss: "https://idp.test", Sub: name, Groups: []string{"shop"}, Keys: []string{strings.TrimSpace(string(ssh.MarshalAuthorizedKey(signer.PublicKey())))}})
+	}
+	out := trust.Trust{
+		V: 1, Version: 1, Runner: runnerID, Expires: writ.Instant(time.Now().Add(24 * time.Hour)), Issuer: controlSelf.Iss,
+		GrantKeys: []trust.GrantKey{{Kid: token.KeyID(&w.control.grant.PublicKey), PEM: string(public)}}, Presented: presented,
+		Control:     []trust.Author{{Principal: controlSelf, KeyID: w.control.entry.KeyID, Public: w.control.entry.Key.Public().(ed25519.PublicKey)}},
+		Log:         trust.Log{Origin: origin, VKey: vkey},
+		Approvers:   roster,
+		AgentOwners: []trust.AgentOwner{{Iss: agent.Iss, Sub: agent.Sub, Owner: writ.Person{Iss: "https://idp.test", Sub: "eve"}}},
+		Services:    []trust.Service{{Name: service, Slots: map[string]string{"owner": "shop"}}},
+		Ceiling: trust.Ceiling{
+			MaxTier: writ.T2, HandleMaxTier: writ.T1, Targets: []writ.Location{targetName},
+			Operations: []writ.OperationName{"fake/thing.set", "fake/thing.replace"}, MaxObjects: 3, MaxPermille: 1000, RunsPerHour: 100,
+			Quorum: map[writ.Tier]trust.Quorum{writ.T1: {}, writ.T2: {Approvals: 1, Proof: writ.ProofD}},
+		},
+	}
+	for _, source := range playbooks {
+		pb, digest, err := playbook.Parse([]byte(source))
+		must(t, err)
+		out.Playbooks = append(out.Playbooks, writ.PlaybookRef{Name: pb.Name, Version: pb.Version, Digest: digest})
+	}
+	return out
+}
+
+// sign makes the trust file from w.trust.
+func (w *world) sign() {
+	w.t.Helper()
+	file, err := trust.Sign(w.trust, w.owner)
+	must(w.t, err)
+	w.file = file
+}
+
+// start opens the journal and lets a runner serve until stop.
+func (w *world) start() *runner.Runner {
+	w.t.Helper()
+	r := w.prepare()
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- r.Serve(ctx) }()
+	w.end = func() {
+		cancel()
+		if err := <-ended; err != nil {
+			w.t.Errorf("Serve: %v", err)
+		}
+		must(w.t, w.journal.Close())
+	}
+	return r
+}
+
+func (w *world) prepare() *runner.Runner {
+	w.t.Helper()
+	var err error
+	w.journal, err = journal.Open(context.Background(), w.path)
+	must(w.t, err)
+	r, err := runner.New(runner.Config{
+		ID: runnerID, Connectors: []connector.Connector{w.target}, Control: w.control,
+		TrustFile: func() ([]byte, error) { return w.file, nil }, Owners: []ed25519.PublicKey{w.owner.Public().(ed25519.PublicKey)}, Threshold: 1,
+		Author: w.author, Journal: w.journal, Now: func() time.Time { return w.now() }, Rand: rand.Reader, Log: slog.New(slog.NewTextHandler(logTo(w.t), nil)),
+	})
+	must(w.t, err)
+	return r
+}
+
+// stop ends the runner in an orderly way.
+func (w *world) stop() {
+	if w.end != nil {
+		w.end()
+		w.end = nil
+	}
+}
+
+// snapshot copies what a dead process leaves behind: the journal's file as it is, the target and the control plane.
+func (w *world) snapshot(dir string) *world {
+	c := *w
+	c.target, c.control, c.end = w.target.clone(), w.control.clone(), nil
+	c.path = filepath.Join(dir, "journal.db")
+	c.now = time.Now
+	for _, suffix := range []string{"", "-wal"} {
+		b, err := os.ReadFile(w.path + suffix)
+		if os.IsNotExist(err) {
+			continue
+		}
+		must(w.t, err)
+		must(w.t, os.WriteFile(c.path+suffix, b, 0o600))
+	}
+	return &c
+}
+
+func newID[T any, P interface {
+	*T
+	UnmarshalText([]byte) error
+}](w *world, prefix string) T {
+	id, err := ident.Make[T, P](prefix, time.Now(), rand.Reader)
+	must(w.t, err)
+	return id
+}
+
+// propose asks for a plan and returns the answer.
+func (w *world) propose(name string, change ...func(*assignment.Planning)) assignment.Answer {
+	w.t.Helper()
+	source := []byte(playbooks[name])
+	pb, digest, err := playbook.Parse(source)
+	must(w.t, err)
+	prp := writ.Proposal{
+		V: 1, ID: newID[writ.ProposalID](w, "prp"), Incident: newID[writ.IncidentID](w, "inc"), By: agent,
+		Playbook: writ.PlaybookRef{Name: pb.Name, Version: pb.Version, Digest: digest}, At: writ.Instant(time.Now()),
+		Parameters: parameters,
+	}
+	b, err := canon.Marshal(prp)
+	must(w.t, err)
+	now := writ.Instant(time.Now())
+	p := &assignment.Planning{
+		Plan: newID[writ.PlanID](w, "pln"), Proposal: b, ProposalLeaf: writ.DigestOf(b), Playbook: source, Target: targetName,
+		Service: service, Environment: "prod", Scope: scope, Policy: writ.DigestOf([]byte("policy")),
+		Window: writ.Window{NotBefore: now.Add(-time.Minute), NotAfter: now.Add(time.Hour)}, Holder: token.Thumbprint(&w.control.dispatch.PublicKey),
+	}
+	for _, f := range change {
+		f(p)
+	}
+	return w.ask(assignment.Assignment{Kind: assignment.KindPlan, Plan: p}, 0)
+}
+
+// planned is propose where nothing else than a plan is expected.
+func (w *world) planned(name string) writ.Plan {
+	w.t.Helper()
+	a := w.propose(name)
+	if a.Planned == nil {
+		w.t.Fatalf("no plan: %+v", a.Refused)
+	}
+	p, _, err := writ.ParsePlan(a.Planned.Plan)
+	must(w.t, err)
+	return p
+}
+
+// ask hands out an assignment and waits for its answer.
+func (w *world) ask(a assignment.Assignment, leaf int64) assignment.Answer {
+	w.t.Helper()
+	id := w.give(a, leaf)
+	return w.await(id)
+}
+
+func (w *world) give(a assignment.Assignment, leaf int64) writ.AssignmentID {
+	a.V, a.ID, a.Expires = 1, newID[writ.AssignmentID](w, "asg"), time.Now().Add(time.Hour)
+	w.control.enqueue(&work{a: a, leaf: leaf})
+	return a.ID
+}
+
+func (w *world) await(id writ.AssignmentID) assignment.Answer {
+	w.t.Helper()
+	var out assignment.Answer
+	w.until("an answer", func() bool {
+		a, ok := w.control.answer(id)
+		out = a
+		return ok
+	})
+	return out
+}
+
+// until polls in the bubble's time.
+func (w *world) until(what string, done func() bool) {
+	w.t.Helper()
+	for deadline := time.Now().Add(15 * time.Minute); !done(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			w.t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// approve signs a plan as a person on the roster.
+func (w *world) approve(p writ.Plan, who string, change ...func(*writ.ApprovalStatement)) writ.Approval {
+	w.t.Helper()
+	b, err := p.Bytes()
+	must(w.t, err)
+	nonce, err := ident.Nonce(rand.Reader)
+	must(w.t, err)
+	s, err := approval.New(p, writ.DigestOf(b), approval.Ask{
+		Answer: writ.Approve, Person: writ.Person{Iss: "https://idp.test", Sub: who}, Slot: "owner", Now: time.Now(), Life: 30 * time.Minute, Nonce: nonce,
+	})
+	must(w.t, err)
+	for _, f := range change {
+		f(&s)
+	}
+	statement, err := s.Bytes()
+	must(w.t, err)
+	sig, err := approval.Sign(statement, w.people[who], rand.Reader)
+	must(w.t, err)
+	return writ.Approval{ID: newID[writ.ApprovalID](w, "apr"), Statement: statement, Signature: sig, Proof: writ.ProofD, At: writ.Instant(time.Now())}
+}
+
+// issued is a grant on its way to the runner, with everything a test may want to change first.
+type issued struct {
+	plan      writ.Plan
+	bytes     []byte
+	approvals []writ.Approval
+	claims    writ.GrantClaims
+	run       writ.RunID
+	signer    *keys
+	bundle    func(*assignment.Bundle)
+	body      func(*writ.GrantBody)
+	compact   string // the token; made by send
+	unlogged  bool   // the entry is not in the ledger
+}
+
+// grant prepares a genuine grant for a plan.
+func (w *world) grant(p writ.Plan, approvals ...writ.Approval) *issued {
+	w.t.Helper()
+	b, err := p.Bytes()
+	must(w.t, err)
+	digest := writ.DigestOf(b)
+	c, err := grant.Mint(grant.Input{
+		ID: newID[writ.GrantID](w, "gnt"), Issuer: controlSelf.Iss, Plan: p, PlanDigest: digest, Approvals: approvals,
+		Decision: writ.Decision{ID: newID[writ.DecisionID](w, "dec"), Plan: p.ID, PlanDigest: digest, Phase: writ.PhaseGrant, Verdict: writ.Allow, Reason: writ.ReasonAllowed, Policy: p.Policy},
+		Now:      time.Now(), Life: 5 * time.Minute,
+	})
+	must(w.t, err)
+	return &issued{plan: p, bytes: b, approvals: approvals, claims: c, run: newID[writ.RunID](w, "run")}
+}
+
+// send signs the grant, writes its entry and hands the bundle out. It returns the assignment's id.
+func (w *world) send(g *issued) writ.AssignmentID {
+	w.t.Helper()
+	k := &w.control.keys
+	if g.signer != nil {
+		k = g.signer
+	}
+	if g.compact == "" {
+		var err error
+		g.compact, err = token.Sign(k.grant, token.KeyID(&k.grant.PublicKey), grant.Type, g.claims)
+		must(w.t, err)
+	}
+	body := writ.GrantBody{
+		Grant: g.claims.ID, Run: g.run, Plan: g.claims.AuthorizationDetails[0].Plan, PlanDigest: g.claims.AuthorizationDetails[0].PlanDigest,
+		Runner: g.claims.Audience, Holder: g.claims.Confirm.Thumbprint, Decision: g.claims.Writ.Decision, Approvals: g.claims.Writ.Approvals,
+		Policy: g.claims.Writ.Policy, Expires: time.Unix(g.claims.Expires, 0).UTC(), TokenDigest: writ.DigestOf([]byte(g.compact)),
+	}
+	if g.body != nil {
+		g.body(&body)
+	}
+	w.control.mu.Lock()
+	at, leaf := w.control.author(writ.EntryGrant, g.plan.Incident, body)
+	if g.unlogged {
+		_, leaf = w.control.author(writ.EntryGrant, g.plan.Incident, body) // the receipt stays that of the first
+	}
+	w.control.mu.Unlock()
+	b := assignment.Bundle{Run: g.run, Grant: g.compact, Plan: g.bytes, Approvals: g.approvals, GrantLeaf: leaf}
+	if g.bundle != nil {
+		g.bundle(&b)
+	}
+	return w.give(assignment.Assignment{Kind: assignment.KindRun, Run: &b}, at)
+}
+
+// execute sends the grant, waits for the end and returns it as the ledger has it.
+func (w *world) execute(g *issued) writ.RunBody {
+	w.t.Helper()
+	w.await(w.send(g))
+	return w.ended(g.run)
+}
+
+// ended returns the run's last entry, zero if there is none.
+func (w *world) ended(id writ.RunID) writ.RunBody {
+	w.control.mu.Lock()
+	n := len(w.control.leaves)
+	w.control.mu.Unlock()
+	if n == w.looked { // nothing new since nothing was found
+		return writ.RunBody{}
+	}
+	for _, e := range w.control.entries() {
+		if b, ok := e.Body.(*writ.RunBody); ok && b.Run == id {
+			return *b
+		}
+	}
+	w.looked = n
+	return writ.RunBody{}
+}
+
+// kinds lists the runner's entries, shortened: what happened, in order.
+func (w *world) kinds() string {
+	var out []string
+	for _, e := range w.control.entries() {
+		if e.Record.Actor.Kind != writ.KindRunner {
+			continue
+		}
+		s := string(e.Record.Kind)
+		switch b := e.Body.(type) {
+		case *writ.EffectBody:
+			s += "=" + b.Effect.String()
+		case *writ.UndoEffectBody:
+			s += "=" + b.Effect.String()
+		case *writ.RunBody:
+			s += "=" + string(b.State)
+		case *writ.ProbeBody:
+			s += fmt.Sprintf("=%t,%t", b.PowerGone, b.IdentityGone)
+		case *writ.VerifyBody:
+			s += fmt.Sprintf("=%t", b.Holds)
+		}
+		out = append(out, s)
+	}
+	return strings.Join(out, " ")
+}
+
+// allDead fails unless no credential is left and the journal agrees, within the time an identity takes to die.
+func (w *world) allDead() {
+	w.t.Helper()
+	w.until("every lease to be proven dead", func() bool {
+		alive, err := w.journal.Alive(context.Background())
+		must(w.t, err)
+		return len(alive) == 0
+	})
+	if left := w.target.alive(); len(left) > 0 {
+		w.t.Errorf("credentials left alive: %v", left)
+	}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// logTo drops the runner's log, unless the test is run with -v and WRIT_LOG is set.
+func logTo(t testing.TB) *logs {
+	return &logs{t: t, loud: testing.Verbose() && os.Getenv("WRIT_LOG") != ""}
+}
+
+type logs struct {
+	t    testing.TB
+	loud bool
+}
+
+func (l *logs) Write(b []byte) (int, error) {
+	if l.loud {
+		fmt.Fprint(os.Stderr, string(b))
+	}
+	return len(b), nil
+}

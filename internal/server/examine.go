@@ -1,0 +1,48 @@
+package server
+
+import (
+	"fmt"
+	"iter"
+
+	"github.com/writ-dev/writ/internal/config"
+	"github.com/writ-dev/writ/internal/ledger"
+	"github.com/writ-dev/writ/internal/pin"
+	"github.com/writ-dev/writ/internal/token"
+)
+
+// Examine checks the files that a control plane's configuration names, one by one, without opening the ledger, which
+// may be in use.
+func Examine(c config.Server, dev bool) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		_, err := pin.Load(c.Path(c.Keys.Control))
+		if !yield("key "+c.Keys.Control, err) {
+			return
+		}
+		for _, file := range []string{c.Keys.Grant, c.Keys.Dispatch} {
+			_, err := token.LoadKey(c.Path(file))
+			if !yield("key "+file, err) {
+				return
+			}
+		}
+		v, err := ledger.ParseVerifier(c.Signer.VKey)
+		if err == nil && v.Origin() != c.Origin {
+			err = fmt.Errorf("the key is for the log %q, the ledger is %q", v.Origin(), c.Origin)
+		}
+		if !yield("signer's key", err) {
+			return
+		}
+		for _, r := range c.Runners {
+			_, err := loadPublic(c.Path(r.Public))
+			if !yield("runner "+r.ID, err) {
+				return
+			}
+		}
+		rules, err := loadRules(c, dev)
+		if !yield(fmt.Sprintf("services (%d), targets (%d), playbooks (%d) and policies", len(rules.services), len(rules.targets), len(rules.library)), err) {
+			return
+		}
+		if err := c.Roster().Check(); !yield("approvers", err) {
+			return
+		}
+	}
+}

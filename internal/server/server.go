@@ -1,0 +1,256 @@
+// Package server puts the processes together from their configuration: the control plane, the runner and the signer.
+// Each opens its own files and keys, and they meet over their network interfaces only, also when --dev starts all three
+// in one process.
+package server
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/api"
+	"github.com/writ-dev/writ/internal/authn"
+	"github.com/writ-dev/writ/internal/config"
+	"github.com/writ-dev/writ/internal/control"
+	"github.com/writ-dev/writ/internal/ledger"
+	"github.com/writ-dev/writ/internal/mcp"
+	"github.com/writ-dev/writ/internal/pin"
+	"github.com/writ-dev/writ/internal/signer"
+	"github.com/writ-dev/writ/internal/store"
+	"github.com/writ-dev/writ/internal/token"
+)
+
+// A Server is the control plane, ready to serve.
+type Server struct {
+	Control   *control.Control
+	store     *store.Store
+	listeners []listener
+	log       *slog.Logger
+}
+
+// New opens keys, ledger and listeners of the control plane. Nothing is served before Serve.
+func New(ctx context.Context, c config.Server, version string, dev bool, log *slog.Logger) (_ *Server, err error) {
+	s := &Server{log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	identity, err := pin.Load(c.Path(c.Keys.Control))
+	if err != nil {
+		return nil, fmt.Errorf("keys.control: %w", err)
+	}
+	if s.store, err = openStore(ctx, c, identity, log); err != nil {
+		return nil, err
+	}
+	if s.Control, err = newControl(c, s.store, identity, version, dev, log); err != nil {
+		return nil, err
+	}
+	if err := s.Control.Start(ctx); err != nil {
+		return nil, err
+	}
+	auth, err := newAuth(c, dev, log)
+	if err != nil {
+		return nil, err
+	}
+	return s, s.listen(c, identity, auth, version)
+}
+
+// openStore opens state and ledger, with the signer as the only holder of the checkpoint key.
+func openStore(ctx context.Context, c config.Server, identity ed25519.PrivateKey, log *slog.Logger) (*store.Store, error) {
+	verifier, err := ledger.ParseVerifier(c.Signer.VKey)
+	if err != nil {
+		return nil, fmt.Errorf("signer.vkey: %w", err)
+	}
+	secure, err := pin.ClientTLS(identity, c.Signer.Key)
+	if err != nil {
+		return nil, fmt.Errorf("signer.key: %w", err)
+	}
+	sign, err := signer.NewClient(c.Signer.URL, &http.Client{Transport: &http.Transport{TLSClientConfig: secure, MaxIdleConnsPerHost: 4}, Timeout: signTimeout}, verifier)
+	if err != nil {
+		return nil, err
+	}
+	data := c.Path(c.Data)
+	if err := os.MkdirAll(data, 0o700); err != nil {
+		return nil, fmt.Errorf("%w: data: %w", writ.ErrUnavailable, err)
+	}
+	return store.Open(ctx, store.Config{
+		Path: filepath.Join(data, "ledger.db"), BlobPath: filepath.Join(data, "blobs.db"), Origin: c.Origin, Signer: sign,
+		Now: time.Now, Rand: rand.Reader, Log: log,
+	})
+}
+
+// signTimeout bounds one signature: the signer does one fdatasync.
+const signTimeout = 10 * time.Second
+
+// newControl loads policy, playbooks and services and makes the use cases.
+func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, version string, dev bool, log *slog.Logger) (*control.Control, error) {
+	author, err := ledger.NewAuthor(identity)
+	if err != nil {
+		return nil, err
+	}
+	grantKey, err := token.LoadKey(c.Path(c.Keys.Grant))
+	if err != nil {
+		return nil, fmt.Errorf("keys.grant: %w", err)
+	}
+	dispatchKey, err := token.LoadKey(c.Path(c.Keys.Dispatch))
+	if err != nil {
+		return nil, fmt.Errorf("keys.dispatch: %w", err)
+	}
+	verifier, err := ledger.ParseVerifier(c.Signer.VKey)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := loadRules(c, dev)
+	if err != nil {
+		return nil, err
+	}
+	runners := map[writ.RunnerID]ed25519.PublicKey{}
+	for _, r := range c.Runners {
+		if runners[writ.RunnerID(r.ID)], err = loadPublic(c.Path(r.Public)); err != nil {
+			return nil, fmt.Errorf("runner %s: %w", r.ID, err)
+		}
+	}
+	var agents []control.Agent
+	for _, a := range c.Agents {
+		agents = append(agents, control.Agent{
+			Name: a.Name, Iss: a.Iss, Sub: a.Sub, Team: a.Team, Owner: writ.Person(a.Owner), Roles: a.Roles, Suspended: a.Suspended,
+		})
+	}
+	return control.New(control.Config{
+		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier,
+		Author: author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy, Library: rules.library,
+		Services: rules.services, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(),
+		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Now: time.Now, Rand: rand.Reader, Log: log,
+	})
+}
+
+// PresentURL is the execution URL that holder proofs name and runners pin.
+func PresentURL(external string) string { return external + "/v1/runs" }
+
+func loadPublic(path string) (ed25519.PublicKey, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", writ.ErrInvalid, err)
+	}
+	return pin.ParsePublic(b)
+}
+
+func newAuth(c config.Server, dev bool, log *slog.Logger) (*authn.Authenticator, error) {
+	a := authn.Config{Dev: dev, Now: time.Now, Log: log}
+	for _, i := range c.Issuers {
+		a.Issuers = append(a.Issuers, authn.Issuer{URL: i.URL, Audience: i.Audience, Kind: writ.Kind(i.Kind), Algorithms: i.Algorithms, CAFile: c.Path(i.CA)})
+	}
+	for _, k := range c.DevKeys {
+		d, err := writ.ParseDigest(k.Hash)
+		if err != nil {
+			return nil, fmt.Errorf("dev_keys: %w", err)
+		}
+		a.Keys = append(a.Keys, authn.DevKey{Hash: d, Kind: writ.Kind(k.Kind), Sub: k.Sub})
+	}
+	return authn.New(a)
+}
+
+// listen binds the doors.
+func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *authn.Authenticator, version string) error {
+	ctl := s.Control
+	doors, err := api.Handler(api.Config{
+		Auth: auth, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
+		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, ExternalURL: c.ExternalURL, Log: s.log, Now: time.Now,
+	})
+	if err != nil {
+		return err
+	}
+	var issuers []string
+	for _, i := range c.Issuers {
+		issuers = append(issuers, i.URL)
+	}
+	agents := mcp.Handler(mcp.Config{
+		Authenticator: auth, Playbooks: ctl, Diagnosis: ctl, Proposer: ctl, Runs: ctl, ExternalURL: c.ExternalURL, Issuers: issuers,
+		Version: version, Log: s.log,
+	})
+	mux := http.NewServeMux()
+	mux.Handle(mcp.Path, agents)
+	mux.Handle(mcp.PathMetadata, agents)
+	mux.Handle("/", doors)
+	var public *tls.Config
+	if c.TLS != nil {
+		cert, err := tls.LoadX509KeyPair(c.Path(c.TLS.Cert), c.Path(c.TLS.Key))
+		if err != nil {
+			return fmt.Errorf("%w: tls: %w", writ.ErrInvalid, err)
+		}
+		public = &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}}
+	}
+	if err := s.add("the server", c.Listen, mux, public); err != nil {
+		return err
+	}
+	if len(c.Runners) > 0 {
+		if err := s.listenRunners(c, identity); err != nil {
+			return err
+		}
+	}
+	if c.AdminListen == "" {
+		return nil
+	}
+	return s.add("the admin listener", c.AdminListen, s.admin(), nil)
+}
+
+// listenRunners binds the runners' door: mutual TLS with pinned keys.
+func (s *Server) listenRunners(c config.Server, identity ed25519.PrivateKey) error {
+	allowed := map[string]string{}
+	for id, key := range s.Control.Runners {
+		allowed[pin.Fingerprint(key)] = string(id)
+	}
+	secure, err := pin.ServerTLS(identity, allowed)
+	if err != nil {
+		return err
+	}
+	identify := func(r *http.Request) (writ.RunnerID, bool) {
+		if r.TLS == nil {
+			return "", false
+		}
+		name, ok := pin.Peer(*r.TLS, allowed)
+		return writ.RunnerID(name), ok
+	}
+	return s.add("the runners' door", c.RunnerListen, api.RunnerHandler(s.Control, identify), secure)
+}
+
+func (s *Server) add(name, address string, h http.Handler, secure *tls.Config) error {
+	l, err := listen(name, address, h, secure)
+	if err == nil {
+		s.listeners = append(s.listeners, l)
+		s.log.Info("listening", "door", name, "address", l.address())
+	}
+	return err
+}
+
+// Serve runs until ctx ends, then finishes the requests in flight and closes the store.
+func (s *Server) Serve(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, l := range s.listeners {
+		g.Go(func() error { return l.serve(ctx) })
+	}
+	g.Go(func() error { s.Control.Sweep(ctx); return nil })
+	return errors.Join(g.Wait(), s.close())
+}
+
+func (s *Server) close() error {
+	for _, l := range s.listeners {
+		l.l.Close()
+	}
+	if s.store == nil {
+		return nil
+	}
+	return s.store.Close()
+}

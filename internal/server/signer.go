@@ -1,0 +1,54 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"github.com/writ-dev/writ/internal/config"
+	"github.com/writ-dev/writ/internal/pin"
+	"github.com/writ-dev/writ/internal/signer"
+)
+
+// A Signer is the process that holds the checkpoint key.
+type Signer struct {
+	signer *signer.Signer
+	door   listener
+}
+
+// NewSigner opens the checkpoint key and the last head signed, and binds its one door, for the control plane alone.
+func NewSigner(c config.Signer, log *slog.Logger) (*Signer, error) {
+	key, err := pin.Load(c.Path(c.Key))
+	if err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	identity, err := pin.Load(c.Path(c.TLSKey))
+	if err != nil {
+		return nil, fmt.Errorf("tls_key: %w", err)
+	}
+	secure, err := pin.ServerTLS(identity, map[string]string{c.Server: "control"})
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	if _, err := os.Stat(c.Path(c.State)); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("state: %w: it is made once, by writ init; a signer without its memory would sign a fork", err)
+	}
+	s, err := signer.Open(c.Path(c.State), c.Origin, key)
+	if err != nil {
+		return nil, err
+	}
+	door, err := listen("the signer", c.Listen, signer.Handler(s), secure)
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	log.Info("listening", "door", "signer", "address", door.address())
+	return &Signer{s, door}, nil
+}
+
+// Serve runs until ctx ends.
+func (s *Signer) Serve(ctx context.Context) error {
+	return errors.Join(s.door.serve(ctx), s.signer.Close())
+}

@@ -1,0 +1,108 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/writ-dev/writ"
+)
+
+// blobs keeps off-ledger content and salts, in a file of its own, so that backups of the ledger cannot undo an erasure.
+type blobs struct{ db *sql.DB }
+
+// MaxBlob bounds one blob: four times the largest plan, above every reader's limit.
+const MaxBlob = 1 << 20
+
+func newBlobs(ctx context.Context, path string) (*blobs, error) {
+	path, err := resolve(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := migrate(ctx, path, "migrations/blobs"); err != nil {
+		return nil, err
+	}
+	db, err := open(path, "secure_delete(1)")
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(maxReaders)
+	b := &blobs{db}
+	c, err := db.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(kind(err), b.close())
+	}
+	if err := errors.Join(checkDurable(ctx, c), c.Close()); err != nil {
+		return nil, errors.Join(err, b.close())
+	}
+	return b, nil
+}
+
+func (b *blobs) close() error { return b.db.Close() }
+
+// PutBlob stores content with a fresh salt and returns the commitment to put into an entry. It is durable when it
+// returns; put the blob before the entry that commits to it. class is evidence, claim, plan or text.
+func (s *Store) PutBlob(ctx context.Context, name, class string, content []byte) (writ.Commitment, error) {
+	if len(content) > MaxBlob || name == "" || len(name) > maxText {
+		return writ.Commitment{}, fmt.Errorf("%w: a blob has a name and at most %d bytes", writ.ErrInvalid, MaxBlob)
+	}
+	var salt [writ.SaltSize]byte
+	if _, err := io.ReadFull(s.rand, salt[:]); err != nil {
+		return writ.Commitment{}, fmt.Errorf("%w: no randomness for a salt: %w", writ.ErrUnavailable, err)
+	}
+	commitment := writ.Commit(salt, name, content)
+	if content == nil {
+		content = []byte{}
+	}
+	_, err := s.blobs.db.ExecContext(ctx, "INSERT INTO blob (commitment, name, class, size, made, erased, salt, content) VALUES (?, ?, ?, ?, ?, 0, ?, ?)",
+		commitment.String(), name, class, len(content), s.now().UnixMilli(), salt[:], content)
+	if err != nil {
+		return writ.Commitment{}, fmt.Errorf("blob: %w", kind(err))
+	}
+	return commitment, nil
+}
+
+// Blob returns the content behind a commitment, with the salt and name that open it; they are checked against it. It
+// returns ErrNotFound when there is none, or when it has been erased.
+func (s *Store) Blob(ctx context.Context, c writ.Commitment) (content []byte, salt [writ.SaltSize]byte, name string, err error) {
+	var stored []byte
+	var erased int64
+	err = s.blobs.db.QueryRowContext(ctx, "SELECT name, erased, salt, content FROM blob WHERE commitment = ?", c.String()).
+		Scan(&name, &erased, &stored, &content)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return nil, salt, "", fmt.Errorf("%w: blob %s", writ.ErrNotFound, c)
+	case err != nil:
+		return nil, salt, "", fmt.Errorf("blob: %w", kind(err))
+	case erased > 0:
+		return nil, salt, "", fmt.Errorf("%w: blob %s has been erased", writ.ErrNotFound, c)
+	}
+	copy(salt[:], stored)
+	if len(stored) != len(salt) || !writ.Commit(salt, name, content).Equal(c) {
+		return nil, [writ.SaltSize]byte{}, "", fmt.Errorf("%w: blob %s is not what was committed to", writ.ErrInvalid, c)
+	}
+	return content, salt, name, nil
+}
+
+// EraseBlob destroys content and salt; the commitment stays and from then on reveals nothing. The pages are overwritten
+// and the write-ahead log is emptied before it returns. Erasing again does nothing. Backups are the operator's.
+func (s *Store) EraseBlob(ctx context.Context, c writ.Commitment) error {
+	r, err := s.blobs.db.ExecContext(ctx, "UPDATE blob SET erased = CASE erased WHEN 0 THEN ? ELSE erased END, salt = NULL, content = NULL WHERE commitment = ?",
+		max(1, s.now().UnixMilli()), c.String())
+	if err != nil {
+		return fmt.Errorf("blob: %w", kind(err))
+	}
+	if n, err := r.RowsAffected(); err != nil || n == 0 {
+		return errors.Join(err, fmt.Errorf("%w: blob %s", writ.ErrNotFound, c))
+	}
+	var busy, pages, moved int
+	if err := s.blobs.db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved); err != nil {
+		return fmt.Errorf("blob: %w", kind(err))
+	}
+	if busy != 0 {
+		return fmt.Errorf("%w: the blob is erased, but the write-ahead log could not be emptied; erase it again", writ.ErrBusy)
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/ledger"
+)
+
+// Export returns a bundle for offline verification: the whole ledger, or, with an incident, that incident's entries
+// and whatever they refer to, each with its proof. It covers at least what was committed when it was called, and waits
+// for the signature on it. Blobs are the caller's to disclose.
+func (s *Store) Export(ctx context.Context, incident writ.IncidentID) (ledger.Bundle, error) {
+	s.mu.Lock()
+	size := s.head.Size
+	s.mu.Unlock()
+	now, err := s.covering(ctx, max(1, size))
+	if err != nil {
+		return ledger.Bundle{}, err
+	}
+	var b ledger.Bundle
+	err = s.readers.with(ctx, func(c *conn) error {
+		if incident == "" {
+			leaves := make([][]byte, 0, now.head.Size)
+			err := scan(c, now.head.Size, func(_ int64, leaf []byte) error { leaves = append(leaves, leaf); return nil })
+			b = ledger.Export(s.origin, now.note, leaves)
+			return err
+		}
+		indexes, err := belonging(c, now.head.Size, incident)
+		if err != nil {
+			return err
+		}
+		if len(indexes) == 0 {
+			return fmt.Errorf("%w: the ledger has no entry of %s", writ.ErrNotFound, incident)
+		}
+		b, err = ledger.ExportSome(s.origin, now.note, now.head.Size, indexes, func(i int64) ([]byte, error) { return leafAt(c, i) }, nodes{c})
+		return err
+	})
+	return b, err
+}
+
+// belonging returns the indexes of an incident's entries and of all that they refer to, ascending.
+func belonging(c *conn, size int64, incident writ.IncidentID) ([]int64, error) {
+	found := map[int64]bool{}
+	var todo []writ.Ref
+	take := func(index int64, leaf []byte) error {
+		rec, err := peek(leaf)
+		if err != nil {
+			return fmt.Errorf("entry %d: %w", index, err)
+		}
+		if rec.Task == incident {
+			found[index] = true
+			todo = append(todo, rec.Refs...)
+		}
+		return nil
+	}
+	if err := scan(c, size, take); err != nil {
+		return nil, err
+	}
+	for len(todo) > 0 {
+		r := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		index := int64(-1)
+		var leaf []byte
+		err := c.query("SELECT idx, leaf FROM entry WHERE hash = ?", func(r *sql.Rows) error { return r.Scan(&index, &leaf) }, r.Leaf.Bytes())
+		if err != nil {
+			return nil, err
+		}
+		if index < 0 || index >= size || found[index] {
+			continue // a ref to nothing is the verifier's finding
+		}
+		found[index] = true
+		rec, err := peek(leaf)
+		if err != nil {
+			return nil, fmt.Errorf("entry %d: %w", index, err)
+		}
+		todo = append(todo, rec.Refs...)
+	}
+	indexes := make([]int64, 0, len(found))
+	for i := range found {
+		indexes = append(indexes, i)
+	}
+	slices.Sort(indexes)
+	return indexes, nil
+}
+
+// peek reads what an export needs of a leaf without checking it: the verifier does that.
+func peek(leaf []byte) (rec writ.Record, err error) {
+	var e ledger.Envelope
+	if err := json.Unmarshal(leaf, &e); err != nil {
+		return rec, fmt.Errorf("%w: %w", writ.ErrInvalid, err)
+	}
+	if err := json.Unmarshal(e.Payload, &rec); err != nil {
+		return rec, fmt.Errorf("%w: %w", writ.ErrInvalid, err)
+	}
+	return rec, nil
+}
+
+// scan calls each for the first size leaves, in order.
+func scan(c *conn, size int64, each func(index int64, leaf []byte) error) error {
+	for at := int64(0); at < size; {
+		from := at
+		err := c.query("SELECT idx, leaf FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx LIMIT ?", func(r *sql.Rows) error {
+			var index int64
+			var leaf []byte
+			if err := r.Scan(&index, &leaf); err != nil {
+				return err
+			}
+			if index != at {
+				return forked("entry %d is missing", at)
+			}
+			at++
+			return each(index, leaf)
+		}, from, size, page)
+		if err != nil {
+			return err
+		}
+		if at == from {
+			return forked("entry %d is missing", at)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package store
+
+import (
+	"database/sql"
+	"fmt"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/ledger"
+)
+
+// Append adds a leaf, which ledger.Seal made or ledger.Open accepted, and returns its index and leaf hash. It returns
+// ErrConflict when the same leaf is in the log already; IndexOf then tells where. The index is final once Update has
+// returned nil.
+func (tx *Tx) Append(leaf []byte) (index int64, hash writ.Digest, err error) {
+	switch {
+	case tx.over:
+		return 0, writ.Digest{}, errOver
+	case tx.w == nil:
+		return 0, writ.Digest{}, errReadOnly
+	case len(leaf) == 0 || len(leaf) > writ.MaxLeaf:
+		return 0, writ.Digest{}, fmt.Errorf("%w: a leaf of %d bytes; 1 to %d are allowed", writ.ErrInvalid, len(leaf), writ.MaxLeaf)
+	}
+	before := tx.w.edge.Clone()
+	index, hash = before.Size(), ledger.LeafHash(leaf)
+	completed := joined(tx.w.edge.Append(hash))
+	if _, err := tx.exec("INSERT INTO entry (idx, hash, nodes, leaf) VALUES (?, ?, ?, ?)", index, hash.Bytes(), completed, leaf); err != nil {
+		tx.w.edge = before
+		return 0, writ.Digest{}, fmt.Errorf("append entry %d: %w", index, err)
+	}
+	return index, hash, nil
+}
+
+// Head returns the number of entries, with those that this closure has appended.
+func (tx *Tx) Head() (size int64) {
+	if tx.w != nil {
+		return tx.w.edge.Size()
+	}
+	return tx.size
+}
+
+// Leaf returns the stored bytes of one entry, or ErrNotFound.
+func (tx *Tx) Leaf(index int64) ([]byte, error) {
+	leaves, err := tx.Leaves(index, 1)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(leaves) == 0:
+		return nil, fmt.Errorf("%w: entry %d", writ.ErrNotFound, index)
+	}
+	return leaves[0], nil
+}
+
+// Leaves returns up to limit leaves from an index on, at most MaxRows.
+func (tx *Tx) Leaves(from int64, limit int) (leaves [][]byte, err error) {
+	if tx.over {
+		return nil, errOver
+	}
+	if from < 0 || limit < 0 {
+		return nil, fmt.Errorf("%w: entries from %d, %d of them", writ.ErrInvalid, from, limit)
+	}
+	err = tx.conn.query("SELECT leaf FROM entry WHERE idx >= ? ORDER BY idx LIMIT ?", func(rows *sql.Rows) error {
+		var leaf []byte
+		if err := rows.Scan(&leaf); err != nil {
+			return err
+		}
+		leaves = append(leaves, leaf)
+		return nil
+	}, from, min(limit, MaxRows))
+	if err != nil {
+		return nil, fmt.Errorf("entries from %d: %w", from, tx.note(err))
+	}
+	return leaves, nil
+}
+
+// IndexOf returns the index of the entry with this leaf hash, or ErrNotFound.
+func (tx *Tx) IndexOf(hash writ.Digest) (index int64, err error) {
+	if tx.over {
+		return 0, errOver
+	}
+	index = -1
+	err = tx.conn.query("SELECT idx FROM entry WHERE hash = ?", func(rows *sql.Rows) error { return rows.Scan(&index) }, hash.Bytes())
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("entry %s: %w", hash, tx.note(err))
+	case index < 0:
+		return 0, fmt.Errorf("%w: no entry %s", writ.ErrNotFound, hash)
+	}
+	return index, nil
+}

@@ -1,0 +1,157 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"fmt"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/ledger"
+)
+
+// recover checks at Open that the ledger is contiguous, that it extends the newest stored checkpoint and the signer's
+// last head, and that the entries after that head have the hashes they are stored with. Entries before it are bound by
+// the signed root; Verify reads them all.
+func (s *Store) recover(ctx context.Context) error {
+	s.head = s.writer.edge.Head()
+	if err := s.contiguous(); err != nil {
+		return err
+	}
+	last, err := s.lastKept(ctx)
+	if err != nil {
+		return err
+	}
+	if last.head.Size > 0 {
+		if err := s.extends(ctx, last.head); err != nil {
+			return err
+		}
+	}
+	head, err := s.signer.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("the signer's last head: %w", err)
+	}
+	if head.Size < last.head.Size {
+		return forked("the signer knows size %d only, but size %d was signed: its state is older than the database", head.Size, last.head.Size)
+	}
+	if err := s.extends(ctx, head); err != nil {
+		return err
+	}
+	s.kept = last.head
+	// The signer's newest note itself may have been lost with a crash: the signing loop asks for it again.
+	if last.head.Equal(head) {
+		s.signed = last
+	}
+	return s.readers.with(ctx, func(c *conn) error { return replay(c, head.Size, s.head) })
+}
+
+func (s *Store) contiguous() error {
+	var count int64
+	err := s.writer.conn.query("SELECT COUNT(*) FROM entry", func(r *sql.Rows) error { return r.Scan(&count) })
+	if err == nil && count != s.head.Size {
+		return forked("the database holds %d entries up to number %d: some are missing", count, s.head.Size-1)
+	}
+	return err
+}
+
+// lastKept returns the newest stored checkpoint, its signature checked.
+func (s *Store) lastKept(ctx context.Context) (last signed, err error) {
+	var note []byte
+	err = s.writer.conn.query("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1", func(r *sql.Rows) error { return r.Scan(&note) })
+	if err != nil || note == nil {
+		return signed{}, err
+	}
+	c, err := s.verifier.Open(note)
+	if err != nil {
+		return signed{}, fmt.Errorf("stored checkpoint: %w", err)
+	}
+	return signed{c.Head(), note}, nil
+}
+
+// extends checks that the ledger extends a head that was signed.
+func (s *Store) extends(ctx context.Context, head ledger.Head) error {
+	s.mu.Lock()
+	size := s.head.Size
+	s.mu.Unlock()
+	if head.Size > size {
+		return forked("the signer has signed %d entries and the database holds %d: it is an older copy; restore the missing entries", head.Size, size)
+	}
+	if head.Size == 0 {
+		return nil
+	}
+	return s.readers.with(ctx, func(c *conn) error {
+		ours, err := ledger.RootAt(head.Size, nodes{c})
+		if err != nil {
+			return forked("%v", err)
+		}
+		if !ours.Equal(head) {
+			return forked("at size %d the database has the root %s and the signer signed %s: the ledger was altered", head.Size, ours.Root, head.Root)
+		}
+		return nil
+	})
+}
+
+// Verify reads the whole ledger and compares every stored hash with the leaves, and the root with the newest signed
+// checkpoint. It takes about a second for 300,000 entries.
+func (s *Store) Verify(ctx context.Context) error {
+	return s.readers.with(ctx, func(c *conn) error {
+		s.mu.Lock()
+		head, signed := s.head, s.signed.head
+		s.mu.Unlock()
+		if signed.Size > 0 {
+			ours, err := ledger.RootAt(signed.Size, nodes{c})
+			if err != nil || !ours.Equal(signed) {
+				return forked("the nodes do not lead to the signed root at size %d", signed.Size)
+			}
+		}
+		return replay(c, 0, head)
+	})
+}
+
+// page is how many entries are read at once: 2 MB of usual leaves.
+const page = 1000
+
+// replay hashes the entries from an index on again and checks that they lead to head.
+func replay(c *conn, from int64, head ledger.Head) error {
+	edge, err := ledger.LoadEdge(from, nodes{c})
+	if err != nil {
+		return forked("%v", err)
+	}
+	for edge.Size() < head.Size {
+		at := edge.Size()
+		err := c.query("SELECT idx, hash, nodes, leaf FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx LIMIT ?", func(rows *sql.Rows) error {
+			var index int64
+			var hash, stored, leaf []byte
+			if err := rows.Scan(&index, &hash, &stored, &leaf); err != nil {
+				return err
+			}
+			sum := ledger.LeafHash(leaf)
+			if index != edge.Size() || !bytes.Equal(sum.Bytes(), hash) || !bytes.Equal(joined(edge.Append(sum)), stored) {
+				return forked("entry %d is not as it was appended", index)
+			}
+			return nil
+		}, at, head.Size, page)
+		if err != nil {
+			return err
+		}
+		if edge.Size() == at {
+			return forked("entry %d is missing", at)
+		}
+	}
+	if !edge.Head().Equal(head) {
+		return forked("the entries lead to another root at size %d", head.Size)
+	}
+	return nil
+}
+
+func leafAt(c *conn, index int64) (leaf []byte, err error) {
+	err = c.query("SELECT leaf FROM entry WHERE idx = ?", func(r *sql.Rows) error { return r.Scan(&leaf) }, index)
+	if err == nil && leaf == nil {
+		err = fmt.Errorf("%w: entry %d", writ.ErrNotFound, index)
+	}
+	return leaf, err
+}
+
+func forked(format string, args ...any) error {
+	return writ.Refuse(writ.ReasonLedgerFork, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,119 @@
+package store
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/writ-dev/writ"
+)
+
+// A Row is one object: its JSON, and the few of its members that are searched for.
+type Row struct {
+	ID       string
+	Incident string // "" for none
+	State    string // closed for incident, plan and run; elsewhere the user's, "" for none
+	Key      string // "" for none; what it means is the table's
+	Due      int64  // epoch milliseconds; 0 for none
+	Doc      []byte // JSON
+	Seq      int64  // grows with each insertion in any table, with gaps; set by Insert
+}
+
+// A Filter selects rows; empty fields select all. Rows come in the order of insertion, or the other way round with
+// Newest.
+type Filter struct {
+	Incident  string
+	State     string
+	Key       string
+	DueBefore int64 // rows with 0 < Due < DueBefore
+	AfterSeq  int64 // rows that come after this one, in the order asked for
+	Limit     int   // 0 means MaxRows
+	Newest    bool
+}
+
+// MaxRows bounds one Find, so that no question grows with the age of the database. Page on with AfterSeq.
+const MaxRows = 1000
+
+// clause is the SQL of a filter. The conditions on emptiness are those of the partial indexes, which would not be used
+// without them.
+func (f Filter) clause() (clause string, args []any) {
+	var where []string
+	add := func(condition string, arg any) { where, args = append(where, condition), append(args, arg) }
+	if f.Incident != "" {
+		add("incident = ? AND incident <> ''", f.Incident)
+	}
+	if f.State != "" {
+		add("state = ? AND state <> ''", f.State)
+	}
+	if f.Key != "" {
+		add("key = ? AND key <> ''", f.Key)
+	}
+	if f.DueBefore != 0 {
+		add("due > 0 AND due < ?", f.DueBefore)
+	}
+	order := "seq"
+	switch {
+	case f.Newest && f.AfterSeq != 0:
+		add("seq < ?", f.AfterSeq)
+	case f.AfterSeq != 0:
+		add("seq > ?", f.AfterSeq)
+	}
+	if f.Newest {
+		order = "seq DESC"
+	}
+	if f.Limit <= 0 || f.Limit > MaxRows {
+		f.Limit = MaxRows
+	}
+	if len(where) > 0 {
+		clause = "WHERE " + strings.Join(where, " AND ")
+	}
+	return clause + " ORDER BY " + order + " LIMIT ?", append(args, f.Limit)
+}
+
+// Load gets a row and decodes its document.
+func Load[T any](tx *Tx, t Table, id string) (T, Row, error) {
+	var v T
+	r, err := tx.Get(t, id)
+	if err != nil {
+		return v, Row{}, err
+	}
+	v, err = Decode[T](r)
+	return v, r, err
+}
+
+// Decode decodes the document of a row.
+func Decode[T any](r Row) (T, error) {
+	var v T
+	if err := json.Unmarshal(r.Doc, &v); err != nil {
+		return v, fmt.Errorf("%w: row %s: %w", writ.ErrInvalid, r.ID, err)
+	}
+	return v, nil
+}
+
+// Create inserts r with v as its document.
+func Create[T any](tx *Tx, t Table, r Row, v T) error {
+	doc, err := encode(r, v)
+	if err != nil {
+		return err
+	}
+	r.Doc = doc
+	return tx.Insert(t, r)
+}
+
+// Save updates r, whose stored state must be was, with v as its document.
+func Save[T any](tx *Tx, t Table, r Row, was string, v T) error {
+	doc, err := encode(r, v)
+	if err != nil {
+		return err
+	}
+	r.Doc = doc
+	return tx.Update(t, r, was)
+}
+
+func encode(r Row, v any) ([]byte, error) {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("%w: row %s: %w", writ.ErrInvalid, r.ID, err)
+	}
+	return doc, nil
+}

@@ -1,0 +1,207 @@
+// Package store keeps the control plane's state and its ledger in one SQLite file, so that a change of state and the
+// entry that records it commit together or not at all, and keeps off-ledger blobs with their salts in a second file.
+//
+// One goroutine writes. It commits the closures that are waiting together (group commit), each in its own savepoint:
+// a closure that returns an error leaves neither state nor entry. When Update returns nil, its changes are on disk:
+// the journal is a write-ahead log with synchronous=FULL, read back at Open. After the commit, never before it, a
+// second goroutine has the new tree signed by the ledger.Signer; Receipt waits for that signature.
+//
+// All methods of Store are safe for concurrent use. A Tx belongs to its closure.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/durable"
+	"github.com/writ-dev/writ/internal/ledger"
+)
+
+// Config says what Open opens. All fields but MaxPages and Log are required.
+type Config struct {
+	Path     string        // of the state and ledger database; its directory exists
+	BlobPath string        // of the blobs and salts; another file, with other backups
+	Origin   string        // the log's name; equals the name in the signer's key
+	Signer   ledger.Signer // holds the checkpoint key
+	Now      func() time.Time
+	Rand     io.Reader    // of the salts
+	MaxPages int64        // of the state database, 4 KiB each; 0 leaves it to the disk
+	Log      *slog.Logger // of the background loops; nil discards
+}
+
+// A Store is an open database. Close it.
+type Store struct {
+	origin   string
+	signer   ledger.Signer
+	verifier ledger.Verifier
+	now      func() time.Time
+	rand     io.Reader
+	log      *slog.Logger
+	unlock   io.Closer
+	writer   *writer
+	readers  *readers
+	blobs    *blobs
+
+	commits atomic.Int64 // how many there have been
+
+	queue chan *request
+	stop  context.Context // ends the loops
+	end   context.CancelFunc
+	loops sync.WaitGroup
+
+	gate   sync.RWMutex // held for reading while a request is handed over; Close takes it
+	closed bool
+
+	mu      sync.Mutex
+	head    ledger.Head // committed
+	signed  signed      // newest signed checkpoint
+	changed chan struct{}
+	resign  chan struct{} // closed and replaced when signed or failed changes
+	failed  error         // the signer's final refusal: the log has been forked or rolled back
+	wake    chan struct{} // capacity 1: there is something to sign
+	kept    ledger.Head   // newest checkpoint whose note is in the database
+}
+
+// Open opens or creates the database, brings its schema up to date and checks that the ledger in it extends what the
+// signer signed last. It fails with ErrConflict when another process has the file open, and with ReasonLedgerFork when
+// the ledger is shorter than, or differs from, what was signed: a restored backup must first be brought up to the
+// signed head.
+func Open(ctx context.Context, c Config) (*Store, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	s := &Store{
+		origin: c.Origin, signer: c.Signer, verifier: c.Signer.Verifier(), now: c.Now, rand: c.Rand, log: c.Log,
+		queue: make(chan *request, maxBatch), changed: make(chan struct{}), resign: make(chan struct{}), wake: make(chan struct{}, 1),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.stop, s.end = context.WithCancel(context.Background())
+	if err := s.open(ctx, c); err != nil {
+		s.end()
+		return nil, errors.Join(err, s.release())
+	}
+	s.loops.Go(s.write)
+	s.loops.Go(s.sign)
+	s.loops.Go(s.checkpointWAL)
+	return s, nil
+}
+
+func (c Config) check() error {
+	switch {
+	case c.Path == "" || c.BlobPath == "" || filepath.Clean(c.Path) == filepath.Clean(c.BlobPath):
+		return fmt.Errorf("%w: store: state and blobs need a file each", writ.ErrInvalid)
+	case c.Signer == nil || c.Now == nil || c.Rand == nil:
+		return fmt.Errorf("%w: store: signer, clock and randomness must be given", writ.ErrInvalid)
+	case c.Origin == "" || c.Signer.Verifier().Origin() != c.Origin:
+		return fmt.Errorf("%w: store: the signer's key is for the log %q, not %q", writ.ErrInvalid, c.Signer.Verifier().Origin(), c.Origin)
+	}
+	return nil
+}
+
+func (s *Store) open(ctx context.Context, c Config) (err error) {
+	path, err := resolve(c.Path)
+	if err != nil {
+		return err
+	}
+	if s.unlock, err = durable.Lock(path + ".lock"); err != nil {
+		if errors.Is(err, durable.ErrLocked) {
+			return fmt.Errorf("%w: the database %s is in use by another writ process; stop that one first", writ.ErrConflict, path)
+		}
+		return fmt.Errorf("%w: %w", writ.ErrUnavailable, err)
+	}
+	if err := migrate(ctx, path, "migrations/state"); err != nil {
+		return err
+	}
+	if s.writer, err = newWriter(ctx, path, c.MaxPages); err != nil {
+		return err
+	}
+	if s.readers, err = newReaders(ctx, path); err != nil {
+		return err
+	}
+	if s.blobs, err = newBlobs(ctx, c.BlobPath); err != nil {
+		return err
+	}
+	return s.recover(ctx)
+}
+
+// Close lets the closures that are waiting finish, stores the newest checkpoint and releases the files. A second
+// Close does nothing.
+func (s *Store) Close() error {
+	s.gate.Lock()
+	if s.closed {
+		s.gate.Unlock()
+		return nil
+	}
+	s.closed = true
+	close(s.queue)
+	s.gate.Unlock()
+	s.end()
+	s.loops.Wait()
+	return errors.Join(s.keep(), s.release())
+}
+
+func (s *Store) release() error {
+	var errs []error
+	if s.readers != nil {
+		errs = append(errs, s.readers.close())
+	}
+	if s.writer != nil {
+		errs = append(errs, s.writer.close())
+	}
+	if s.blobs != nil {
+		errs = append(errs, s.blobs.close())
+	}
+	if s.unlock != nil { // last: nobody else may open before SQLite has let go
+		errs = append(errs, s.unlock.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// Update runs fn in a transaction that sees all earlier ones and is alone. When it returns nil, the changes are
+// durable; when it returns an error, nothing of them is kept. fn runs on the store's own goroutine, once: it is quick,
+// does no I/O of its own and does not call the store. ctx ends the wait for fn's turn, not fn. The error is fn's own,
+// or ErrUnavailable when the disk refused.
+func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
+	r := &request{ctx: ctx, fn: fn, done: make(chan struct{})}
+	s.gate.RLock()
+	if s.closed {
+		s.gate.RUnlock()
+		return errClosed
+	}
+	select {
+	case s.queue <- r:
+		s.gate.RUnlock()
+	case <-ctx.Done():
+		s.gate.RUnlock()
+		return ctx.Err()
+	}
+	<-r.done // the outcome is always known
+	if r.panicked != nil {
+		panic(r.panicked)
+	}
+	return r.err
+}
+
+// View runs fn on a snapshot of the newest committed state; fn cannot change it. At most maxReaders run at once, so fn
+// does not call View.
+func (s *Store) View(ctx context.Context, fn func(*Tx) error) error { return s.readers.view(ctx, fn) }
+
+// Changed returns a channel that is closed by the next commit. Take it before looking, look, then wait: no change is
+// missed.
+func (s *Store) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+var errClosed = fmt.Errorf("%w: the store is closed", writ.ErrUnavailable)

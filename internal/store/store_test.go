@@ -1,0 +1,81 @@
+package store_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"database/sql"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/writ-dev/writ/internal/signer"
+	"github.com/writ-dev/writ/internal/store"
+	"github.com/writ-dev/writ/internal/store/storetest"
+)
+
+func open(s storetest.Setup) (*store.Store, error) {
+	return store.Open(context.Background(), store.Config{
+		Path:     filepath.Join(s.Dir, storetest.StateFile),
+		BlobPath: filepath.Join(s.Dir, "blobs.db"),
+		Origin:   storetest.Origin,
+		Signer:   s.Signer,
+		Now:      time.Now,
+		Rand:     rand.Reader,
+		MaxPages: s.MaxPages,
+	})
+}
+
+func TestMain(m *testing.M) {
+	storetest.Child(open)
+	os.Exit(m.Run())
+}
+
+// Old incidents must not slow new ones down: every way of finding uses an index and never reads a whole table.
+func TestEveryFilterUsesAnIndex(t *testing.T) {
+	dir := t.TempDir()
+	s, err := open(storetest.Setup{Dir: dir, Signer: newSigner(t, dir)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	db, err := sql.Open("sqlite", filepath.Join(dir, storetest.StateFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, table := range store.Tables() {
+		for name, f := range map[string]store.Filter{
+			"incident": {Incident: "x"}, "state": {State: "x"}, "key": {Key: "x"}, "due": {DueBefore: 1}, "all, newest": {Newest: true}, "after": {AfterSeq: 1},
+		} {
+			query, args := store.Select(table, f)
+			var id, parent, unused int
+			var detail string
+			if err := db.QueryRow("EXPLAIN QUERY PLAN "+query, args...).Scan(&id, &parent, &unused, &detail); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(detail, " USING INDEX ") {
+				t.Errorf("%s by %s: %s", table, name, detail)
+			}
+		}
+	}
+}
+
+func newSigner(t testing.TB, dir string) *signer.Signer {
+	t.Helper()
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	path := filepath.Join(dir, "signer.state")
+	if err := signer.Create(path, storetest.Origin, key); err != nil {
+		t.Fatal(err)
+	}
+	s, err := signer.Open(path, storetest.Origin, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestStore(t *testing.T) { storetest.Run(t, open) }

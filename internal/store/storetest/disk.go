@@ -1,0 +1,187 @@
+package storetest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/store"
+)
+
+// fill updates until the store refuses, and checks that the refusal is clear and nothing half-done is left.
+func fill(t *testing.T, f *fixture) {
+	t.Helper()
+	var refused error
+	kept := 0
+	for refused == nil && kept < 10000 {
+		refused = f.update(func(tx *store.Tx) error {
+			r := row(fmt.Sprint(kept))
+			r.Doc = []byte(`"` + strings.Repeat("x", 8000) + `"`)
+			if err := tx.Insert(store.Leases, r); err != nil {
+				return err
+			}
+			_, _, err := tx.Append([]byte(leafName(kept)))
+			return err
+		})
+		if refused == nil {
+			kept++
+		}
+	}
+	wantErr(t, "full", refused, writ.ErrUnavailable)
+	if refused == nil || !strings.Contains(refused.Error(), "full") {
+		t.Errorf("the error does not say what is wrong: %v", refused)
+	}
+	if kept == 0 {
+		t.Error("nothing fitted")
+	}
+	whole(t, f, kept)
+}
+
+// whole checks that rows and entries are as many as were acknowledged.
+func whole(t *testing.T, f *fixture, kept int) {
+	t.Helper()
+	if n := f.size(); n != int64(kept) {
+		t.Errorf("%d updates were acknowledged, %d entries are there", kept, n)
+	}
+	f.view(func(tx *store.Tx) error {
+		_, err := tx.Get(store.Leases, fmt.Sprint(kept))
+		wantErr(t, "the refused row", err, writ.ErrNotFound)
+		_, err = tx.Get(store.Leases, fmt.Sprint(kept-1))
+		return err
+	})
+	must(t, f.Verify(f.ctx()))
+}
+
+func testFull(t *testing.T, open Opener) {
+	f := start(t, open)
+	must(t, f.Close())
+	var err error
+	f.Store, err = open(Setup{Dir: f.dir, Signer: f.signer, MaxPages: 200})
+	must(t, err)
+	fill(t, f)
+	n := int(f.size())
+	f.reopen() // without the limit
+	whole(t, f, n)
+	f.append("there is room again")
+}
+
+func testDiskFull(t *testing.T, open Opener) {
+	dir := t.TempDir()
+	if !mountSmall(t, dir) {
+		testFull(t, open) // without privileges the limit of pages stands in for the disk
+		return
+	}
+	f := startIn(t, open, dir)
+	fill(t, f)
+	n := int(f.size())
+	must(t, os.Remove(filepath.Join(dir, ballast)))
+	must(t, f.update(func(tx *store.Tx) error { _, _, err := tx.Append([]byte("there is room again")); return err }))
+	must(t, f.Verify(f.ctx()))
+	f.reopen()
+	if got := int(f.size()); got != n+1 {
+		t.Errorf("want %d entries, got %d", n+1, got)
+	}
+	must(t, f.Verify(f.ctx()))
+}
+
+func testReadOnly(t *testing.T, open Opener) {
+	dir := t.TempDir()
+	signers := t.TempDir()
+	sgn, err := newSigner(signers)
+	must(t, err)
+	t.Cleanup(func() { sgn.Close() })
+	if mountSmall(t, dir) {
+		s, err := open(Setup{Dir: dir, Signer: sgn})
+		must(t, err)
+		must(t, s.Close())
+		remountReadOnly(t, dir)
+	} else {
+		must(t, os.Chmod(dir, 0o500))
+		t.Cleanup(func() { os.Chmod(dir, 0o700) })
+	}
+	_, err = open(Setup{Dir: dir, Signer: sgn})
+	wantErr(t, "open", err, writ.ErrUnavailable)
+}
+
+// startIn is start in a directory that is there already, with the signer elsewhere, as it would be.
+func startIn(t *testing.T, open Opener, dir string) *fixture {
+	t.Helper()
+	s, err := newSigner(t.TempDir())
+	must(t, err)
+	t.Cleanup(func() { s.Close() })
+	f := &fixture{t: t, open: open, dir: dir, signer: s}
+	f.reopen()
+	t.Cleanup(f.end)
+	return f
+}
+
+func testBlob(t *testing.T, open Opener) {
+	f := start(t, open)
+	content := []byte("what was read")
+	c, err := f.PutBlob(f.ctx(), "evidence", "evidence", content)
+	must(t, err)
+	again, err := f.PutBlob(f.ctx(), "evidence", "evidence", content)
+	must(t, err)
+	if again.Equal(c) {
+		t.Error("two blobs share a salt")
+	}
+	f.reopen()
+	got, salt, name, err := f.Blob(f.ctx(), c)
+	must(t, err)
+	if !bytes.Equal(got, content) || name != "evidence" || !writ.Commit(salt, name, got).Equal(c) {
+		t.Errorf("%q under %q does not open its commitment", got, name)
+	}
+	empty, err := f.PutBlob(f.ctx(), "empty", "text", nil)
+	must(t, err)
+	if got, _, _, err := f.Blob(f.ctx(), empty); err != nil || len(got) != 0 {
+		t.Errorf("empty blob: %q %v", got, err)
+	}
+	_, _, _, err = f.Blob(f.ctx(), writ.Commit(salt, "other", content))
+	wantErr(t, "no such blob", err, writ.ErrNotFound)
+	_, err = f.PutBlob(f.ctx(), "x", "no class", content)
+	wantErr(t, "unknown class", err, writ.ErrInvalid)
+	_, err = f.PutBlob(f.ctx(), "x", "text", make([]byte, store.MaxBlob+1))
+	wantErr(t, "too large", err, writ.ErrInvalid)
+}
+
+func testErase(t *testing.T, open Opener) {
+	f := start(t, open)
+	secret := []byte("personal data that nobody else has")
+	c, err := f.PutBlob(f.ctx(), "claim", "claim", secret)
+	must(t, err)
+	_, salt, _, err := f.Blob(f.ctx(), c)
+	must(t, err)
+	if !onDisk(t, f.dir, secret) || !onDisk(t, f.dir, salt[:]) {
+		t.Fatal("the blob is not where this test looks for it")
+	}
+	must(t, f.EraseBlob(f.ctx(), c))
+	must(t, f.EraseBlob(f.ctx(), c))
+	_, _, _, err = f.Blob(f.ctx(), c)
+	wantErr(t, "an erased blob", err, writ.ErrNotFound)
+	if onDisk(t, f.dir, secret) || onDisk(t, f.dir, salt[:]) {
+		t.Error("content or salt is still on the disk")
+	}
+	wantErr(t, "erasing nothing", f.EraseBlob(f.ctx(), writ.Commit(salt, "other", secret)), writ.ErrNotFound)
+}
+
+// onDisk looks for b in all files of the store.
+func onDisk(t *testing.T, dir string, b []byte) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	must(t, err)
+	for _, name := range files {
+		content, err := os.ReadFile(name)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			t.Fatal(err)
+		}
+		if bytes.Contains(content, b) {
+			return true
+		}
+	}
+	return false
+}

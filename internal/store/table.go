@@ -1,0 +1,68 @@
+package store
+
+import (
+	"fmt"
+
+	"github.com/writ-dev/writ"
+)
+
+// A Table is one noun's rows; closed.
+type Table string
+
+const (
+	Incidents    Table = "incident" // Key is the group key; one open incident per key
+	Evidence     Table = "evidence"
+	Proposals    Table = "proposal"
+	Plans        Table = "plan"
+	Decisions    Table = "decision"
+	Approvals    Table = "approval"
+	Grants       Table = "grant"
+	Runs         Table = "run"
+	Leases       Table = "lease"
+	Freezes      Table = "freeze"
+	Assignments  Table = "assignment"
+	Reservations Table = "reservation"
+	Idempotency  Table = "idempotency" // Key is unique
+	Nonces       Table = "nonce"       // Key is unique
+	Agents       Table = "agentrecord"
+	Timeline     Table = "timeline" // which entries belong to which incident
+)
+
+// tables maps a noun to its SQL name, none of which is a reserved word of SQLite or PostgreSQL.
+var tables = map[Table]struct {
+	sql       string
+	deletable bool
+}{
+	Incidents:    {sql: "incidents"},
+	Evidence:     {sql: "evidence"},
+	Proposals:    {sql: "proposals"},
+	Plans:        {sql: "plans"},
+	Decisions:    {sql: "decisions"},
+	Approvals:    {sql: "approvals"},
+	Grants:       {sql: "grants"},
+	Runs:         {sql: "runs"},
+	Leases:       {sql: "leases"},
+	Freezes:      {sql: "freezes"},
+	Assignments:  {sql: "assignments", deletable: true},
+	Reservations: {sql: "reservations", deletable: true},
+	Idempotency:  {sql: "idempotency", deletable: true},
+	Nonces:       {sql: "nonces", deletable: true},
+	Agents:       {sql: "agentrecords"},
+	Timeline:     {sql: "timeline"},
+}
+
+// Tables returns every table.
+func Tables() []Table {
+	return []Table{
+		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
+		Assignments, Reservations, Idempotency, Nonces, Agents, Timeline,
+	}
+}
+
+func (t Table) name() (string, error) {
+	spec, ok := tables[t]
+	if !ok {
+		return "", fmt.Errorf("%w: no table %q", writ.ErrInvalid, string(t))
+	}
+	return spec.sql, nil
+}

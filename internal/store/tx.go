@@ -1,0 +1,178 @@
+package store
+
+import (
+	"database/sql"
+	"fmt"
+
+	"github.com/writ-dev/writ"
+)
+
+// A Tx is what a closure works on. It is void when the closure returns.
+type Tx struct {
+	conn *conn
+	w    *writer // nil in a View
+	size int64   // of the ledger, in a View
+	over bool
+}
+
+const columns = "id, incident, state, key, due, doc, seq"
+
+// Insert adds a row. It returns ErrConflict when the id exists already, or a key that the table declares unique, and
+// ErrInvalid when the row has no id or document, or a state that its table does not know.
+func (tx *Tx) Insert(t Table, r Row) error {
+	name, err := tx.writing(t)
+	if err != nil {
+		return err
+	}
+	if err := r.check(t); err != nil {
+		return err
+	}
+	seq, err := tx.w.nextSeq()
+	if err != nil {
+		return err
+	}
+	_, err = tx.exec("INSERT INTO "+name+" ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?)",
+		r.ID, r.Incident, r.State, r.Key, r.Due, string(r.Doc), seq)
+	if err != nil {
+		return fmt.Errorf("insert %s %s: %w", t, writ.Printable(r.ID, 80), err)
+	}
+	return nil
+}
+
+// Update replaces everything but id and sequence of a row whose stored state is was. It returns ErrConflict when the
+// state is another, and ErrNotFound when there is no such row. Nobody else can change the row before the commit.
+func (tx *Tx) Update(t Table, r Row, was string) error {
+	name, err := tx.writing(t)
+	if err != nil {
+		return err
+	}
+	if err := r.check(t); err != nil {
+		return err
+	}
+	n, err := tx.exec("UPDATE "+name+" SET incident = ?, state = ?, key = ?, due = ?, doc = ? WHERE id = ? AND state = ?",
+		r.Incident, r.State, r.Key, r.Due, string(r.Doc), r.ID, was)
+	if err != nil {
+		return fmt.Errorf("update %s %s: %w", t, writ.Printable(r.ID, 80), err)
+	}
+	if n == 1 {
+		return nil
+	}
+	now, err := tx.Get(t, r.ID)
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: %s %s is %q, not %q", writ.ErrConflict, t, r.ID, now.State, was)
+}
+
+// Delete removes a row of a table whose rows may go: idempotency, nonce, assignment, reservation. It returns
+// ErrNotFound when there is no such row.
+func (tx *Tx) Delete(t Table, id string) error {
+	name, err := tx.writing(t)
+	if err != nil {
+		return err
+	}
+	if !tables[t].deletable {
+		return fmt.Errorf("%w: rows of %s are never deleted", writ.ErrInvalid, t)
+	}
+	n, err := tx.exec("DELETE FROM "+name+" WHERE id = ?", id)
+	switch {
+	case err != nil:
+		return fmt.Errorf("delete %s: %w", t, err)
+	case n == 0:
+		return noRow(t, id)
+	}
+	return nil
+}
+
+// Get returns one row, or ErrNotFound.
+func (tx *Tx) Get(t Table, id string) (Row, error) {
+	rows, err := tx.find(t, "WHERE id = ?", id)
+	switch {
+	case err != nil:
+		return Row{}, err
+	case len(rows) == 0:
+		return Row{}, noRow(t, id)
+	}
+	return rows[0], nil
+}
+
+// Find returns the rows that match every given field of f, at most MaxRows of them.
+func (tx *Tx) Find(t Table, f Filter) ([]Row, error) {
+	clause, args := f.clause()
+	return tx.find(t, clause, args...)
+}
+
+func (tx *Tx) find(t Table, clause string, args ...any) (found []Row, err error) {
+	name, err := t.name()
+	if err != nil {
+		return nil, err
+	}
+	if tx.over {
+		return nil, errOver
+	}
+	err = tx.conn.query("SELECT "+columns+" FROM "+name+" "+clause, func(rows *sql.Rows) error {
+		var r Row
+		if err := rows.Scan(&r.ID, &r.Incident, &r.State, &r.Key, &r.Due, &r.Doc, &r.Seq); err != nil {
+			return err
+		}
+		found = append(found, r)
+		return nil
+	}, args...)
+	if err != nil {
+		return nil, fmt.Errorf("find %s: %w", t, tx.note(err))
+	}
+	return found, nil
+}
+
+func (tx *Tx) exec(query string, args ...any) (int64, error) {
+	n, err := tx.conn.exec(query, args...)
+	return n, tx.note(err)
+}
+
+// note remembers an error after which SQLite may have rolled the whole transaction back by itself.
+func (tx *Tx) note(err error) error {
+	if tx.w != nil && spoils(err) {
+		tx.w.spoilt = err
+	}
+	return err
+}
+
+func (tx *Tx) writing(t Table) (string, error) {
+	switch {
+	case tx.over:
+		return "", errOver
+	case tx.w == nil:
+		return "", errReadOnly
+	}
+	return t.name()
+}
+
+func (r Row) check(t Table) error {
+	switch {
+	case r.ID == "" || len(r.Doc) == 0:
+		return fmt.Errorf("%w: a row of %s needs id and document", writ.ErrInvalid, t)
+	case len(r.ID) > maxText || len(r.State) > maxText || len(r.Incident) > maxText || len(r.Key) > maxText:
+		return fmt.Errorf("%w: a row of %s has a member longer than %d bytes", writ.ErrInvalid, t, maxText)
+	case len(r.Doc) > maxDoc:
+		return fmt.Errorf("%w: a document of %s has %d bytes; %d are allowed", writ.ErrInvalid, t, len(r.Doc), maxDoc)
+	case r.Due < 0:
+		return fmt.Errorf("%w: a row of %s is due before 1970", writ.ErrInvalid, t)
+	}
+	return nil
+}
+
+// Bounds of a row: keys are group keys and issuer+subject pairs; a document holds at most a plan, 256 KiB, several
+// times over.
+const (
+	maxText = 4 << 10
+	maxDoc  = 4 << 20
+)
+
+var (
+	errOver     = fmt.Errorf("%w: the transaction is over", writ.ErrInvalid)
+	errReadOnly = fmt.Errorf("%w: a view changes nothing", writ.ErrInvalid)
+)
+
+func noRow(t Table, id string) error {
+	return fmt.Errorf("%w: %s %s", writ.ErrNotFound, t, writ.Printable(id, 80))
+}
