@@ -90,15 +90,7 @@ func (p *play) sign(plan writ.PlanStatus, keyFile string) (statement []byte, sig
 
 // agentApproves lets an agent send a well-signed approval under its own token.
 func (p *play) agentApproves(ctx context.Context, s *Scene) error {
-	t, err := p.stage.needsPerson(ctx)
-	if err != nil {
-		return err
-	}
-	incident, evidence, err := p.diagnose(ctx, diagnoser, t)
-	if err != nil {
-		return err
-	}
-	ans, err := p.ask(ctx, repairer, t, incident, evidence)
+	ans, err := p.asked(ctx, p.stage.needsPerson, diagnoser, repairer)
 	if err != nil {
 		return err
 	}
@@ -133,14 +125,6 @@ func (p *play) agentApproves(ctx context.Context, s *Scene) error {
 
 // planAltered changes one byte of a granted plan on its way to the runner.
 func (p *play) planAltered(ctx context.Context, s *Scene) error {
-	t, err := p.stage.badRelease(ctx)
-	if err != nil {
-		return err
-	}
-	incident, evidence, err := p.diagnose(ctx, diagnoser, t)
-	if err != nil {
-		return err
-	}
 	p.wire.alterNext(func(a *assignment.Assignment) {
 		plan, _, err := writ.ParsePlan(a.Run.Plan)
 		if err != nil {
@@ -151,7 +135,7 @@ func (p *play) planAltered(ctx context.Context, s *Scene) error {
 			a.Run.Plan = b
 		}
 	})
-	ans, err := p.ask(ctx, repairer, t, incident, evidence)
+	ans, err := p.asked(ctx, p.stage.badRelease, diagnoser, repairer)
 	if err != nil {
 		return err
 	}

@@ -80,6 +80,19 @@ func (p *play) ask(ctx context.Context, who string, t trouble, incident string, 
 	return ans, nil
 }
 
+// asked lets something go wrong, one agent read what it calls for, and one propose a repair.
+func (p *play) asked(ctx context.Context, goWrong func(context.Context) (trouble, error), reader, asker string) (answer, error) {
+	t, err := goWrong(ctx)
+	if err != nil {
+		return answer{}, err
+	}
+	incident, evidence, err := p.diagnose(ctx, reader, t)
+	if err != nil {
+		return answer{}, err
+	}
+	return p.ask(ctx, asker, t, incident, evidence)
+}
+
 // finish follows a plan to the end of its run and notes plan and run.
 func (p *play) finish(ctx context.Context, id writ.PlanID, s *Scene) (writ.RunStatus, error) {
 	ans, err := p.agents[repairer].follow(ctx, id)
@@ -110,15 +123,7 @@ func powerless(r writ.RunStatus) bool {
 }
 
 func (p *play) badRelease(ctx context.Context, s *Scene) error {
-	t, err := p.stage.badRelease(ctx)
-	if err != nil {
-		return err
-	}
-	incident, evidence, err := p.diagnose(ctx, diagnoser, t)
-	if err != nil {
-		return err
-	}
-	ans, err := p.ask(ctx, repairer, t, incident, evidence)
+	ans, err := p.asked(ctx, p.stage.badRelease, diagnoser, repairer)
 	if err != nil {
 		return err
 	}
@@ -134,15 +139,7 @@ func (p *play) badRelease(ctx context.Context, s *Scene) error {
 }
 
 func (p *play) needsApproval(ctx context.Context, s *Scene) error {
-	t, err := p.stage.needsPerson(ctx)
-	if err != nil {
-		return err
-	}
-	incident, evidence, err := p.diagnose(ctx, diagnoser, t)
-	if err != nil {
-		return err
-	}
-	ans, err := p.ask(ctx, repairer, t, incident, evidence)
+	ans, err := p.asked(ctx, p.stage.needsPerson, diagnoser, repairer)
 	if err != nil {
 		return err
 	}
@@ -162,15 +159,7 @@ func (p *play) needsApproval(ctx context.Context, s *Scene) error {
 }
 
 func (p *play) noHelp(ctx context.Context, s *Scene) error {
-	t, err := p.stage.noHelp(ctx)
-	if err != nil {
-		return err
-	}
-	incident, evidence, err := p.diagnose(ctx, diagnoser, t)
-	if err != nil {
-		return err
-	}
-	ans, err := p.ask(ctx, repairer, t, incident, evidence)
+	ans, err := p.asked(ctx, p.stage.noHelp, diagnoser, repairer)
 	if err != nil {
 		return err
 	}
@@ -189,15 +178,7 @@ func (p *play) noHelp(ctx context.Context, s *Scene) error {
 }
 
 func (p *play) hostileText(ctx context.Context, s *Scene) error {
-	t, err := p.stage.hostile(ctx)
-	if err != nil {
-		return err
-	}
-	incident, evidence, err := p.diagnose(ctx, diagnoser, t)
-	if err != nil {
-		return err
-	}
-	ans, err := p.ask(ctx, repairer, t, incident, evidence)
+	ans, err := p.asked(ctx, p.stage.hostile, diagnoser, repairer)
 	if err != nil {
 		return err
 	}
@@ -210,15 +191,7 @@ func (p *play) hostileText(ctx context.Context, s *Scene) error {
 }
 
 func (p *play) selfDiagnosed(ctx context.Context, s *Scene) error {
-	t, err := p.stage.needsPerson(ctx)
-	if err != nil {
-		return err
-	}
-	incident, evidence, err := p.diagnose(ctx, soloist, t)
-	if err != nil {
-		return err
-	}
-	ans, err := p.ask(ctx, soloist, t, incident, evidence)
+	ans, err := p.asked(ctx, p.stage.needsPerson, soloist, soloist)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/assignment"
+	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/pin"
 	"github.com/writ-dev/writ/internal/setup"
 )
@@ -31,6 +32,7 @@ type wire struct {
 
 	mu       sync.Mutex
 	feed     []byte                 // the newest that passed
+	epoch    int64                  // of that feed
 	captured *assignment.Assignment // the last run that was handed out
 	inject   *assignment.Assignment // handed to the runner instead of the next answer
 	alter    func(*assignment.Assignment)
@@ -108,7 +110,7 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if resp.StatusCode == http.StatusOK {
-		out = w.look(out)
+		out = w.look(r.URL.Path, out)
 	}
 	for _, h := range []string{"Content-Type", "Retry-After"} {
 		if v := resp.Header.Get(h); v != "" {
@@ -133,16 +135,23 @@ func short(body []byte) []byte {
 	return b
 }
 
-// look keeps bundles that pass, and alters them when asked to.
-func (w *wire) look(b []byte) []byte {
-	var a assignment.Assignment
-	if json.Unmarshal(b, &a) != nil {
-		return b
-	}
+// look keeps the newest feed and bundle that pass, and alters bundles when asked to.
+func (w *wire) look(path string, b []byte) []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if len(a.Feed) > 0 {
-		w.feed = a.Feed // deliveries are answered with one too
+	var a assignment.Assignment
+	switch path {
+	case assignment.PathEntries:
+		var d assignment.Delivered
+		if json.Unmarshal(b, &d) == nil {
+			w.keepFeed(d.Feed)
+		}
+		return b
+	case assignment.PathNext:
+		if json.Unmarshal(b, &a) != nil {
+			return b
+		}
+		w.keepFeed(a.Feed)
 	}
 	if a.Run == nil {
 		return b
@@ -159,6 +168,15 @@ func (w *wire) look(b []byte) []byte {
 		return b
 	}
 	return out
+}
+
+// keepFeed keeps a feed if it is newer; mu is held.
+func (w *wire) keepFeed(signed []byte) {
+	var f assignment.Feed
+	env, err := ledger.OpenEnvelope(signed, assignment.FeedType)
+	if err == nil && json.Unmarshal(env.Payload, &f) == nil && f.Epoch >= w.epoch {
+		w.feed, w.epoch = signed, f.Epoch
+	}
 }
 
 func (w *wire) injected() *assignment.Assignment {
@@ -213,17 +231,14 @@ func (w *wire) alterNext(f func(*assignment.Assignment)) {
 
 var errNothingCaptured = errors.New("no grant has passed the wire yet")
 
-// grant returns the last bundle that passed, with the newest feed: with the one that it came with, the runner would
-// refuse it for that alone.
+// grant returns the last bundle that passed.
 func (w *wire) grant() (assignment.Assignment, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.captured == nil {
 		return assignment.Assignment{}, errNothingCaptured
 	}
-	a := *w.captured
-	a.Feed = w.feed
-	return a, nil
+	return *w.captured, nil
 }
 
 // freePorts asks the kernel for n loopback addresses that are free now.

@@ -70,5 +70,13 @@ func Lock(path string) (io.Closer, error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
-	return f, nil
+	return lock{f}, nil
+}
+
+type lock struct{ f *os.File }
+
+// Close unlocks by name: a process that is being forked at this moment holds a copy of the file until it executes, and
+// with it, otherwise, the lock.
+func (l lock) Close() error {
+	return errors.Join(syscall.Flock(int(l.f.Fd()), syscall.LOCK_UN), l.f.Close())
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
+	"syscall"
 	"testing"
 
 	"github.com/writ-dev/writ/internal/durable"
@@ -43,6 +45,42 @@ func TestALockIsHeldOnce(t *testing.T) {
 	again, err := durable.Lock(path)
 	if err != nil {
 		t.Fatalf("after its end: %v", err)
+	}
+	again.Close()
+}
+
+// A copy of the file, such as a child has between fork and exec, does not keep the lock.
+func TestALockEndsWithItsHolderThoughItsFileWasCopied(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	l, err := durable.Lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copies, err := os.ReadDir("/proc/self/fd")
+	copied := err != nil // elsewhere than on Linux there is no telling which file it is
+	for _, e := range copies {
+		fd, err := strconv.Atoi(e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name, err := os.Readlink("/proc/self/fd/" + e.Name()); err == nil && name == path {
+			dup, err := syscall.Dup(fd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer syscall.Close(dup)
+			copied = true
+		}
+	}
+	if !copied {
+		t.Fatal("the lock's file was not found")
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := durable.Lock(path)
+	if err != nil {
+		t.Fatal(err)
 	}
 	again.Close()
 }

@@ -21,6 +21,7 @@ var follows = regexp.MustCompile(`^(?:\\+"(?:[^"\\]|\\[^"])*\\+"|"(?:[^"\\]|\\.)
 // patterns are applied in this order: the longest forms first, so that no part of one is left behind by another.
 var patterns = []pattern{
 	{re: regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)`)},
+	{re: regexp.MustCompile(`(?:[A-Za-z0-9+/=]{16,}\s+)+-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----`)}, // its beginning was cut off
 	{re: regexp.MustCompile(`\b(?:postgres|postgresql|mysql|mariadb|mongodb|mongodb\+srv|redis|rediss|amqp|amqps|sqlserver|clickhouse)://[^\s:/@"']*:([^\s"'<>]+)@`), secret: 1},
 	{re: regexp.MustCompile(`\b[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@"']*:([^\s/?#"'<>]+)@`), secret: 1},
 	{re: regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){2,4}`)},
@@ -32,6 +33,7 @@ var patterns = []pattern{
 	{re: regexp.MustCompile(`\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,})`)},
 	{re: regexp.MustCompile(`\b(?:AIza[0-9A-Za-z_-]{35}|[sr]k_(?:live|test)_[0-9A-Za-z]{10,}|sk-[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{30,}|hv[sbr]\.[A-Za-z0-9_-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|AGE-SECRET-KEY-1[0-9A-Z]{50,})`)},
 	{re: regexp.MustCompile(`(?i)\b(?:identified by|password)\s+'([^']+)'`), secret: 1},
+	{re: regexp.MustCompile(`\\*"name\\*"\s*:\s*\\*"([\w.-]+)\\*"\s*,\s*\\*"value\\*"\s*:\s*`), named: true},
 	{re: regexp.MustCompile(`(?:^|[\s"'])--?([A-Za-z][\w-]*)\s+`), named: true},
 	{re: regexp.MustCompile(`([A-Za-z][\w.-]*)\\*["']?\s*[:=]\s*`), named: true},
 }

@@ -33,6 +33,7 @@ type judgement struct {
 	claims   *writ.GrantClaims // nil until the grant is believed
 	proved   bool              // the grant's entry is in the ledger
 	tally    approval.Tally
+	at       string // the check that ran last
 }
 
 // A check refuses the bundle or lets it pass. Errors that are not refusals mean that the runner itself cannot judge.
@@ -67,6 +68,7 @@ func (r *Runner) judge(ctx context.Context, j *judgement) error {
 		return err
 	}
 	for _, c := range checks {
+		j.at = c.name
 		if err := c.run(j, ctx); err != nil {
 			return err
 		}

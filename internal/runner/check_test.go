@@ -99,8 +99,6 @@ var refusals = map[string]struct {
 	"the grant's entry is not by the control plane": {writ.ReasonNotInLedger, func(w *world, g *issued) {
 		mine := w.control.entry
 		w.control.entry = newAuthor(w.t)
-		w.t.Cleanup(func() {})
-		g.body = func(*writ.GrantBody) {}
 		g.bundle = func(*assignment.Bundle) { w.control.entry = mine }
 	}},
 	"the receipt is signed by another log": {writ.ReasonReceipt, func(w *world, g *issued) {
@@ -141,6 +139,11 @@ var refusals = map[string]struct {
 		g.claims.AuthorizationDetails[0].Locations = []writ.Location{"fake://lab/things/b"}
 	}},
 	"the grant says a lower tier": {writ.ReasonTierUnderstated, func(w *world, g *issued) { g.claims.Writ.Tier = writ.T1 }},
+	"the window is over": {writ.ReasonOutsideWindow, func(w *world, g *issued) {
+		time.Sleep(61 * time.Minute)
+		now := time.Now().Unix()
+		g.claims.IssuedAt, g.claims.NotBefore, g.claims.Expires = now, now, now+60
+	}},
 	"the playbook is not pinned any more": {writ.ReasonPlaybookUnpinned, func(w *world, g *issued) {
 		w.trust.Version++
 		w.trust.Playbooks = []writ.PlaybookRef{{Name: "other", Version: 1, Digest: writ.DigestOf([]byte("x"))}}
@@ -253,4 +256,33 @@ func TestI12TheUnalteredBundleRuns(t *testing.T) {
 			t.Fatalf("the base of all refusals does not run: %+v", end)
 		}
 	})
+}
+
+// The checks come in the order of docs/spec/runner.md: of several faults the first one's code is told.
+func TestTheFirstFaultInOrderIsTold(t *testing.T) {
+	order := []string{
+		"a freeze covers the plan", "the grant is for another runner", "the grant was revoked", "the grant's entry is of another token",
+		"another part is altered", "the grant names another policy", "the playbook is not pinned any more", "the proof is for another URL",
+		"an approval is left out", "the ceiling lists other operations", "a guard does not hold any more",
+	}
+	for i, first := range order {
+		t.Run(first, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.start()
+				p := w.planned("high")
+				g := w.grant(p, w.approve(p, "ann"))
+				for _, fault := range order[i:] {
+					refusals[fault].change(w, g)
+				}
+				a := w.await(w.send(g))
+				code := w.ended(g.run).Reason
+				if a.Refused != nil {
+					code = a.Refused.Code
+				}
+				if code != refusals[first].want {
+					t.Errorf("told %s, want %s", code, refusals[first].want)
+				}
+			})
+		})
+	}
 }

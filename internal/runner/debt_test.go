@@ -78,3 +78,27 @@ func TestI06TheHandleIsErasedOnceTheLeaseIsDead(t *testing.T) {
 		}
 	})
 }
+
+func TestI06AJournalThatFailsMidRunStillEndsThePower(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.start()
+		g := w.grant(w.planned("two"))
+		when(w, "done 1", func() { must(t, w.journal.Close()) }) // as a full or lost disk: every write fails from here
+		w.send(g)
+		time.Sleep(30 * time.Second)
+		if left := w.target.alive(); len(left) != 0 {
+			t.Errorf("credentials left alive: %v", left)
+		}
+		if calls, _ := w.target.calls(); calls != 1 {
+			t.Errorf("%d calls; no step may follow one that could not be recorded", calls)
+		}
+		w.stop()
+		w.target.point = func(string) {}
+		w.start() // the disk is back
+		w.until("the run's end", func() bool { return w.ended(g.run).State != "" })
+		if end := w.ended(g.run); end.State != writ.RunUndone || w.target.values() != "old old old" {
+			t.Errorf("%+v, values %s", end, w.target.values())
+		}
+		w.allDead()
+	})
+}

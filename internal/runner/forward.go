@@ -61,6 +61,7 @@ func (x *execution) forward(ctx context.Context) (*cause, error) {
 	if err != nil {
 		return nil, err
 	}
+	intent.Needs = l.Entry // without the lease the first step is not asked for either
 	if err := r.Journal.Append(ctx, x.run.ID, []journal.Event{sealed}, leaseEntry, intent); err != nil {
 		return nil, err
 	}

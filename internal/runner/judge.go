@@ -46,7 +46,7 @@ func (r *Runner) run(ctx context.Context, a assignment.Assignment, seen ledger.H
 		r.Log.Error("a run could not be judged", "run", string(a.Run.Run), "error", err)
 		return // handed out again
 	}
-	r.Log.Warn("run refused", "run", string(a.Run.Run), "reason", string(refusal.Code))
+	r.Log.Warn("run refused", "run", string(a.Run.Run), "check", j.at, "reason", string(refusal.Code))
 	if err := r.refuse(ctx, j, refusal); err != nil {
 		r.Log.Error("a refusal could not be recorded", "run", string(a.Run.Run), "error", err)
 		if errors.Is(err, writ.ErrBusy) {

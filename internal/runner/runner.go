@@ -2,8 +2,8 @@
 // work and listens on nothing. It reads evidence, resolves proposals into plans, and executes granted plans with a
 // credential that exists for that run alone.
 //
-// It believes the control plane nothing that it can check: Judge's table of checks (check.go) stands between a bundle
-// and a run. The order of every durable write and every call is in docs/spec/runner.md; in short: the grant is spent
+// It believes the control plane nothing that it can check: the table of checks in check.go stands between a bundle and
+// a run. The order of every durable write and every call is in docs/spec/runner.md; in short: the grant is spent
 // in the runner's journal first, each forward step's intent is proved to be in the ledger before the call, and undo,
 // revoke and probe need the journal only, so that a runner cut off from the control plane moves towards safety and
 // never forward.

@@ -109,7 +109,7 @@ func (w *writer) runner() error {
 		Journal: "runner.db",
 	}
 	for _, t := range w.o.Targets {
-		rt := config.RunnerTarget{Location: string(t.Location), Kubeconfig: t.Kubeconfig, Namespace: t.Namespace}
+		rt := config.RunnerTarget{Location: string(t.Location), Kubeconfig: t.Kubeconfig, ReadKubeconfig: t.Reader, Namespace: t.Namespace}
 		if t.Connector != "" {
 			rt.Connector = "targets/" + t.Connector
 		}

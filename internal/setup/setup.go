@@ -50,6 +50,7 @@ type Options struct {
 type Target struct {
 	Location   writ.Location
 	Kubeconfig string            // path; kubernetes
+	Reader     string            // kubeconfig that can only read; Kubeconfig when empty
 	Namespace  string            // kubernetes: where leases for cluster-scoped objects live
 	Connector  string            // httpapi: the connector's file, one of Files
 	Files      map[string][]byte // written beside it, by plain name

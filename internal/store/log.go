@@ -12,9 +12,10 @@ import (
 // ErrConflict when the same leaf is in the log already; IndexOf then tells where. The index is final once Update has
 // returned nil.
 func (tx *Tx) Append(leaf []byte) (index int64, hash writ.Digest, err error) {
+	if err := tx.alive(); err != nil {
+		return 0, writ.Digest{}, err
+	}
 	switch {
-	case tx.over:
-		return 0, writ.Digest{}, errOver
 	case tx.w == nil:
 		return 0, writ.Digest{}, errReadOnly
 	case len(leaf) == 0 || len(leaf) > writ.MaxLeaf:
@@ -52,8 +53,8 @@ func (tx *Tx) Leaf(index int64) ([]byte, error) {
 
 // Leaves returns up to limit leaves from an index on, at most MaxRows.
 func (tx *Tx) Leaves(from int64, limit int) (leaves [][]byte, err error) {
-	if tx.over {
-		return nil, errOver
+	if err := tx.alive(); err != nil {
+		return nil, err
 	}
 	if from < 0 || limit < 0 {
 		return nil, fmt.Errorf("%w: entries from %d, %d of them", writ.ErrInvalid, from, limit)
@@ -74,8 +75,8 @@ func (tx *Tx) Leaves(from int64, limit int) (leaves [][]byte, err error) {
 
 // IndexOf returns the index of the entry with this leaf hash, or ErrNotFound.
 func (tx *Tx) IndexOf(hash writ.Digest) (index int64, err error) {
-	if tx.over {
-		return 0, errOver
+	if err := tx.alive(); err != nil {
+		return 0, err
 	}
 	index = -1
 	err = tx.conn.query("SELECT idx FROM entry WHERE hash = ?", func(rows *sql.Rows) error { return rows.Scan(&index) }, hash.Bytes())

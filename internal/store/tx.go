@@ -29,7 +29,7 @@ func (tx *Tx) Insert(t Table, r Row) error {
 	}
 	seq, err := tx.w.nextSeq()
 	if err != nil {
-		return err
+		return fmt.Errorf("insert %s: %w", t, tx.note(err))
 	}
 	_, err = tx.exec("INSERT INTO "+name+" ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?)",
 		r.ID, r.Incident, r.State, r.Key, r.Due, string(r.Doc), seq)
@@ -107,8 +107,8 @@ func (tx *Tx) find(t Table, clause string, args ...any) (found []Row, err error)
 	if err != nil {
 		return nil, err
 	}
-	if tx.over {
-		return nil, errOver
+	if err := tx.alive(); err != nil {
+		return nil, err
 	}
 	err = tx.conn.query("SELECT "+columns+" FROM "+name+" "+clause, func(rows *sql.Rows) error {
 		var r Row
@@ -137,11 +137,23 @@ func (tx *Tx) note(err error) error {
 	return err
 }
 
-func (tx *Tx) writing(t Table) (string, error) {
+// alive refuses whatever comes after the closure, or after an error that may have ended the transaction: outside of one
+// each further statement would commit by itself.
+func (tx *Tx) alive() error {
 	switch {
 	case tx.over:
-		return "", errOver
-	case tx.w == nil:
+		return errOver
+	case tx.w != nil && tx.w.spoilt != nil:
+		return lost(tx.w.spoilt)
+	}
+	return nil
+}
+
+func (tx *Tx) writing(t Table) (string, error) {
+	if err := tx.alive(); err != nil {
+		return "", err
+	}
+	if tx.w == nil {
 		return "", errReadOnly
 	}
 	return t.name()

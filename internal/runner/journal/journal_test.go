@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -224,47 +223,6 @@ func TestAnOutcomeAndAnEndAreSetOnce(t *testing.T) {
 	}
 }
 
-func TestI06ALeaseIsOwedUntilBothDeathsAreSeenAndThenHasNoHandle(t *testing.T) {
-	j, path := open(t)
-	must(t, j.Spend(ctx, run(runID, grantID)))
-	want := lease()
-	must(t, j.PutLease(ctx, want, nil, journal.Entry{Leaf: []byte("lease")}))
-	if err := j.PutLease(ctx, want, nil); !errors.Is(err, writ.ErrConflict) {
-		t.Errorf("the same name twice: %v", err)
-	}
-	must(t, j.KeepHandle(ctx, leaseID, []byte("canary-handle")))
-	must(t, j.Revoking(ctx, leaseID, at.Add(time.Second)))
-	must(t, j.Revoking(ctx, leaseID, at.Add(time.Hour)))
-	must(t, j.Revoked(ctx, want, at.Add(2*time.Second), journal.Entry{Leaf: []byte("revoke")}))
-	want.PowerGone, want.Probes = at.Add(3*time.Second), 1
-	must(t, j.Probed(ctx, want))
-	alive, err := j.Alive(ctx)
-	must(t, err)
-	want.Handle, want.Revoking, want.Revoked = []byte("canary-handle"), at.Add(time.Second), at.Add(2*time.Second)
-	if d := cmp.Diff([]journal.Lease{want}, alive, cmp.Comparer(func(a, b writ.Digest) bool { return a.Equal(b) })); d != "" {
-		t.Error(d)
-	}
-	want.IdentityGone, want.Probes = at.Add(12*time.Second), 9
-	must(t, j.Probed(ctx, want))
-	if alive, err := j.Alive(ctx); err != nil || len(alive) != 0 {
-		t.Errorf("alive %+v %v", alive, err)
-	}
-	got, err := j.Lease(ctx, leaseID)
-	must(t, err)
-	if !got.Dead() || got.Handle != nil {
-		t.Errorf("%+v", got)
-	}
-	if err := j.KeepHandle(ctx, leaseID, []byte("x")); !errors.Is(err, writ.ErrConflict) {
-		t.Errorf("a handle for a dead lease: %v", err)
-	}
-	must(t, j.Close())
-	b, err := os.ReadFile(path)
-	must(t, err)
-	if strings.Contains(string(b), "canary-handle") {
-		t.Error("the erased handle is still in the file")
-	}
-}
-
 func TestMarksOnlyRise(t *testing.T) {
 	j, _ := open(t)
 	must(t, j.RaiseFeedEpoch(ctx, 4))
@@ -331,66 +289,6 @@ func TestPruneForgetsOnlyWhatOwesNothing(t *testing.T) {
 	}
 	if err := j.Spend(ctx, run("run_01JDB4ZK4E8Q6W2N7M5T9V3XCB", grantID)); writ.ReasonOf(err) != writ.ReasonSpent {
 		t.Errorf("a spent grant was forgotten: %v", err)
-	}
-}
-
-func TestOneProcessHoldsTheJournal(t *testing.T) {
-	_, path := open(t)
-	if _, err := journal.Open(ctx, path); !errors.Is(err, journal.ErrHeld) {
-		t.Errorf("%v", err)
-	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("mode %v %v", info.Mode(), err)
-	}
-}
-
-// durability.md's trap 8: the tail is cut at every byte of the last transactions.
-func TestATornTailIsRepairedToTheLastWholeTransaction(t *testing.T) {
-	j, path := open(t)
-	must(t, j.Spend(ctx, run(runID, grantID)))
-	wal, err := os.ReadFile(path + "-wal")
-	must(t, err)
-	whole := len(wal)
-	must(t, j.Append(ctx, runID, []journal.Event{{Kind: "a", At: at}}))
-	wal, err = os.ReadFile(path + "-wal")
-	must(t, err)
-	step := max(1, (len(wal)-whole)/97)
-	for cut := whole; cut <= len(wal); cut += step {
-		torn, err := journal.Open(ctx, copies(t, path, cut))
-		if err != nil {
-			t.Fatalf("cut at %d of %d: %v", cut, len(wal), err)
-		}
-		events, err := torn.Events(ctx, runID)
-		must(t, err)
-		if _, err := torn.Run(ctx, runID); err != nil || len(events) > 1 || len(events) == 1 && cut < whole+4096 {
-			t.Errorf("cut at %d: %d events, %v", cut, len(events), err)
-		}
-		must(t, torn.Close())
-	}
-}
-
-func TestADamagedFileIsRefusedWithAClearWord(t *testing.T) {
-	j, path := open(t)
-	must(t, j.PutPlan(ctx, journal.Plan{ID: planID, Digest: writ.DigestOf([]byte("b")), Bytes: make([]byte, 20000), Entry: []byte("e")}))
-	must(t, j.Close())
-	for name, damage := range map[string]func([]byte) []byte{
-		"not a database": func(b []byte) []byte { return []byte(strings.Repeat("rubbish ", 2000)) },
-		"cut":            func(b []byte) []byte { return b[:len(b)/2] },
-		"overwritten": func(b []byte) []byte {
-			for i := 4096; i < 8192; i++ {
-				b[i] = 0xAA
-			}
-			return b
-		},
-		"another schema": func(b []byte) []byte { b[63] = 9; return b },
-	} {
-		b, err := os.ReadFile(path)
-		must(t, err)
-		bad := filepath.Join(t.TempDir(), "journal.db")
-		must(t, os.WriteFile(bad, damage(b), 0o600))
-		if _, err := journal.Open(ctx, bad); !errors.Is(err, journal.ErrDamaged) {
-			t.Errorf("%s: %v", name, err)
-		}
 	}
 }
 

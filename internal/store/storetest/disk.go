@@ -40,6 +40,29 @@ func fill(t *testing.T, f *fixture) {
 		t.Error("nothing fitted")
 	}
 	whole(t, f, kept)
+	// A closure that swallows the error cannot have the half of it that fitted committed.
+	err := f.update(func(tx *store.Tx) error {
+		var met error // the refusal, unless it comes with the commit only
+		tx.Append([]byte("half"))
+		for i := range 100 {
+			r := row(fmt.Sprint("half", i))
+			r.Doc = []byte(`"` + strings.Repeat("x", 64<<10) + `"`)
+			if err := tx.Insert(store.Leases, r); err != nil {
+				met = err
+			}
+		}
+		if err := tx.Insert(store.Leases, row("small")); met != nil {
+			wantErr(t, "a small row after the refusal", err, writ.ErrUnavailable)
+		}
+		return nil
+	})
+	wantErr(t, "a swallowed refusal", err, writ.ErrUnavailable)
+	f.view(func(tx *store.Tx) error {
+		_, err := tx.Get(store.Leases, "small")
+		wantErr(t, "a row from after the refusal", err, writ.ErrNotFound)
+		return nil
+	})
+	whole(t, f, kept)
 }
 
 // whole checks that rows and entries are as many as were acknowledged.

@@ -45,6 +45,8 @@ func testReceipt(t *testing.T, open Opener) {
 	}
 	_, err = f.Receipt(f.ctx(), 40, 0)
 	wantErr(t, "an entry that does not exist", err, writ.ErrNotFound)
+	_, err = f.Receipt(f.ctx(), 0, -1)
+	wantErr(t, "a reader who has seen less than nothing", err, writ.ErrInvalid)
 	if _, err := f.Receipt(f.ctx(), 0, 41); writ.ReasonOf(err) != writ.ReasonLedgerFork {
 		t.Errorf("a reader who has seen more: %v", err)
 	}
