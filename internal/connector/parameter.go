@@ -103,10 +103,10 @@ func (p Parameter) Allowed() string {
 
 // isQuantity takes the plain quantities that people write: digits and one suffix.
 func isQuantity(s string) bool {
-	digits := strings.TrimRight(s, "mKMGTi")
+	digits := strings.TrimRight(s, "mkKMGTi")
 	suffix := s[len(digits):]
 	if digits == "" || len(digits) > 9 || strings.Trim(digits, "0123456789") != "" || strings.HasPrefix(digits, "0") {
 		return false
 	}
-	return slices.Contains([]string{"", "m", "K", "M", "G", "Ki", "Mi", "Gi", "T", "Ti"}, suffix)
+	return slices.Contains([]string{"", "m", "k", "M", "G", "T", "Ki", "Mi", "Gi", "Ti"}, suffix)
 }

@@ -14,11 +14,11 @@ func TestTextTakesTimeInProportion(t *testing.T) {
 		"a=", `a="`, "a='", `a=\"`, "a://b:", "postgres://a:b", "a://b:c@", "a b", "a   ", "a.", "-", "--a b ", "-----BEGIN PRIVATE KEY-----\n", "eyJaaaaaa.",
 		"authorization:", "bearer ", "token ", "Password ", `A="b\`, `"name":"a",`, `{"name":"token","value":`, "AAAAAAAAAAAAAAAAAAAAAA\n",
 	} {
-		text := strings.Repeat(piece, 256<<10/len(piece))
+		text := strings.Repeat(piece, 64<<10/len(piece))
 		began := time.Now()
 		redact.Text(text)
 		if took := time.Since(began); took > 10*time.Second {
-			t.Errorf("256 KiB of %q took %s", piece, took)
+			t.Errorf("64 KiB of %q took %s", piece, took)
 		}
 	}
 }

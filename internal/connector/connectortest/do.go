@@ -34,8 +34,11 @@ func (f Fixture) do(t *testing.T) {
 		p := prepared(t, c, s)
 		l := mint(t, c, false, p)
 		s.Meddle(t)
-		moved := s.State(t)
+		moved, wrote := s.State(t), f.Writes(t)
 		wantOutcome(t, l.Do(t.Context(), p), writ.NotApplied, writ.ReasonWorldMoved)
+		if n := f.Writes(t); n != wrote {
+			t.Error("the call was sent, though the object was seen to have moved")
+		}
 		wantState(t, s, moved, "the call changed an object that had moved")
 	})
 	t.Run("I03 other bytes than the planned ones are not sent", func(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -160,66 +159,6 @@ func (w world) patch(t testing.TB, path string, change map[string]any) {
 	if status, got := w.call(t, http.MethodPatch, path+"?fieldManager=colleague", "application/merge-patch+json", change); status > 299 {
 		t.Fatalf("patch %s: %d %v", path, status, got["message"])
 	}
-}
-
-// state renders an object without status and without the API server's and the controllers' own fields. It is written
-// apart from the connector's own idea of these, to judge it.
-func (w world) state(t testing.TB, path string) string {
-	t.Helper()
-	status, o := w.call(t, http.MethodGet, path, "", nil)
-	if status == http.StatusNotFound {
-		return "absent"
-	}
-	delete(o, "status")
-	meta := o["metadata"].(map[string]any)
-	for _, k := range []string{"resourceVersion", "generation", "managedFields", "uid", "creationTimestamp"} {
-		delete(meta, k)
-	}
-	if a, ok := meta["annotations"].(map[string]any); ok {
-		delete(a, "deployment.kubernetes.io/revision")
-		delete(a, "deprecated.daemonset.template.generation")
-		delete(a, "node.alpha.kubernetes.io/ttl")
-		if len(a) == 0 {
-			delete(meta, "annotations")
-		}
-	}
-	if spec, ok := o["spec"].(map[string]any); ok && o["kind"] == "Node" {
-		var keep []any
-		taints, _ := spec["taints"].([]any)
-		for _, x := range taints {
-			if !strings.HasPrefix(at(x, "key").(string), "node.kubernetes.io/") {
-				keep = append(keep, x)
-			}
-		}
-		delete(spec, "taints")
-		if len(keep) > 0 {
-			spec["taints"] = keep
-		}
-	}
-	b, err := json.Marshal(o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
-// rest waits until nobody writes the object any more.
-func (w world) rest(t testing.TB, path string) {
-	t.Helper()
-	last, same := "", 0
-	testbed.Await(t, path+" at rest", func(context.Context) (bool, string, error) {
-		_, o := w.call(t, http.MethodGet, path, "", nil)
-		v, _ := at(o, "metadata", "resourceVersion").(string)
-		if v == "" {
-			return false, "", errors.New("absent")
-		}
-		if v != last {
-			last, same = v, 0
-			return false, v, nil
-		}
-		same++
-		return same >= 8, v, nil
-	})
 }
 
 // connect makes a connector under the runner's two accounts, with the API server at addr.

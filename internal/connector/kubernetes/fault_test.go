@@ -26,16 +26,18 @@ type sick struct {
 	answer func(w http.ResponseWriter, body []byte) // to a PUT
 	server *httptest.Server
 
-	mu   sync.Mutex
-	got  []byte // the body of the last PUT
-	puts int
+	mu    sync.Mutex
+	got   []byte // the body of the last PUT
+	puts  int
+	lag   int             // how many more reads of the lease are refused, as while roles have not arrived
+	conns map[string]bool // the lease's connections, by the client's address
 }
 
 const sickToken = "Tr0ub4dor-lease-token"
 
 func newSick(t *testing.T, answer func(w http.ResponseWriter, body []byte)) *sick {
 	t.Helper()
-	s := &sick{t: t, answer: answer}
+	s := &sick{t: t, answer: answer, conns: map[string]bool{}}
 	s.server = httptest.NewServer(s)
 	t.Cleanup(s.server.Close)
 	return s
@@ -48,7 +50,19 @@ func (s *sick) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	leased := r.Header.Get("Authorization") == "Bearer "+sickToken
+	if leased {
+		if s.conns[r.RemoteAddr] {
+			s.t.Error("the lease used a connection twice")
+		}
+		s.conns[r.RemoteAddr] = true
+	}
 	switch {
+	case leased && r.Method == http.MethodGet && s.lag > 0:
+		s.lag--
+		w.WriteHeader(http.StatusForbidden)
 	case strings.HasSuffix(r.URL.Path, "/token"):
 		w.WriteHeader(http.StatusCreated)
 		fmt.Fprintf(w, `{"status":{"token":%q}}`, sickToken)
@@ -58,13 +72,11 @@ func (s *sick) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodGet:
 		w.Write([]byte(sickObject))
 	case r.Method == http.MethodPut:
-		if got := r.Header.Get("Authorization"); got != "Bearer "+sickToken {
-			s.t.Errorf("the call came with the credential %q", got)
+		if !leased {
+			s.t.Error("the call came with another credential than the lease's")
 		}
-		s.mu.Lock()
 		s.got = body
 		s.puts++
-		s.mu.Unlock()
 		s.answer(w, body)
 	}
 }
@@ -124,6 +136,8 @@ func TestI15OnlyAnAnswerSaysWhatHappened(t *testing.T) {
 			if out.Effect != x.effect || out.Reason != x.reason {
 				t.Errorf("%+v", out)
 			}
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			if s.puts != 1 {
 				t.Errorf("the call was sent %d times", s.puts)
 			}
@@ -137,6 +151,8 @@ func TestI03TheApprovedBytesAreTheBytesOnTheWire(t *testing.T) {
 	t.Parallel()
 	s := newSick(t, func(w http.ResponseWriter, b []byte) { w.Write(b) })
 	p, _, out := s.call()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if string(s.got) != string(p.Body) {
 		t.Errorf("sent %s\nplanned %s", s.got, p.Body)
 	}
@@ -153,6 +169,21 @@ func TestI03TheApprovedBytesAreTheBytesOnTheWire(t *testing.T) {
 	}
 }
 
+// TestI06LeaseIsReadyWhenItIsGiven: API servers lag behind their own bindings for a moment, which is no refusal.
+func TestI06LeaseIsReadyWhenItIsGiven(t *testing.T) {
+	t.Parallel()
+	s := newSick(t, func(w http.ResponseWriter, b []byte) { w.Write(b) })
+	s.lag = 3
+	if _, _, out := s.call(); out.Effect != writ.Applied {
+		t.Errorf("%+v", out)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.conns) != 6 { // four looks, one read, one call
+		t.Errorf("%d connections", len(s.conns))
+	}
+}
+
 // TestI20NoSecretInAnOutcome: what a target says back may quote the object.
 func TestI20NoSecretInAnOutcome(t *testing.T) {
 	t.Parallel()
@@ -166,6 +197,39 @@ func TestI20NoSecretInAnOutcome(t *testing.T) {
 	_, err := l.Probe(t.Context())
 	if err == nil || strings.Contains(err.Error(), sickToken) {
 		t.Errorf("probe without a target: %v", err)
+	}
+}
+
+// TestI08OnlyAControllerThatMakesThePodAgainCounts shows controllers in states that a healthy cluster soon leaves.
+func TestI08OnlyAControllerThatMakesThePodAgainCounts(t *testing.T) {
+	t.Parallel()
+	for name, x := range map[string]struct {
+		set  string
+		want writ.Reason
+	}{
+		"one that wants it":        {`{"metadata":{"name":"api-1","uid":"set-1"},"spec":{"replicas":1},"status":{"replicas":1}}`, ""},
+		"another of the same name": {`{"metadata":{"name":"api-1","uid":"set-2"},"spec":{"replicas":1},"status":{"replicas":1}}`, writ.ReasonNoInverse},
+		"one that wants none":      {`{"metadata":{"name":"api-1","uid":"set-1"},"spec":{"replicas":0},"status":{"replicas":0}}`, writ.ReasonNoInverse},
+		"one with one too many":    {`{"metadata":{"name":"api-1","uid":"set-1"},"spec":{"replicas":1},"status":{"replicas":2}}`, writ.ReasonNoInverse},
+		"one that goes itself":     {`{"metadata":{"name":"api-1","uid":"set-1","deletionTimestamp":"2026-01-02T03:04:05Z"},"spec":{"replicas":1},"status":{"replicas":1}}`, writ.ReasonNoInverse},
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.URL.Path, "replicasets") {
+				w.Write([]byte(x.set))
+				return
+			}
+			w.Write([]byte(`{"metadata":{"name":"x","namespace":"shop","uid":"pod-1","resourceVersion":"1","ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"api-1","uid":"set-1","controller":true}]}}`))
+		}))
+		t.Cleanup(server.Close)
+		cfg := &rest.Config{Host: server.URL}
+		c, err := kubernetes.New(kubernetes.Config{Target: target, Mint: cfg, Read: cfg, Now: time.Now, Rand: rand.Reader})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.Plan(t.Context(), connector.Draft{Key: "k", Operation: kubernetes.DeletePod, With: with("namespace", "shop", "name", "x"), Scope: namespaced("shop")})
+		if writ.ReasonOf(err) != x.want || (err != nil) != (x.want != "") {
+			t.Errorf("%s: %v, want %q", name, err, x.want)
+		}
 	}
 }
 

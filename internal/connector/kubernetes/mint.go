@@ -15,6 +15,9 @@ const (
 	minToken  = 10 * time.Minute // the least life that a Kubernetes API server gives a token
 	maxToken  = time.Hour        // no run takes longer; the token is only the last bound anyway
 	cleanTime = 20 * time.Second // for removing what a failed mint made
+
+	powerTime  = 10 * time.Second      // for the API server to honour a binding; usually some milliseconds
+	powerPause = 20 * time.Millisecond // between two looks
 )
 
 // Lease implements connector.Connector. In this order: identity, role, token, keep, and only then the binding. Until
@@ -83,6 +86,33 @@ func (l *lease) mint(ctx context.Context, ttl time.Duration, keep func(handle []
 		}
 		if err := l.create(ctx, m.bindings(), binding); err != nil {
 			return err
+		}
+	}
+	return l.awaitPower(ctx)
+}
+
+// awaitPower waits until the API server honours what was just written: it decides from a copy of roles and bindings
+// that runs a little behind, and until it has caught up it would refuse the run's own calls.
+func (l *lease) awaitPower(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, powerTime)
+	defer cancel()
+	for _, r := range l.rights {
+		if r.place.name == "" {
+			continue
+		}
+		for {
+			a, err := l.client.do(ctx, request{method: http.MethodGet, path: r.place.path()})
+			if err != nil {
+				return err
+			}
+			if a.status != http.StatusForbidden && a.status != http.StatusUnauthorized {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("the credential has no power: %w", a.refusal())
+			case <-time.After(powerPause):
+			}
 		}
 	}
 	return nil

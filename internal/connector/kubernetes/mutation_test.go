@@ -1,15 +1,15 @@
 package kubernetes_test
 
 import (
+	"crypto/rand"
 	"strings"
 	"testing"
+	"time"
+
+	"k8s.io/client-go/rest"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
-	"k8s.io/client-go/rest"
-
-	"crypto/rand"
-	"time"
 )
 
 type m = map[string]any

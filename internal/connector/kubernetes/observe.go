@@ -78,10 +78,7 @@ func placeRead(q connector.Query) (place, error) {
 // fill renders lines, redacted, until the limit. It redacts before it cuts, so that no secret is cut out of the form
 // by which it is known.
 func fill(r *connector.Reading, lines []any, limit int) error {
-	if limit <= 0 {
-		limit = usualReading
-	}
-	limit = min(limit, maxReading)
+	limit = bound(limit)
 	var b bytes.Buffer
 	for _, l := range lines {
 		text, ok := l.(string)
@@ -115,6 +112,14 @@ func fill(r *connector.Reading, lines []any, limit int) error {
 		r.Bytes = r.Bytes[:cut]
 	}
 	return nil
+}
+
+// bound is the limit that holds for a reading.
+func bound(limit int) int {
+	if limit <= 0 {
+		return usualReading
+	}
+	return min(limit, maxReading)
 }
 
 // presentable is o without what only tools read, and without the copy of itself that kubectl keeps in it.

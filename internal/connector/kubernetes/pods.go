@@ -129,7 +129,15 @@ func podLogs(ctx context.Context, c *Connector, p place, q connector.Query) (rea
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		n++
 	}
+	newest := text
+	if limit := bound(q.Limit); len(newest) > limit {
+		// The end of a log tells more than its beginning. It is cut between lines, where no secret but a key of
+		// several lines is cut apart, and redact knows the rest of one.
+		newest = newest[len(newest)-limit:]
+		_, newest, _ = strings.Cut(newest, "\n")
+	}
 	return reading{
-		source: "GET " + p.path() + "/log", lines: []any{text}, facts: writ.Observation{"lines": writ.Int(n)}, cut: len(a.body) >= maxReading,
+		source: "GET " + p.path() + "/log", lines: []any{newest}, facts: writ.Observation{"lines": writ.Int(n)},
+		cut: len(newest) < len(text) || len(a.body) >= maxReading,
 	}, nil
 }

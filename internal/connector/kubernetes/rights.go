@@ -26,6 +26,8 @@ func rightsOf(target writ.Location, r connector.LeaseRequest) ([]right, error) {
 			return nil, err
 		}
 		switch {
+		case p.Step.Tier > r.Tier:
+			return nil, fmt.Errorf("%w: step %s is %s, and the lease %s", writ.ErrInvalid, p.Step.Key, p.Step.Tier, r.Tier)
 		case p.Step.Inverse.Kind == writ.InverseRecreated && r.Undo:
 			above, err := recreator(p)
 			if err != nil {
