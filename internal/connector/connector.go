@@ -83,7 +83,7 @@ type Operation struct {
 	Parameters []Parameter        `json:"parameters"`
 	Tier       writ.Tier          `json:"tier"` // the least tier this operation may run at
 	Inverse    writ.InverseKind   `json:"inverse"`
-	Rights     []string           `json:"rights"` // what a lease for it needs, for people
+	Rights     []string           `json:"rights"` // what a lease for it needs, for people; {parameter} stands for a value
 }
 
 // A Reader is one typed observation.

@@ -4,7 +4,8 @@ import (
 	"crypto"
 	"crypto/ed25519"
 	"fmt"
-	"strconv"
+
+	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/canon"
@@ -50,7 +51,7 @@ func SealEnvelope(payloadType string, payload []byte, author Author) ([]byte, er
 	if author.Key == nil || author.KeyID == "" {
 		return nil, fmt.Errorf("%w: no author's key", writ.ErrInvalid)
 	}
-	sig, err := author.Key.Sign(nil, preAuth(payloadType, payload), crypto.Hash(0))
+	sig, err := author.Key.Sign(nil, dsse.PAE(payloadType, payload), crypto.Hash(0))
 	if err != nil {
 		return nil, fmt.Errorf("sign as %s: %w", author.KeyID, err)
 	}
@@ -85,18 +86,8 @@ func (e Envelope) Verify(lookup Lookup) error {
 	switch {
 	case len(pub) != ed25519.PublicKeySize || KeyID(pub) != s.KeyID:
 		return fmt.Errorf("%w: no trusted key %q", writ.ErrInvalid, writ.Printable(s.KeyID, 80))
-	case !ed25519.Verify(pub, preAuth(e.PayloadType, e.Payload), s.Sig):
+	case !ed25519.Verify(pub, dsse.PAE(e.PayloadType, e.Payload), s.Sig):
 		return fmt.Errorf("%w: the key %s did not make this signature", writ.ErrInvalid, s.KeyID)
 	}
 	return nil
-}
-
-// preAuth is DSSE's PAE: what is signed binds the type and both lengths.
-func preAuth(payloadType string, payload []byte) []byte {
-	b := make([]byte, 0, len(payload)+len(payloadType)+32)
-	b = append(b, "DSSEv1 "...)
-	b = strconv.AppendInt(b, int64(len(payloadType)), 10)
-	b = append(append(append(b, ' '), payloadType...), ' ')
-	b = strconv.AppendInt(b, int64(len(payload)), 10)
-	return append(append(b, ' '), payload...)
 }

@@ -45,12 +45,22 @@ func (x *execution) newLease(steps []int, undo bool) (journal.Lease, journal.Ent
 	return l, e, err
 }
 
-// rights says in the catalogue's words what the lease needs.
+// rights says in the catalogue's words what the lease needs: {parameter} stands for the step's value.
 func (x *execution) rights(steps []int) []string {
 	var out []string
 	for _, i := range steps {
-		if o, ok := x.conn.Catalogue().Operation(x.plan.Steps[i].Operation); ok {
-			out = append(out, o.Rights...)
+		s := x.plan.Steps[i]
+		o, ok := x.conn.Catalogue().Operation(s.Operation)
+		if !ok {
+			continue
+		}
+		var names []string
+		for name, v := range s.With {
+			names = append(names, "{"+name+"}", v.String())
+		}
+		values := strings.NewReplacer(names...)
+		for _, right := range o.Rights {
+			out = append(out, values.Replace(right))
 		}
 	}
 	slices.Sort(out)
