@@ -28,21 +28,32 @@ const maxFile = 1 << 20
 func load(path string, into any) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return fmt.Errorf("%w: configuration: %w", writ.ErrInvalid, err)
+		return wrong(path, "%v", err)
 	}
 	defer f.Close()
 	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
-		return fmt.Errorf("%w: configuration %s: %w", writ.ErrInvalid, path, err)
+		return wrong(path, "%v", err)
 	}
 	if len(b) > maxFile {
-		return fmt.Errorf("%w: configuration %s: larger than %d bytes", writ.ErrInvalid, path, maxFile)
+		return wrong(path, "larger than %d bytes", maxFile)
 	}
 	d := yaml.NewDecoder(bytes.NewReader(b), yaml.Strict(), yaml.DisallowUnknownField())
 	if err := d.Decode(into); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%w: configuration %s: %s", writ.ErrInvalid, path, yamlSentence(err))
+		return wrong(path, "%s", yamlSentence(err))
 	}
 	return nil
+}
+
+// hint goes with every refusal.
+const hint = "writ init writes configurations that work, to compare with"
+
+// wrong refuses a configuration with one sentence.
+func wrong(path, format string, args ...any) error {
+	return &writ.Refusal{
+		Code: writ.ReasonForm, Kind: writ.ErrInvalid, Hint: hint,
+		Detail: fmt.Sprintf("configuration %s: %s", writ.Printable(path, 300), fmt.Sprintf(format, args...)),
+	}
 }
 
 var position = regexp.MustCompile(`^\[(\d+):\d+\] `)
@@ -93,7 +104,7 @@ type checks struct {
 
 func (c *checks) want(ok bool, format string, args ...any) {
 	if !ok && c.err == nil {
-		c.err = fmt.Errorf("%w: configuration %s: %s", writ.ErrInvalid, c.file, fmt.Sprintf(format, args...))
+		c.err = wrong(c.file, format, args...)
 	}
 }
 

@@ -128,6 +128,8 @@ func LoadServer(file string, dev bool) (Server, error) {
 	s.Dir = Dir(filepath.Dir(file))
 	c := checks{file: file}
 	c.want(s.Kubeconfig == "", "a control plane holds no target credential: move kubeconfig to the runner's configuration")
+	c.want(dev || len(s.DevKeys) == 0, "dev_keys are for --dev only: use an OIDC issuer")
+	c.want(dev || s.Dev == nil, "dev is for --dev only")
 	c.address("listen", s.Listen)
 	c.address("runner_listen", s.RunnerListen)
 	if s.AdminListen != "" {
@@ -146,8 +148,6 @@ func LoadServer(file string, dev bool) (Server, error) {
 	c.want(s.Services != "", "services must name a catalog-info.yaml")
 	c.want(s.PlanLife > 0, "plan_life must say how long a plan waits, such as 15m")
 	c.want(s.EvidenceLife > 0, "evidence_life must say how old evidence may be, such as 10m")
-	c.want(dev || len(s.DevKeys) == 0, "dev_keys are for --dev only: use an OIDC issuer")
-	c.want(dev || s.Dev == nil, "dev is for --dev only")
 	for i, t := range s.Targets {
 		l, err := writ.ParseLocation(t.Location)
 		c.want(err == nil && len(l.Segments()) == 0, "targets[%d].location must be <plane>://<target>", i)

@@ -84,6 +84,8 @@ type Control struct {
 	Config
 	holder string // thumbprint of the dispatch key
 	self   writ.Principal
+	watch  *watch
+	events eventCache
 
 	mu   sync.Mutex
 	seen map[writ.RunnerID]time.Time // guarded by mu; when each runner last asked for work
@@ -121,6 +123,7 @@ func New(c Config) (*Control, error) {
 		Config: c,
 		holder: token.Thumbprint(&c.DispatchKey.PublicKey),
 		self:   writ.Principal{Kind: writ.KindService, Iss: c.Issuer, Sub: "control"},
+		watch:  &watch{store: c.Store, topics: map[writ.IncidentID]*topic{}},
 		seen:   map[writ.RunnerID]time.Time{},
 	}, nil
 }

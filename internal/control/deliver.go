@@ -137,6 +137,9 @@ func (c *Control) apply(tx *store.Tx, runner writ.RunnerID, run *runRow, row *st
 	switch b := e.Body.(type) {
 	case *writ.LeaseBody:
 		l := writ.Lease{ID: b.Lease, Run: b.Run, Target: b.Target, Tier: b.Tier, Name: b.Name, Rights: b.Rights, MintedAt: e.Record.Time, Expires: b.Expires}
+		if _, err := tx.Get(store.Leases, string(b.Lease)); err == nil {
+			return fmt.Errorf("%w: lease %s was announced before", writ.ErrInvalid, b.Lease)
+		}
 		err := store.Create(tx, store.Leases, store.Row{ID: string(b.Lease), Incident: string(run.Run.Incident), State: stateAlive, Key: string(b.Run)}, leaseRow{Lease: l, Runner: runner})
 		if err != nil {
 			return err
@@ -148,14 +151,14 @@ func (c *Control) apply(tx *store.Tx, runner writ.RunnerID, run *runRow, row *st
 		}
 		return c.started(tx, run, row, e)
 	case *writ.RevokeBody:
-		return c.leaseChanged(tx, b.Lease, func(l *writ.Lease) {
+		return c.leaseChanged(tx, b.Run, b.Lease, func(l *writ.Lease) {
 			if b.Done {
 				at := e.Record.Time
 				l.RevokedAt = &at
 			}
 		})
 	case *writ.ProbeBody:
-		return c.leaseChanged(tx, b.Lease, func(l *writ.Lease) {
+		return c.leaseChanged(tx, b.Run, b.Lease, func(l *writ.Lease) {
 			at := e.Record.Time
 			if b.PowerGone && l.PowerGone == nil {
 				l.PowerGone = &at
@@ -234,10 +237,17 @@ func (c *Control) freePlan(tx *store.Tx, run writ.Run, reason writ.Reason) error
 	return nil
 }
 
-func (c *Control) leaseChanged(tx *store.Tx, id writ.LeaseID, change func(*writ.Lease)) error {
+// leaseChanged notes what became of a lease. An end of a lease that was never announced is recorded all the same.
+func (c *Control) leaseChanged(tx *store.Tx, run writ.RunID, id writ.LeaseID, change func(*writ.Lease)) error {
 	doc, row, err := store.Load[leaseRow](tx, store.Leases, string(id))
+	if errors.Is(err, writ.ErrNotFound) {
+		return nil
+	}
 	if err != nil {
 		return err
+	}
+	if doc.Lease.Run != run {
+		return fmt.Errorf("%w: lease %s is not of run %s", writ.ErrInvalid, id, run)
 	}
 	change(&doc.Lease)
 	was := row.State

@@ -4,13 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
 	"unicode/utf8"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/assignment"
-	"github.com/writ-dev/writ/internal/canon"
-	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/store"
 )
 
@@ -45,7 +42,10 @@ func (c *Control) Freeze(ctx context.Context, by writ.Principal, scope writ.Free
 		if _, err := c.append(tx, writ.EntryFreeze, "", writ.FreezeBody{Freeze: id, Scope: scope, Value: value, On: true}); err != nil {
 			return err
 		}
-		return store.Create(tx, store.Freezes, store.Row{ID: string(id), State: stateOn}, f)
+		if err := store.Create(tx, store.Freezes, store.Row{ID: string(id), State: stateOn}, f); err != nil {
+			return err
+		}
+		return turnEpoch(tx)
 	})
 }
 
@@ -72,6 +72,9 @@ func (c *Control) Unfreeze(ctx context.Context, by writ.Principal, id writ.Freez
 		var row store.Row
 		var err error
 		f, row, err = store.Load[writ.Freeze](tx, store.Freezes, string(id))
+		if err == nil && row.State == stateEpoch {
+			err = writ.ErrNotFound
+		}
 		if err != nil {
 			return notFound(err, "freeze", string(id))
 		}
@@ -82,7 +85,10 @@ func (c *Control) Unfreeze(ctx context.Context, by writ.Principal, id writ.Freez
 		if _, err := c.append(tx, writ.EntryFreeze, "", writ.FreezeBody{Freeze: id, Scope: f.Scope, Value: f.Value}); err != nil {
 			return err
 		}
-		return store.Save(tx, store.Freezes, row, stateOn, f)
+		if err := store.Save(tx, store.Freezes, row, stateOn, f); err != nil {
+			return err
+		}
+		return turnEpoch(tx)
 	})
 	return f, err
 }
@@ -116,39 +122,3 @@ func frozen(tx *store.Tx, plan writ.Plan) (bool, error) {
 		return assignment.Freeze{Scope: f.Scope, Value: f.Value}.Covers(plan)
 	}), nil
 }
-
-// feed returns a freshly signed feed. Its epoch is the ledger's size: it never shrinks, and every freeze is an entry.
-func (c *Control) feed(ctx context.Context) ([]byte, error) {
-	f := assignment.Feed{V: writ.FormatVersion, IssuedAt: c.now()}
-	err := c.Store.View(ctx, func(tx *store.Tx) error {
-		all, err := freezes(tx)
-		if err != nil {
-			return err
-		}
-		for _, z := range all {
-			f.Freezes = append(f.Freezes, assignment.Freeze{Scope: z.Scope, Value: z.Value})
-		}
-		stopped, _, err := find[grantRow](tx, store.Grants, store.Filter{State: stateOff, Newest: true, Limit: maxRevoked})
-		for _, g := range stopped {
-			if g.Expires.After(c.Now().Add(-time.Minute)) {
-				f.Revoked = append(f.Revoked, g.ID)
-			}
-		}
-		if err != nil {
-			return err
-		}
-		f.Epoch = tx.Head()
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	b, err := canon.Marshal(f)
-	if err != nil {
-		return nil, err
-	}
-	return ledger.SealEnvelope(assignment.FeedType, b, c.Author)
-}
-
-// maxRevoked bounds a feed; revoked grants older than their life need not be told.
-const maxRevoked = 200

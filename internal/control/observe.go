@@ -39,7 +39,7 @@ func (c *Control) Observe(ctx context.Context, by writ.Principal, incident writ.
 	}
 	var out evidenceRow
 	var state string
-	err = c.await(ctx, MaxWait, func() (bool, error) {
+	err = c.awaitIn(ctx, incident, MaxWait, func() (bool, error) {
 		err := c.Store.View(ctx, func(tx *store.Tx) error {
 			doc, row, err := store.Load[evidenceRow](tx, store.Evidence, string(ev.ID))
 			out, state = doc, row.State
@@ -132,6 +132,7 @@ func (c *Control) observed(ctx context.Context, runner writ.RunnerID, a assignme
 			return err
 		}
 	}
+	defer c.watch.tell(a.Observe.Incident) // a refusal has no entry that would
 	return c.Store.Update(ctx, func(tx *store.Tx) error {
 		doc, ev, err := store.Load[evidenceRow](tx, store.Evidence, string(a.Observe.Evidence))
 		if err != nil {

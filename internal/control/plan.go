@@ -17,18 +17,15 @@ var moving = []writ.PlanState{writ.PlanPlanning, writ.PlanWaiting, writ.PlanGran
 // Plan returns a plan as its caller may see it. With a wait it returns when the state has moved on from the one the
 // call found, or when the plan no longer moves by itself, or when the wait is over.
 func (c *Control) Plan(ctx context.Context, by writ.Principal, id writ.PlanID, wait time.Duration) (writ.PlanStatus, error) {
-	var out writ.PlanStatus
-	var first writ.PlanState
-	err := c.await(ctx, wait, func() (bool, error) {
-		var err error
-		if out, err = c.planStatus(ctx, by, id); err != nil {
-			return false, err
-		}
-		if first == "" {
-			first = out.State
-		}
-		return out.State != first || !slices.Contains(moving, out.State), nil
-	})
+	out, err := c.planStatus(ctx, by, id)
+	if err == nil && wait > 0 && slices.Contains(moving, out.State) {
+		first := out.State
+		err = c.awaitIn(ctx, out.Incident, wait, func() (bool, error) {
+			var err error
+			out, err = c.planStatus(ctx, by, id)
+			return out.State != first || !slices.Contains(moving, out.State), err
+		})
+	}
 	if err != nil {
 		return writ.PlanStatus{}, err
 	}

@@ -13,17 +13,22 @@ import (
 // anything new was recorded, or when the wait is over.
 func (c *Control) Run(ctx context.Context, by writ.Principal, id writ.RunID, wait time.Duration) (writ.RunStatus, error) {
 	var out writ.RunStatus
-	first := -1
-	err := c.await(ctx, wait, func() (bool, error) {
-		err := c.Store.View(ctx, func(tx *store.Tx) error {
+	look := func() error {
+		return c.Store.View(ctx, func(tx *store.Tx) error {
 			var err error
 			out, err = c.runStatus(tx, by, id)
 			return err
 		})
-		if first < 0 {
-			first = len(out.Events)
-		}
-		return len(out.Events) != first || out.State.Final() && dead(out.Leases), err
+	}
+	over := func() bool { return out.State.Final() && dead(out.Leases) }
+	err := look()
+	if err != nil || wait <= 0 || over() {
+		return out, err
+	}
+	first := len(out.Events)
+	err = c.awaitIn(ctx, out.Incident, wait, func() (bool, error) {
+		err := look()
+		return len(out.Events) != first || over(), err
 	})
 	return out, err
 }
@@ -37,16 +42,22 @@ func dead(leases []writ.Lease) bool {
 	return true
 }
 
-func (c *Control) runStatus(tx *store.Tx, by writ.Principal, id writ.RunID) (writ.RunStatus, error) {
-	run, _, err := store.Load[runRow](tx, store.Runs, string(id))
+// visible returns a run if the caller may know of it: people, and the agent whose plan it executes.
+func visible(tx *store.Tx, by writ.Principal, id writ.RunID) (runRow, store.Row, error) {
+	run, row, err := store.Load[runRow](tx, store.Runs, string(id))
 	if err == nil && by.Kind != writ.KindHuman {
 		p, _, perr := store.Load[planRow](tx, store.Plans, string(run.Run.Plan))
 		if perr != nil || !p.Proposal.By.Same(by) {
 			err = writ.ErrNotFound
 		}
 	}
+	return run, row, notFound(err, "run", string(id))
+}
+
+func (c *Control) runStatus(tx *store.Tx, by writ.Principal, id writ.RunID) (writ.RunStatus, error) {
+	run, _, err := visible(tx, by, id)
 	if err != nil {
-		return writ.RunStatus{}, notFound(err, "run", string(id))
+		return writ.RunStatus{}, err
 	}
 	out := writ.RunStatus{Run: run.Run, Title: run.Title}
 	leases, _, err := find[leaseRow](tx, store.Leases, store.Filter{Key: string(id)})
@@ -102,10 +113,7 @@ func (c *Control) Runs(ctx context.Context, by writ.Principal, f writ.RunFilter)
 // that has not been taken up never starts.
 func (c *Control) Stop(ctx context.Context, by writ.Principal, id writ.RunID, because string) (writ.RunStatus, error) {
 	err := c.Store.Update(ctx, func(tx *store.Tx) error {
-		if _, err := c.runStatus(tx, by, id); err != nil { // may this caller know of it?
-			return err
-		}
-		run, row, err := store.Load[runRow](tx, store.Runs, string(id))
+		run, row, err := visible(tx, by, id)
 		if err != nil {
 			return err
 		}
@@ -129,7 +137,10 @@ func (c *Control) Stop(ctx context.Context, by writ.Principal, id writ.RunID, be
 		if _, err := c.append(tx, writ.EntryDeny, run.Run.Incident, writ.DenyBody{What: "stop", By: by, Reason: writ.ReasonStopped, Plan: run.Run.Plan}); err != nil {
 			return err
 		}
-		return store.Save(tx, store.Runs, row, row.State, run)
+		if err := store.Save(tx, store.Runs, row, row.State, run); err != nil {
+			return err
+		}
+		return turnEpoch(tx)
 	})
 	if err != nil {
 		return writ.RunStatus{}, err

@@ -44,7 +44,8 @@ func (c *Control) Events(ctx context.Context, by writ.Principal, from int64, lim
 	return out, err
 }
 
-// incidentEvents returns the entries of one incident, oldest first.
+// incidentEvents returns the entries of one incident, oldest first. It keeps what it renders, and so is for views only:
+// what an update sees may never be committed.
 func (c *Control) incidentEvents(tx *store.Tx, id writ.IncidentID) ([]writ.Event, error) {
 	indices, err := incidentIndices(tx, id)
 	if err != nil {
@@ -52,13 +53,16 @@ func (c *Control) incidentEvents(tx *store.Tx, id writ.IncidentID) ([]writ.Event
 	}
 	var out []writ.Event
 	for _, i := range indices {
-		leaf, err := tx.Leaf(i)
-		if err != nil {
-			return nil, err
-		}
-		e, err := event(i, leaf)
-		if err != nil {
-			return nil, err
+		e, ok := c.events.get(i)
+		if !ok {
+			leaf, err := tx.Leaf(i)
+			if err != nil {
+				return nil, err
+			}
+			if e, err = event(i, leaf); err != nil {
+				return nil, err
+			}
+			c.events.put(e)
 		}
 		out = append(out, e)
 	}

@@ -30,13 +30,17 @@ type listener struct {
 func listen(name, address string, h http.Handler, secure *tls.Config) (listener, error) {
 	l, err := net.Listen("tcp", address)
 	if err != nil {
-		return listener{}, fmt.Errorf("%w: %s cannot listen on %s: %w (is another process using the port?)", writ.ErrUnavailable, name, address, err)
+		return listener{}, &writ.Refusal{
+			Code: writ.ReasonUnavailable, Kind: writ.ErrUnavailable, Detail: fmt.Sprintf("%s cannot listen on %s: %v", name, writ.Printable(address, 100), err),
+			Hint: "end the process that uses the port, or name another address in the configuration",
+		}
 	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, TLSConfig: secure}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout}
 	if secure != nil {
-		secure = secure.Clone()
-		secure.NextProtos = []string{"h2", "http/1.1"}
-		l = tls.NewListener(l, secure)
+		// The server must know what the listener offers: it speaks HTTP/2 only if its own configuration says so.
+		srv.TLSConfig = secure.Clone()
+		srv.TLSConfig.NextProtos = []string{"h2", "http/1.1"}
+		l = tls.NewListener(l, srv.TLSConfig)
 	}
 	return listener{name, l, srv}, nil
 }

@@ -62,6 +62,9 @@ func NewRunner(ctx context.Context, c config.Runner, log *slog.Logger) (*Runner,
 		return nil, err
 	}
 	j, err := journal.Open(ctx, c.Path(c.Journal))
+	if errors.Is(err, journal.ErrHeld) {
+		return nil, inUse(err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -85,10 +85,14 @@ func openStore(ctx context.Context, c config.Server, identity ed25519.PrivateKey
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return nil, fmt.Errorf("%w: data: %w", writ.ErrUnavailable, err)
 	}
-	return store.Open(ctx, store.Config{
+	st, err := store.Open(ctx, store.Config{
 		Path: filepath.Join(data, "ledger.db"), BlobPath: filepath.Join(data, "blobs.db"), Origin: c.Origin, Signer: sign,
 		Now: time.Now, Rand: rand.Reader, Log: log,
 	})
+	if errors.Is(err, writ.ErrConflict) {
+		return nil, inUse(err)
+	}
+	return st, err
 }
 
 // signTimeout bounds one signature: the signer does one fdatasync.

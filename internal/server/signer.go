@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/pin"
 	"github.com/writ-dev/writ/internal/signer"
@@ -37,6 +38,9 @@ func NewSigner(c config.Signer, log *slog.Logger) (*Signer, error) {
 		return nil, fmt.Errorf("state: %w: it is made once, by writ init; a signer without its memory would sign a fork", err)
 	}
 	s, err := signer.Open(c.Path(c.State), c.Origin, key)
+	if errors.Is(err, writ.ErrConflict) {
+		return nil, inUse(err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +50,14 @@ func NewSigner(c config.Signer, log *slog.Logger) (*Signer, error) {
 	}
 	log.Info("listening", "door", "signer", "address", door.address())
 	return &Signer{s, door}, nil
+}
+
+// inUse says what to do when another process has a file that only one may have.
+func inUse(err error) error {
+	return &writ.Refusal{
+		Code: writ.ReasonUnavailable, Kind: writ.ErrConflict, Detail: writ.Printable(err.Error(), 400),
+		Hint: "end the writ process that runs with this configuration first",
+	}
 }
 
 // Serve runs until ctx ends.

@@ -105,7 +105,9 @@ func Write(dir string, o Options) (Installation, error) {
 		return Installation{}, err
 	}
 	if found, err := os.ReadDir(dir); err == nil && len(found) > 0 {
-		return Installation{}, fmt.Errorf("%w: %s is not empty; name a new directory", writ.ErrConflict, dir)
+		return Installation{}, &writ.Refusal{
+			Code: writ.ReasonForm, Kind: writ.ErrConflict, Detail: writ.Printable(dir, 300) + " is not empty, and nothing is overwritten", Hint: "name a new directory",
+		}
 	}
 	o.defaults()
 	w := writer{dir: dir, o: o, in: Installation{

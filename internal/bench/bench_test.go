@@ -1,0 +1,82 @@
+package bench_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/writ-dev/writ/internal/bench"
+)
+
+func TestAWholeCycleEndsWithALeaseProvenDead(t *testing.T) {
+	r, err := bench.Run(context.Background(), bench.Options{Callers: []int{1, 4}, Time: 300 * time.Millisecond, Dir: t.TempDir()}, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Cycles) != 2 || r.Fdatasync.P50 <= 0 || r.Commit.P50 <= 0 || r.Ratio <= 0 || r.Machine.Go == "" {
+		t.Errorf("%+v", r)
+	}
+	for _, c := range r.Cycles {
+		if c.Done < c.Callers || c.Whole.P50 <= 0 || c.Whole.P99 < c.Whole.P50 || c.Entries < int64(10*c.Done) {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+func TestAMeasurementIsBounded(t *testing.T) {
+	for name, o := range map[string]bench.Options{
+		"no callers": {Time: time.Second}, "no time": {Callers: []int{1}}, "too long": {Callers: []int{1}, Time: time.Hour},
+		"nobody": {Callers: []int{0}, Time: time.Second}, "a crowd": {Callers: []int{bench.MaxCallers + 1}, Time: time.Second},
+	} {
+		if _, err := bench.Run(context.Background(), o, func(string) {}); err == nil {
+			t.Errorf("%s: it ran", name)
+		}
+	}
+}
+
+// BenchmarkCycle is one whole repair, alert to lease proven dead. It reports p50-µs and p99-µs.
+func BenchmarkCycle(b *testing.B) {
+	for _, callers := range []int{1, 16, 64} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			ctx := context.Background()
+			w, err := bench.Open(ctx, b.TempDir(), callers)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() {
+				if err := w.Close(); err != nil {
+					b.Error(err)
+				}
+			}()
+			if _, err := w.Cycle(ctx, 0); err != nil {
+				b.Fatal(err)
+			}
+			took := make([]time.Duration, b.N)
+			var next atomic.Int64
+			var all sync.WaitGroup
+			b.ResetTimer()
+			for caller := range callers {
+				all.Go(func() {
+					for i := next.Add(1) - 1; i < int64(b.N); i = next.Add(1) - 1 {
+						s, err := w.Cycle(ctx, caller)
+						if err != nil {
+							b.Error(err)
+							return
+						}
+						took[i] = s.Dead.Sub(s.Alert)
+					}
+				})
+			}
+			all.Wait()
+			b.StopTimer()
+			slices.Sort(took)
+			b.ReportMetric(float64(took[b.N/2].Nanoseconds())/1e3, "p50-µs")
+			b.ReportMetric(float64(took[b.N*99/100].Nanoseconds())/1e3, "p99-µs")
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "cycles/s")
+		})
+	}
+}

@@ -1,0 +1,228 @@
+package bench
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/approval"
+	"github.com/writ-dev/writ/internal/assignment"
+	"github.com/writ-dev/writ/internal/catalogue"
+	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/connector/noop"
+	"github.com/writ-dev/writ/internal/control"
+	"github.com/writ-dev/writ/internal/ledger"
+	"github.com/writ-dev/writ/internal/runner"
+	"github.com/writ-dev/writ/internal/runner/journal"
+	"github.com/writ-dev/writ/internal/signer"
+	"github.com/writ-dev/writ/internal/store"
+	"github.com/writ-dev/writ/internal/token"
+	"github.com/writ-dev/writ/internal/trust"
+)
+
+const (
+	origin    = "bench.writ/ledger"
+	issuer    = "https://bench.writ"
+	team      = "bench"
+	runnerID  = writ.RunnerID("spiffe://bench.writ/runner/bench")
+	target    = writ.Location("noop://bench")
+	presented = issuer + "/v1/runs"
+)
+
+var (
+	alerts   = writ.Principal{Kind: writ.KindService, Iss: issuer, Sub: "alerts"}
+	diagnose = writ.Principal{Kind: writ.KindAgent, Iss: issuer, Sub: "diagnose"}
+	repair   = writ.Principal{Kind: writ.KindAgent, Iss: issuer, Sub: "repair"}
+)
+
+//go:embed playbook.yaml
+var source []byte
+
+// A World is a control plane, a signer and a runner on one disk. Close it.
+type World struct {
+	control *control.Control
+	store   *store.Store
+	signer  *signer.Signer
+	journal *journal.Journal
+	stop    context.CancelFunc
+	served  chan error
+}
+
+// wire is the runner's side of the control plane, without a network.
+type wire struct{ *control.Control }
+
+func (w wire) Next(ctx context.Context, ask assignment.Ask) (*assignment.Assignment, error) {
+	return w.Control.Next(ctx, runnerID, ask)
+}
+
+func (w wire) Answer(ctx context.Context, a assignment.Answer) error {
+	return w.Control.AnswerAssignment(ctx, runnerID, a)
+}
+
+func (w wire) Deliver(ctx context.Context, d assignment.Delivery) (assignment.Delivered, error) {
+	return w.Control.Deliver(ctx, runnerID, d)
+}
+
+// keys are all keys of a world.
+type keys struct{ log, control, runner, owner ed25519.PrivateKey }
+
+// Open makes a world in dir with a service for each caller.
+func Open(ctx context.Context, dir string, callers int) (_ *World, err error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("%w: %w", writ.ErrUnavailable, err)
+	}
+	w := &World{served: make(chan error, 1), stop: func() {}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, w.release())
+		}
+	}()
+	var k keys
+	for _, to := range []*ed25519.PrivateKey{&k.log, &k.control, &k.runner, &k.owner} {
+		if _, *to, err = ed25519.GenerateKey(rand.Reader); err != nil {
+			return nil, err
+		}
+	}
+	if err := w.openStore(ctx, dir, k); err != nil {
+		return nil, err
+	}
+	c, err := w.newControl(k, callers)
+	if err != nil {
+		return nil, err
+	}
+	if w.control, err = control.New(c); err != nil {
+		return nil, err
+	}
+	if err := w.control.Start(ctx); err != nil {
+		return nil, err
+	}
+	if w.journal, err = journal.Open(ctx, filepath.Join(dir, "runner.db")); err != nil {
+		return nil, err
+	}
+	r, err := w.newRunner(k, c)
+	if err != nil {
+		return nil, err
+	}
+	serving, cancel := context.WithCancel(ctx)
+	w.stop = cancel
+	go func() { w.served <- r.Serve(serving) }()
+	return w, nil
+}
+
+func (w *World) openStore(ctx context.Context, dir string, k keys) (err error) {
+	state := filepath.Join(dir, "signer.state")
+	if err := signer.Create(state, origin, k.log); err != nil {
+		return err
+	}
+	if w.signer, err = signer.Open(state, origin, k.log); err != nil {
+		return err
+	}
+	w.store, err = store.Open(ctx, store.Config{
+		Path: filepath.Join(dir, "ledger.db"), BlobPath: filepath.Join(dir, "blobs.db"), Origin: origin, Signer: w.signer, Now: time.Now, Rand: rand.Reader,
+	})
+	return err
+}
+
+func (w *World) newControl(k keys, callers int) (control.Config, error) {
+	c := control.Config{
+		Version: "bench", Store: w.store, Origin: origin, Issuer: issuer, PresentURL: presented, Verifier: w.signer.Verifier(),
+		Library: control.Library{}, Services: catalogue.Catalogue{},
+		Targets: []control.Target{{Location: target, Runner: runnerID, Catalogue: noop.Catalogue()}},
+		Runners: map[writ.RunnerID]ed25519.PublicKey{runnerID: k.runner.Public().(ed25519.PublicKey)},
+		Agents: []control.Agent{
+			{Name: "diagnose", Iss: issuer, Sub: "diagnose", Team: "observers", Owner: writ.Person{Iss: issuer, Sub: "ana"}, Roles: []string{control.RoleDiagnose}},
+			{Name: "repair", Iss: issuer, Sub: "repair", Team: team, Owner: writ.Person{Iss: issuer, Sub: "rob"}, Roles: []string{control.RoleRepair}},
+		},
+		Roster: approval.Roster{}, PlanLife: 15 * time.Minute, EvidenceLife: 10 * time.Minute, Now: time.Now, Rand: rand.Reader,
+		Log: slog.New(slog.DiscardHandler),
+	}
+	for i := range callers {
+		s := catalogue.Service{Name: service(i), Owner: team, Environment: "prod", Locations: []writ.Location{target + "/" + writ.Location(service(i))}}
+		c.Services[s.Name] = s
+	}
+	err := c.Library.Add(source)
+	if err != nil {
+		return c, err
+	}
+	if c.Author, err = ledger.NewAuthor(k.control); err != nil {
+		return c, err
+	}
+	if c.GrantKey, err = token.NewKey(rand.Reader); err != nil {
+		return c, err
+	}
+	if c.DispatchKey, err = token.NewKey(rand.Reader); err != nil {
+		return c, err
+	}
+	c.Policy, err = rules(c.Library)
+	return c, err
+}
+
+func service(i int) string { return fmt.Sprintf("service-%d", i) }
+
+// manyRuns is above what any measurement makes in an hour: the rate is not what is measured.
+const manyRuns = 1 << 30
+
+func (w *World) newRunner(k keys, c control.Config) (*runner.Runner, error) {
+	author, err := ledger.NewAuthor(k.runner)
+	if err != nil {
+		return nil, err
+	}
+	pem, err := token.MarshalPublic(&c.GrantKey.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := noop.New(target, time.Now, rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	t := trust.Trust{
+		V: writ.FormatVersion, Version: 1, Runner: runnerID, Expires: writ.Instant(time.Now().Add(24 * time.Hour)), Issuer: issuer,
+		GrantKeys: []trust.GrantKey{{Kid: token.KeyID(&c.GrantKey.PublicKey), PEM: string(pem)}}, Presented: presented,
+		Control: []trust.Author{{Principal: writ.Principal{Kind: writ.KindService, Iss: issuer, Sub: "control"}, KeyID: c.Author.KeyID, Public: k.control.Public().(ed25519.PublicKey)}},
+		Log:     trust.Log{Origin: origin, VKey: w.signer.Verifier().String()},
+		Ceiling: trust.Ceiling{
+			MaxTier: writ.T1, HandleMaxTier: writ.T1, Targets: []writ.Location{target}, Operations: []writ.OperationName{noop.Touch},
+			MaxObjects: 1, MaxPermille: 100, RunsPerHour: manyRuns, Quorum: map[writ.Tier]trust.Quorum{writ.T1: {}},
+		},
+	}
+	for _, p := range c.Library {
+		t.Playbooks = append(t.Playbooks, p.Ref())
+	}
+	file, err := trust.Sign(t, k.owner)
+	if err != nil {
+		return nil, err
+	}
+	return runner.New(runner.Config{
+		ID: runnerID, Connectors: []connector.Connector{conn}, Control: wire{w.control}, TrustFile: func() ([]byte, error) { return file, nil },
+		Owners: []ed25519.PublicKey{k.owner.Public().(ed25519.PublicKey)}, Threshold: 1, Author: author, Journal: w.journal,
+		Now: time.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+// Close ends the runner in order and closes the files.
+func (w *World) Close() error {
+	w.stop()
+	return errors.Join(<-w.served, w.release())
+}
+
+func (w *World) release() error {
+	var errs []error
+	if w.journal != nil {
+		errs = append(errs, w.journal.Close())
+	}
+	if w.store != nil {
+		errs = append(errs, w.store.Close())
+	}
+	if w.signer != nil {
+		errs = append(errs, w.signer.Close())
+	}
+	return errors.Join(errs...)
+}
