@@ -136,7 +136,7 @@ func runRunWatch(ctx context.Context, a *app, args []string) error {
 		} else if s.State.Final() {
 			break
 		}
-		s, err = r.news(ctx, id, shown)
+		s, err = r.news(ctx, id, s.Events)
 	}
 	if err != nil {
 		return err
@@ -147,15 +147,19 @@ func runRunWatch(ctx context.Context, a *app, args []string) error {
 	return runStatusOf(s.Run)
 }
 
-// news waits until a run has more than seen events or has ended with its leases dead.
-func (r *remote) news(ctx context.Context, id writ.RunID, seen int) (writ.RunStatus, error) {
-	for e, err := range r.Watch(ctx, 0, "") {
+// news waits until a run has more events than those seen, following the ledger from there on.
+func (r *remote) news(ctx context.Context, id writ.RunID, seen []writ.Event) (writ.RunStatus, error) {
+	from := int64(0)
+	if n := len(seen); n > 0 {
+		from = seen[n-1].Index + 1
+	}
+	for e, err := range r.Watch(ctx, from, "") {
 		if err != nil {
 			return writ.RunStatus{}, err
 		}
 		if e.Run == id {
 			s, err := r.Run(ctx, id)
-			if err != nil || len(s.Events) > seen {
+			if err != nil || len(s.Events) > len(seen) {
 				return s, err
 			}
 		}

@@ -262,10 +262,14 @@ func TestI18AStopAndAFreezeReachTheRunnerWithEveryAnswer(t *testing.T) {
 	}
 	_, err := w.ctl.Stop(w.ctx, human("ann"), h.b.Run, "wait")
 	must(t, err)
+	stopped := feed(t, w, h.deliver().Feed)
 	_, err = w.ctl.Freeze(w.ctx, human("ann"), writ.FreezeService, "shop", "wait")
 	must(t, err)
 	d := h.deliver()
 	f := feed(t, w, d.Feed)
+	if stopped.Epoch <= 0 || f.Epoch <= stopped.Epoch {
+		t.Errorf("a stop and a freeze moved the epoch to %d and %d", stopped.Epoch, f.Epoch)
+	}
 	if !d.Stop || !slices.Equal(f.Freezes, []assignment.Freeze{{Scope: writ.FreezeService, Value: "shop"}}) || !slices.Contains(f.Revoked, h.grant.Grant) {
 		t.Errorf("stop %t, feed %+v", d.Stop, f)
 	}

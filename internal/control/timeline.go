@@ -141,7 +141,7 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		out.OK, out.Summary = b.Done, fmt.Sprintf("lease %s revoked in %d ms", b.Name, b.Millis)
 	case *writ.ProbeBody:
 		out.OK = b.PowerGone
-		out.Summary = fmt.Sprintf("lease probed: power gone %t (%d after %d ms), identity gone %t (%d after %d ms)", b.PowerGone, b.PowerStatus, b.PowerMillis, b.IdentityGone, b.IdentityStatus, b.IdentityMillis)
+		out.Summary = "lease probed: " + gone("power", b.PowerGone, b.PowerStatus, b.PowerMillis) + ", " + gone("identity", b.IdentityGone, b.IdentityStatus, b.IdentityMillis)
 	case *writ.RunBody:
 		out.Plan, out.OK = b.Plan, b.State == writ.RunSucceeded
 		out.Summary = fmt.Sprintf("run %s: %d applied, %d undone, %d unknown%s", b.State, b.Applied, b.Undone, b.Unknown, status(0, b.Reason))
@@ -153,6 +153,14 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		out.OK, out.Summary = !b.On, fmt.Sprintf("freeze of %s %s: on %t", b.Scope, writ.Printable(b.Value, 80), b.On)
 	}
 	return out, nil
+}
+
+// gone says what a revoked credential still got.
+func gone(what string, is bool, code, millis int) string {
+	if !is {
+		return what + " not refused yet"
+	}
+	return fmt.Sprintf("%s gone (%d after %d ms)", what, code, millis)
 }
 
 func status(code int, reason writ.Reason) string {
