@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ/internal/bench"
+	"github.com/writ-dev/writ/verify"
 )
 
 func TestAWholeCycleEndsWithALeaseProvenDead(t *testing.T) {
@@ -25,6 +27,67 @@ func TestAWholeCycleEndsWithALeaseProvenDead(t *testing.T) {
 			t.Errorf("%+v", c)
 		}
 	}
+}
+
+// What real control plane and runner write together verifies offline without a finding.
+func TestR30TheLedgerOfManyCyclesVerifies(t *testing.T) {
+	w, bundle, trust := ledgerOf(t, 8, 24)
+	defer closed(t, w)
+	r, err := verify.Bundle(bytes.NewReader(bundle), trust)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Altered.Verdict != verify.OK || r.Authority.Verdict != verify.OK || r.Missing.Verdict == verify.Violated || len(r.Findings) != 0 || r.Entries < 24*16 {
+		t.Errorf("%s", r.Text())
+	}
+}
+
+// ledgerOf makes a world, lets it work and returns its ledger.
+func ledgerOf(t testing.TB, callers, cycles int) (*bench.World, []byte, verify.Trust) {
+	t.Helper()
+	ctx := context.Background()
+	w, err := bench.Open(ctx, t.TempDir(), callers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all sync.WaitGroup
+	for caller := range callers {
+		all.Go(func() {
+			for range cycles / callers {
+				if _, err := w.Cycle(ctx, caller); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	bundle, trust, err := w.Audit(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w, bundle, trust
+}
+
+func closed(t testing.TB, w *bench.World) {
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// BenchmarkVerify is the offline verification of a ledger of real repairs. It reports µs/entry.
+func BenchmarkVerify(b *testing.B) {
+	w, bundle, trust := ledgerOf(b, 8, 64)
+	defer closed(b, w)
+	b.SetBytes(int64(len(bundle)))
+	entries := 0
+	for b.Loop() {
+		r, err := verify.Bundle(bytes.NewReader(bundle), trust)
+		if err != nil || len(r.Findings) != 0 {
+			b.Fatal(err, r.Text())
+		}
+		entries += r.Entries
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(entries), "µs/entry")
 }
 
 func TestAMeasurementIsBounded(t *testing.T) {

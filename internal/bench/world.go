@@ -26,6 +26,7 @@ import (
 	"github.com/writ-dev/writ/internal/store"
 	"github.com/writ-dev/writ/internal/token"
 	"github.com/writ-dev/writ/internal/trust"
+	"github.com/writ-dev/writ/verify"
 )
 
 const (
@@ -52,6 +53,7 @@ type World struct {
 	store   *store.Store
 	signer  *signer.Signer
 	journal *journal.Journal
+	trust   verify.Trust
 	stop    context.CancelFunc
 	served  chan error
 }
@@ -104,6 +106,7 @@ func Open(ctx context.Context, dir string, callers int) (_ *World, err error) {
 	if err := w.control.Start(ctx); err != nil {
 		return nil, err
 	}
+	w.trust = k.trust(w.signer.Verifier().String())
 	if w.journal, err = journal.Open(ctx, filepath.Join(dir, "runner.db")); err != nil {
 		return nil, err
 	}

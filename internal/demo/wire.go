@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -241,16 +243,30 @@ func (w *wire) grant() (assignment.Assignment, error) {
 	return *w.captured, nil
 }
 
-// freePorts asks the kernel for n loopback addresses that are free now.
+// Ports lie below those that systems give to outgoing connections, one of which could otherwise take a port between
+// our choice and the bind.
+const (
+	firstPort = 20000
+	portRange = 12000
+	portTries = 1000
+)
+
+// freePorts finds n loopback addresses that nobody listens on now.
 func freePorts(n int) ([]string, error) {
 	var out []string
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range portTries {
+		at, err := rand.Int(rand.Reader, big.NewInt(portRange))
 		if err != nil {
 			return nil, err
 		}
-		defer l.Close()
-		out = append(out, l.Addr().String())
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", firstPort+at.Int64()))
+		if err != nil {
+			continue
+		}
+		defer l.Close() // all stay open until all are known, so they differ
+		if out = append(out, l.Addr().String()); len(out) == n {
+			return out, nil
+		}
 	}
-	return out, nil
+	return nil, fmt.Errorf("%w: no %d free ports were found on 127.0.0.1", writ.ErrUnavailable, n)
 }
