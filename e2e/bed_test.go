@@ -1,0 +1,155 @@
+package e2e_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/scheme"
+
+	"github.com/writ-dev/writ/internal/testbed"
+)
+
+var shared testbed.Shared
+
+// atOnce is how many tests run at a time, however few processors there are: they wait much more than they compute, most
+// of all for tokens to die.
+const atOnce = "8"
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", atOnce); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	testbed.Main(m, &shared)
+}
+
+// A bed is what all tests of this package share: the cluster with the two accounts that a runner is given, and the
+// binary.
+type bed struct {
+	*testbed.Cluster
+	kube           *kubernetes.Clientset // the administrator: whoever is not Writ
+	writ           string                // the binary
+	minter, reader string                // tokens of the runner's accounts
+}
+
+var theBed struct {
+	sync.Once
+	bed bed
+	err error
+}
+
+func newBed(t *testing.T) bed {
+	t.Helper()
+	c := shared.Cluster(t)
+	theBed.Do(func() {
+		b := &theBed.bed
+		b.Cluster, b.kube = c, c.Client(t)
+		if theBed.err = b.build(); theBed.err != nil {
+			return
+		}
+		if theBed.err = b.accounts(); theBed.err != nil {
+			return
+		}
+		b.minter = c.Token(t, "writ-system", "writ-minter", 2*time.Hour)
+		b.reader = c.Token(t, "writ-system", "writ-reader", 2*time.Hour)
+	})
+	if theBed.err != nil {
+		t.Fatal(theBed.err)
+	}
+	if theBed.bed.reader == "" {
+		t.Fatal("the bed could not be made; see the first test")
+	}
+	return theBed.bed
+}
+
+// build builds the binary once, into the folder that the cluster's end removes.
+func (b *bed) build() error {
+	b.writ = filepath.Join(b.Dir, "writ")
+	cmd := exec.Command("go", "build", "-o", b.writ, "github.com/writ-dev/writ/cmd/writ")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// accounts applies the manifest that Writ ships for owners of clusters.
+func (b *bed) accounts() error {
+	manifest, err := os.ReadFile(filepath.Join("..", "internal", "connector", "kubernetes", "rbac.yaml"))
+	if err != nil {
+		return err
+	}
+	ctx, made := context.Background(), metav1.CreateOptions{}
+	for doc := range strings.SplitSeq(string(manifest), "\n---\n") {
+		o, _, err := scheme.Codecs.UniversalDeserializer().Decode([]byte(doc), nil, nil)
+		if err != nil {
+			return fmt.Errorf("rbac.yaml: %w", err)
+		}
+		switch o := o.(type) {
+		case *corev1.Namespace:
+			_, err = b.kube.CoreV1().Namespaces().Create(ctx, o, made)
+		case *corev1.ServiceAccount:
+			_, err = b.kube.CoreV1().ServiceAccounts(o.Namespace).Create(ctx, o, made)
+		case *rbacv1.ClusterRole:
+			_, err = b.kube.RbacV1().ClusterRoles().Create(ctx, o, made)
+		case *rbacv1.ClusterRoleBinding:
+			_, err = b.kube.RbacV1().ClusterRoleBindings().Create(ctx, o, made)
+		default:
+			err = fmt.Errorf("rbac.yaml: an object of type %T", o)
+		}
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			return err
+		}
+	}
+	return nil
+}
+
+// await polls until done, or fails the test with the last state.
+func await(t testing.TB, what string, done func() (ok bool, state string)) {
+	t.Helper()
+	testbed.Await(t, what, func(context.Context) (bool, string, error) {
+		ok, state := done()
+		return ok, state, nil
+	})
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(t testing.TB, file string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	must(t, err)
+	return b
+}
+
+func write(t testing.TB, file string, b []byte) {
+	t.Helper()
+	must(t, os.WriteFile(file, b, 0o600))
+}
+
+func readAll(t testing.TB, r io.ReadCloser) string {
+	t.Helper()
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	must(t, err)
+	return string(b)
+}
