@@ -148,8 +148,8 @@ func (s *chain) credential(index int64, e ledger.Entry) {
 			s.wrong(index, "lease", "the credential %s is of %s, its plan of %s", writ.Printable(b.Name, 60), b.Tier, g.plan.body.Tier)
 		}
 	case *writ.RevokeBody:
-		if l := s.held(index, e, b.Lease, b.Run); l != nil && b.Done {
-			l.revoked = true
+		if l := s.held(index, e, b.Lease, b.Run); l != nil && b.Done && !l.revoked {
+			l.revoked, l.since = true, e.Record.Time
 		}
 	case *writ.ProbeBody:
 		if l := s.held(index, e, b.Lease, b.Run); l != nil {
