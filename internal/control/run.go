@@ -128,8 +128,7 @@ func (c *Control) Stop(ctx context.Context, by writ.Principal, id writ.RunID, be
 		if err != nil {
 			return err
 		}
-		// Revoked, so that a runner that has not spent it refuses it. One that has hears the stop sign.
-		if grow.State == stateOn && run.Run.State == writ.RunGranted {
+		if grow.State == stateOn { // revoked: a runner that has not spent it refuses it
 			grow.State = stateOff
 			if err := store.Save(tx, store.Grants, grow, stateOn, g); err != nil {
 				return err
