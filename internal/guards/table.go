@@ -345,6 +345,14 @@ var table = []Guard{
 		Test:      "TestI12AGrantIsNoneBeforeItsTime",
 	},
 	{
+		Invariant: "I12",
+		File:      "internal/runner/check.go",
+		Guard:     "case !ok || e.Record.Log != j.trust.trust.Log.Origin || !j.trust.authored(e.KeyID(), e.Record.Actor):",
+		Instead:   "case !ok:",
+		Package:   "./internal/runner",
+		Test:      "TestI12AGrantRestsOnItsOwnEntryOfItsOwnLog",
+	},
+	{
 		Invariant: "I13",
 		File:      "internal/runner/check.go",
 		Guard:     `{"spent", (*judgement).spend},`,
