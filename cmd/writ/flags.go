@@ -21,12 +21,14 @@ import (
 type flags struct {
 	*flag.FlagSet
 	args string
+	help func()
 }
 
 func newFlags(a *app, name, args, about string) *flags {
-	f := &flags{flag.NewFlagSet("writ "+name, flag.ContinueOnError), args}
+	f := &flags{FlagSet: flag.NewFlagSet("writ "+name, flag.ContinueOnError), args: args}
 	f.SetOutput(io.Discard)
-	f.Usage = func() {
+	f.Usage = func() {}
+	f.help = func() {
 		fmt.Fprintf(a.stdout, "usage: writ %s %s\n\n%s\n", name, args, about)
 		f.SetOutput(a.stdout)
 		f.PrintDefaults()
@@ -40,6 +42,7 @@ func (f *flags) parse(args []string, want int) ([]string, error) {
 	for {
 		if err := f.Parse(args); err != nil {
 			if errors.Is(err, flag.ErrHelp) {
+				f.help()
 				return nil, err
 			}
 			return nil, &usageError{fmt.Sprintf("%s: %s", f.Name(), writ.Printable(err.Error(), 200)), fmt.Sprintf("usage: %s %s", f.Name(), f.args)}

@@ -66,7 +66,7 @@ func commands() []command {
 		{"playbook list", "[--service …]", "list the repairs that can be asked for", runPlaybookList},
 		{"playbook show", "<playbook>", "describe one playbook", runPlaybookShow},
 		{"playbook lint", "<file …> [--catalogue file]", "check playbooks against what connectors can do", runPlaybookLint},
-		{"policy test", "[<dir>]", "run the tests of a policy set", runPolicyTest},
+		{"policy test", "[--set dir] [--playbooks dir]", "run the tests of a policy set", runPolicyTest},
 		{"freeze", "--all | --agent|--service|--playbook|--target NAME --reason …", "stop new grants and further steps now", runFreeze},
 		{"unfreeze", "<freeze> --reason …", "lift a freeze", runUnfreeze},
 		{"ledger tail", "[--follow]", "print ledger entries as sentences", runLedgerTail},

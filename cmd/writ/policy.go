@@ -18,7 +18,6 @@ func runPolicyTest(_ context.Context, a *app, args []string) error {
 	f := newFlags(a, "policy test", "[--set dir] [--playbooks dir]", "Loads a policy set as the server would and runs its tests: the set that ships with Writ, or the one in a directory. Exit 5 on any difference.")
 	set := f.String("set", "", "`directory` of the policy set")
 	library := f.String("playbooks", "", "`directory` of the playbooks that the set speaks of; default the library")
-	dev := f.Bool("dev", false, "the shipped set with the tiers of serve --dev")
 	if _, err := f.parse(args, 0); err != nil {
 		return err
 	}
@@ -39,7 +38,7 @@ func runPolicyTest(_ context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	b, err := server.LoadPolicy(*set, *dev, v)
+	b, err := server.LoadPolicy(*set, false, v)
 	if err != nil {
 		return err
 	}
