@@ -110,7 +110,10 @@ func (p *play) finish(ctx context.Context, id writ.PlanID, s *Scene) (writ.RunSt
 	if err != nil {
 		return writ.RunStatus{}, err
 	}
-	s.PlanDigest, s.Run, p.last = plan.Digest, run.ID, &plan
+	s.PlanDigest, s.Run = plan.Digest, run.ID
+	if p.last == nil || len(plan.Approvals) > 0 {
+		p.last = &plan
+	}
 	for _, e := range run.Events {
 		p.say("    %s %-11s %s", e.Time.Format("15:04:05.0"), e.Kind, writ.Printable(e.Summary, 120))
 	}
