@@ -2,11 +2,14 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -39,7 +42,8 @@ func answer(ctx context.Context, a *app, args []string, verdict writ.Answer) err
 	slot := f.String("as", "", "in whose name you answer: owner or oncall; default what the plan needs")
 	digest := f.String("digest", "", "the plan's `digest`, as plan show prints it; required when standard input is no terminal")
 	typed := f.String("typed", "", "T4: the name of the object, typed by you")
-	key := f.String("key", "", "private SSH key `file`; default the configuration's ssh_key")
+	key := f.String("key", "", "SSH key `file`; default the configuration's ssh_key")
+	hardware := f.Bool("sk", false, "sign through ssh-keygen: for a key in hardware (ssh-keygen -t ed25519-sk -O verify-required), which asks for touch and PIN, or in an agent")
 	rest, err := f.parse(args, 1)
 	if err != nil {
 		return err
@@ -69,7 +73,7 @@ func answer(ctx context.Context, a *app, args []string, verdict writ.Answer) err
 	if err := confirm(a, d, *digest, verdict); err != nil {
 		return err
 	}
-	signer, err := loadSSHKey(a, r, *key)
+	sign, err := chooseKey(ctx, a, r, *key, *hardware)
 	if err != nil {
 		return err
 	}
@@ -90,7 +94,7 @@ func answer(ctx context.Context, a *app, args []string, verdict writ.Answer) err
 	if err != nil {
 		return err
 	}
-	signature, err := approval.Sign(statement, signer, rand.Reader)
+	signature, err := sign(statement)
 	if err != nil {
 		return err
 	}
@@ -141,14 +145,38 @@ func chooseSlot(need writ.Requirements) string {
 	return "owner"
 }
 
-// loadSSHKey reads a private key, asking for its passphrase on a terminal.
-func loadSSHKey(a *app, r *remote, file string) (ssh.Signer, error) {
+// chooseKey returns what signs a statement: a key file, or ssh-keygen with a key in hardware or in an agent.
+func chooseKey(ctx context.Context, a *app, r *remote, file string, hardware bool) (func([]byte) (string, error), error) {
 	if file == "" {
 		file = r.cfg.Path(r.cfg.SSHKey)
 	}
 	if file == "" {
 		return nil, &usageError{"no SSH key to sign with", "--key FILE, or ssh_key in " + r.config}
 	}
+	if hardware {
+		fmt.Fprintln(a.stderr, "Touch your security key when it blinks.")
+		return func(statement []byte) (string, error) { return keygen(ctx, a.stderr, file, statement) }, nil
+	}
+	signer, err := loadSSHKey(a, file)
+	if err != nil {
+		return nil, err
+	}
+	return func(statement []byte) (string, error) { return approval.Sign(statement, signer, rand.Reader) }, nil
+}
+
+// keygen lets OpenSSH's own ssh-keygen sign a statement. It talks to the hardware and asks for the PIN on the terminal.
+func keygen(ctx context.Context, progress io.Writer, file string, statement []byte) (string, error) {
+	cmd := exec.CommandContext(ctx, "ssh-keygen", "-q", "-Y", "sign", "-n", approval.Namespace, "-f", file)
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(statement), progress
+	out, err := cmd.Output()
+	if err != nil {
+		return "", &exitError{exitFailed, fmt.Sprintf("ssh-keygen did not sign with %s: %v; nothing was sent", file, err)}
+	}
+	return string(out), nil
+}
+
+// loadSSHKey reads a private key, asking for its passphrase on a terminal.
+func loadSSHKey(a *app, file string) (ssh.Signer, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", writ.ErrInvalid, err)
@@ -156,7 +184,7 @@ func loadSSHKey(a *app, r *remote, file string) (ssh.Signer, error) {
 	signer, err := ssh.ParsePrivateKey(b)
 	if _, locked := errors.AsType[*ssh.PassphraseMissingError](err); !locked {
 		if err != nil {
-			return nil, fmt.Errorf("%w: %s is not a private SSH key", writ.ErrInvalid, file)
+			return nil, fmt.Errorf("%w: %s is not a private SSH key in a file (--sk signs with one in hardware)", writ.ErrInvalid, file)
 		}
 		return signer, nil
 	}
