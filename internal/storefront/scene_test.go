@@ -67,6 +67,9 @@ func dead(t *testing.T, l connector.Lease) {
 
 // Each scene breaks the shop and repairs it, or does not: what the demonstration shows is what happens.
 func TestScenes(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the shop's error rates are real: under the race detector its replicas are too slow for their customers")
+	}
 	for what, c := range map[string]struct {
 		breakIt       func(s *storefront.Shop) error
 		file, service string
