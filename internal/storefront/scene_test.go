@@ -1,6 +1,7 @@
 package storefront_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -93,7 +94,9 @@ func TestScenes(t *testing.T) {
 			"set-flag.yaml", "payments", writ.Parameters{"flag": writ.String("backup-gateway"), "on": writ.Bool(true)}, true,
 		},
 		"more replicas carry a surge": {
-			func(s *storefront.Shop) error { return s.SetRate(130) },
+			func(s *storefront.Shop) error { // eight slots of six, and of twelve afterwards; see unhurried
+				return errors.Join(s.SetFault(storefront.Checkout, storefront.Fault{Delay: 220 * time.Millisecond}), s.SetRate(32))
+			},
 			"scale-service.yaml", "checkout", writ.Parameters{"replicas": writ.Int(6)}, true,
 		},
 		"a restart frees wedged replicas": {
