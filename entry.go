@@ -219,6 +219,7 @@ type (
 		PowerMillis    int     `json:"power_ms,omitempty"`        // from the start of the revocation
 		IdentityMillis int     `json:"identity_ms,omitempty"`
 		Probes         int     `json:"probes"`
+		NeverMinted    bool    `json:"never_minted,omitempty"` // minting was never begun: nothing stands under the name, and no credential answered
 	}
 	RunBody struct {
 		Run        RunID    `json:"run"`

@@ -97,6 +97,7 @@ type Lease struct {
 	RevokedAt    *time.Time `json:"revoked_at,omitempty"`
 	PowerGone    *time.Time `json:"power_gone,omitempty"`    // first refusal for want of rights
 	IdentityGone *time.Time `json:"identity_gone,omitempty"` // first refusal for want of an identity: dead
+	NeverMinted  bool       `json:"never_minted,omitempty"`  // announced only: nothing was ever made under its name
 }
 
 // Dead reports whether the lease has been proven dead.

@@ -155,6 +155,23 @@ func (s *chain) credential(index int64, e ledger.Entry) {
 		if l := s.held(index, e, b.Lease, b.Run); l != nil {
 			l.power = l.power || b.PowerGone
 			l.identity = l.identity || b.IdentityGone
+			l.never = l.never || b.NeverMinted
+			if b.NeverMinted && (b.PowerStatus != 0 || b.IdentityStatus != 0) {
+				s.wrong(index, "lease", "entry %d says that the credential %s was never minted, and that it was answered", index, writ.Printable(l.body.Name, 60))
+			}
+		}
+	}
+}
+
+// unminted finds steps that were applied in runs of which every credential is said never to have been minted.
+func (s *chain) unminted() {
+	minted := map[writ.RunID]bool{}
+	for _, l := range s.leased {
+		minted[l.body.Run] = minted[l.body.Run] || !l.never
+	}
+	for _, i := range s.begun {
+		if some, known := minted[i.body.Run]; known && !some && i.after == writ.Applied.String() {
+			s.wrong(i.index, "lease", "step %s was applied, and no credential of run %s is said to have been minted", i.body.Step, i.body.Run)
 		}
 	}
 }

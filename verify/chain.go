@@ -61,6 +61,7 @@ type grant struct {
 type lease struct {
 	seen[writ.LeaseBody]
 	revoked, power, identity bool
+	never                    bool      // it says that minting was never begun
 	since                    time.Time // of the revocation, by the runner's clock
 }
 
@@ -203,6 +204,7 @@ func (s *chain) finish() {
 			s.open(g.index, "open_run", "run %s was granted and its end is not recorded", g.body.Run)
 		}
 	}
+	s.unminted()
 	for _, l := range s.leased {
 		if l.revoked && l.power && l.identity {
 			continue

@@ -156,17 +156,22 @@ func TestTheStoryIsChecked(t *testing.T) {
 			w.items[ended].at = start.Add(5 * time.Minute)
 		}, "open_lease"},
 		"I06 a credential that still has its power": {func(w *world) { body[writ.ProbeBody](w, probed).PowerGone = false }, "open_lease"},
-		"I06 a revocation that failed":              {func(w *world) { body[writ.RevokeBody](w, revoked).Done = false }, "open_lease"},
-		"I06 a credential that nobody announced":    {func(w *world) { w.drop(leased) }, "no_lease"},
-		"a credential above its plan's tier":        {func(w *world) { body[writ.LeaseBody](w, leased).Tier = writ.T3 }, "lease"},
-		"a reference forward":                       {func(w *world) { w.items[evidence].extra = []writ.Ref{{Rel: "cause", Leaf: digest("later")}} }, "ref"},
-		"a record of another log":                   {func(w *world) { w.items[evidence].log = "ledger.example/test" }, "wrong_log"},
-		"a genesis in the middle":                   {func(w *world) { w.again(genesis) }, "genesis"},
-		"a genesis of another log":                  {func(w *world) { body[writ.GenesisBody](w, genesis).Origin = "ledger.example/test" }, "wrong_log"},
-		"a nonce used twice":                        {func(w *world) { w.items[revoked].nonce = w.items[leased].nonce }, "replayed"},
-		"I17 a clock that was set back":             {func(w *world) { w.items[ended].at = start.Add(-time.Minute) }, "clock"},
-		"a plan proposed twice":                     {func(w *world) { w.again(proposal) }, "twice"},
-		"a plan without an incident":                {func(w *world) { w.drop(incident) }, "no_incident"},
+		"I06 a step applied under a credential that never was": {func(w *world) {
+			p := body[writ.ProbeBody](w, probed)
+			p.NeverMinted, p.PowerStatus, p.IdentityStatus = true, 0, 0
+		}, "lease"},
+		"I06 a credential that never was and answered": {func(w *world) { body[writ.ProbeBody](w, probed).NeverMinted = true }, "lease"},
+		"I06 a revocation that failed":                 {func(w *world) { body[writ.RevokeBody](w, revoked).Done = false }, "open_lease"},
+		"I06 a credential that nobody announced":       {func(w *world) { w.drop(leased) }, "no_lease"},
+		"a credential above its plan's tier":           {func(w *world) { body[writ.LeaseBody](w, leased).Tier = writ.T3 }, "lease"},
+		"a reference forward":                          {func(w *world) { w.items[evidence].extra = []writ.Ref{{Rel: "cause", Leaf: digest("later")}} }, "ref"},
+		"a record of another log":                      {func(w *world) { w.items[evidence].log = "ledger.example/test" }, "wrong_log"},
+		"a genesis in the middle":                      {func(w *world) { w.again(genesis) }, "genesis"},
+		"a genesis of another log":                     {func(w *world) { body[writ.GenesisBody](w, genesis).Origin = "ledger.example/test" }, "wrong_log"},
+		"a nonce used twice":                           {func(w *world) { w.items[revoked].nonce = w.items[leased].nonce }, "replayed"},
+		"I17 a clock that was set back":                {func(w *world) { w.items[ended].at = start.Add(-time.Minute) }, "clock"},
+		"a plan proposed twice":                        {func(w *world) { w.again(proposal) }, "twice"},
+		"a plan without an incident":                   {func(w *world) { w.drop(incident) }, "no_incident"},
 		"a grant below what it rests on": {func(w *world) {
 			body[writ.DecisionBody](w, allowed).Requirements.Approvals = map[string]int{"owner": 2}
 		}, "quorum"},
@@ -348,5 +353,24 @@ func BenchmarkBundle(b *testing.B) {
 		if r, err := verify.Bundle(bytes.NewReader(bundle), trust); err != nil || r.Altered.Verdict != verify.OK {
 			b.Fatal(err)
 		}
+	}
+}
+
+// A lease that was announced and never minted is dead as soon as nothing is found under its name.
+func TestI06ALeaseThatNeverWasNeedsNoAnswerOfTheTarget(t *testing.T) {
+	w := newWorld(t)
+	p := body[writ.ProbeBody](w, probed)
+	p.NeverMinted, p.PowerStatus, p.IdentityStatus = true, 0, 0
+	e := body[writ.EffectBody](w, effect)
+	e.Effect, e.Status, e.Sent = writ.NotApplied, 0, writ.Commitment{}
+	end := body[writ.RunBody](w, ended)
+	end.State, end.Applied = writ.RunFailed, 0
+	b := w.bundle()
+	r, err := verify.Bundle(bytes.NewReader(raw(t, b)), w.trust(), []byte(b.Checkpoint))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.Findings) != 0 || len(r.Open) != 0 {
+		t.Errorf("findings %v, open %v", r.Findings, r.Open)
 	}
 }

@@ -160,6 +160,7 @@ func (c *Control) apply(tx *store.Tx, runner writ.RunnerID, run *runRow, row *st
 	case *writ.ProbeBody:
 		return c.leaseChanged(tx, b.Run, b.Lease, func(l *writ.Lease) {
 			at := e.Record.Time
+			l.NeverMinted = b.NeverMinted
 			if b.PowerGone && l.PowerGone == nil {
 				l.PowerGone = &at
 			}

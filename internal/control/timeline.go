@@ -141,6 +141,10 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		out.OK, out.Summary = b.Done, fmt.Sprintf("lease %s revoked in %d ms", b.Name, b.Millis)
 	case *writ.ProbeBody:
 		out.OK = b.PowerGone
+		if b.NeverMinted {
+			out.Summary = "lease never minted: nothing stands under its name"
+			break
+		}
 		out.Summary = "lease probed: " + gone("power", b.PowerGone, b.PowerStatus, b.PowerMillis) + ", " + gone("identity", b.IdentityGone, b.IdentityStatus, b.IdentityMillis)
 	case *writ.RunBody:
 		out.Plan, out.OK = b.Plan, b.State == writ.RunSucceeded

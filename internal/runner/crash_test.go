@@ -162,6 +162,7 @@ func survives(t *testing.T, script func(*world), book string, clock bool, n int)
 			t.Errorf("%s: ended %s for %s, values %s", name, end.State, end.Reason, values)
 		}
 		wantCauses(t, left)
+		wantLeasesClosed(t, left)
 	})
 	return more
 }

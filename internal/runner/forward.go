@@ -62,7 +62,7 @@ func (x *execution) forward(ctx context.Context) (*cause, error) {
 		return nil, err
 	}
 	intent.Needs = l.Entry // without the lease the first step is not asked for either
-	if err := r.Journal.Append(ctx, x.run.ID, []journal.Event{sealed}, leaseEntry, intent); err != nil {
+	if err := x.announce(ctx, l, []journal.Event{sealed}, leaseEntry, intent); err != nil {
 		return nil, err
 	}
 	if err := x.note(sealed); err != nil {
@@ -71,10 +71,10 @@ func (x *execution) forward(ctx context.Context) (*cause, error) {
 	if why, err := x.acknowledge(ctx, 0); why != nil || err != nil {
 		return why, err
 	}
-	lease, err := x.mint(ctx, l)
-	if errors.Is(err, errJournal) {
+	if err := r.Journal.Minting(ctx, l.ID, r.Now()); err != nil {
 		return nil, err
 	}
+	lease, err := x.mint(ctx, l)
 	if err != nil {
 		why := &cause{writ.ReasonLeaseFailed, detail(err)}
 		return why, x.record(ctx, 0, outcome{Effect: writ.NotApplied, Reason: why.Reason, Detail: why.Detail}, 0, false)

@@ -67,22 +67,28 @@ func (x *execution) rights(steps []int) []string {
 	return slices.Compact(out)
 }
 
-// errJournal marks an error of the journal among those of a connector.
-var errJournal = errors.New("the journal failed")
+// errVoid says that a lease is forgotten: the ledger refused its announcement before anything was minted.
+var errVoid = errors.New("the lease is void")
 
-// mint makes the credential. The journal has its name before anything can be made under it, and takes its handle before
-// it has any power. From then on the run holds the lease until letGo, also after an error.
-func (x *execution) mint(ctx context.Context, l journal.Lease, entries ...journal.Entry) (connector.Lease, error) {
+// announce journals the lease in the transaction that puts its announcement into the outbox: what the ledger may hear
+// of, the reaper knows of. From then on the run holds the lease until letGo, whatever happens.
+func (x *execution) announce(ctx context.Context, l journal.Lease, events []journal.Event, entries ...journal.Entry) error {
+	x.r.hold(l.ID, true)
+	if err := x.r.Journal.PutLease(ctx, l, events, entries...); err != nil {
+		x.r.hold(l.ID, false)
+		return err
+	}
+	x.active = append(x.active, active{id: l.ID})
+	return nil
+}
+
+// mint makes the credential of the lease that was announced last. The journal says that it may exist before anything
+// is made, and takes its handle before it has any power.
+func (x *execution) mint(ctx context.Context, l journal.Lease) (connector.Lease, error) {
 	req, err := request(l, x.kept)
 	if err != nil {
 		return nil, err
 	}
-	x.r.hold(l.ID, true)
-	if err := x.r.Journal.PutLease(ctx, l, nil, entries...); err != nil {
-		x.r.hold(l.ID, false)
-		return nil, fmt.Errorf("%w: %w", errJournal, err)
-	}
-	x.active = append(x.active, active{id: l.ID})
 	keep := func(handle []byte) error { return x.r.Journal.KeepHandle(context.WithoutCancel(ctx), l.ID, handle) }
 	lease, err := try(ctx, mintLimit, func(ctx context.Context) (connector.Lease, error) { return x.conn.Lease(ctx, req, keep) })
 	if err == nil && lease == nil {
@@ -125,7 +131,7 @@ func (x *execution) letGo(ctx context.Context) {
 		deadline, b := x.r.Now().Add(letGoPatience), backoff{}
 		for {
 			l, err := x.r.retire(ctx, a.id, a.lease)
-			if err == nil && !l.PowerGone.IsZero() {
+			if err == nil && !l.PowerGone.IsZero() || errors.Is(err, errVoid) {
 				break
 			}
 			if err != nil {
@@ -156,10 +162,13 @@ func request(l journal.Lease, p journal.Plan) (connector.LeaseRequest, error) {
 }
 
 // retire takes one turn at ending a lease: it revokes unless that was done, and then probes. live is the lease as it
-// was minted, nil to reopen it from the journal. It returns what the journal then says; an error means: again, later.
+// was minted, nil to reopen it from the journal. It returns what the journal then says; an error but errVoid means: again, later.
 func (r *Runner) retire(ctx context.Context, id writ.LeaseID, live connector.Lease) (journal.Lease, error) {
 	l, err := r.Journal.Lease(ctx, id)
-	if err != nil || l.Dead() {
+	switch {
+	case errors.Is(err, writ.ErrNotFound):
+		return l, errVoid
+	case err != nil || l.Dead():
 		return l, err
 	}
 	run, err := r.Journal.Run(ctx, l.Run)
@@ -216,6 +225,9 @@ func (r *Runner) probe(ctx context.Context, l journal.Lease, run journal.Run, li
 			Lease: l.ID, Run: l.Run, PowerGone: !l.PowerGone.IsZero(), IdentityGone: !l.IdentityGone.IsZero(),
 			PowerStatus: p.PowerStatus, IdentityStatus: p.IdentityStatus, PowerMillis: since(l.Revoking, l.PowerGone),
 			IdentityMillis: since(l.Revoking, l.IdentityGone), Probes: l.Probes,
+		}
+		if l.Begun.IsZero() { // no credential answered: nothing stands under the name
+			body.NeverMinted, body.PowerStatus, body.IdentityStatus = true, 0, 0
 		}
 		e, _, err := r.seal(run.Log, writ.EntryProbe, run.Incident, body, ref(relLease, l.Entry)...)
 		if err != nil {

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/writ-dev/writ"
@@ -47,19 +48,20 @@ func (r *Runner) reapOnce(ctx context.Context) {
 
 func (r *Runner) reapLease(ctx context.Context, id writ.LeaseID, b backoff) {
 	l, err := r.retire(ctx, id, nil)
-	if err != nil {
+	void := errors.Is(err, errVoid)
+	if err != nil && !void {
 		r.Log.Warn("lease not ended yet", "lease", l.Name, "run", string(l.Run), "error", err)
 		b = b.after(r.Now(), reapEvery, reapRest)
 	} else {
 		b = backoff{next: r.Now().Add(reapEvery)}
 	}
 	r.mu.Lock()
-	if l.Dead() {
+	if l.Dead() || void {
 		delete(r.retry, id)
 	} else {
 		r.retry[id] = b
 	}
-	if err == nil && !l.PowerGone.IsZero() {
+	if void || err == nil && !l.PowerGone.IsZero() {
 		delete(r.orphans, id)
 	}
 	r.mu.Unlock()

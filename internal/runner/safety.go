@@ -2,7 +2,7 @@ package runner
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"time"
 
 	"github.com/writ-dev/writ"
@@ -90,8 +90,9 @@ func (x *execution) closePromises(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	begun := slices.ContainsFunc(leases, func(l journal.Lease) bool { return !l.Begun.IsZero() })
 	for i, s := range x.steps {
-		if s.intent.IsZero() || s.did != nil || s.acked && len(leases) > 0 {
+		if s.intent.IsZero() || s.did != nil || s.acked && begun {
 			continue
 		}
 		why := x.why
@@ -187,12 +188,13 @@ func (x *execution) undoLease(ctx context.Context) (connector.Lease, error) {
 		if err != nil {
 			return nil, err
 		}
-		lease, err := x.mint(ctx, l, entry)
+		l.Begun = l.Made
+		if err := x.announce(ctx, l, nil, entry); err != nil {
+			return nil, err
+		}
+		lease, err := x.mint(ctx, l)
 		if err == nil {
 			return lease, nil
-		}
-		if errors.Is(err, errJournal) {
-			return nil, err
 		}
 		x.slog.Warn("no lease to undo with yet", "lease", l.Name, "error", err)
 		x.letGo(ctx)

@@ -37,8 +37,13 @@ type Journal struct {
 	db *sql.DB
 }
 
-// schemaVersion is stored in the file; a newer file is refused, an older one would be brought up here.
-const schemaVersion = 1
+// schemaVersion is stored in the file; a newer file is refused, an older one is brought up by upgrades.
+const schemaVersion = 2
+
+// upgrades bring a file of the version that is their index to the next one.
+var upgrades = [schemaVersion]string{
+	1: `ALTER TABLE lease ADD COLUMN begun BIGINT; UPDATE lease SET begun = made;`, // every row meant that minting had begun
+}
 
 const schema = `
 CREATE TABLE mark (name TEXT PRIMARY KEY, value BIGINT NOT NULL, bytes BLOB);
@@ -65,7 +70,7 @@ CREATE INDEX outbox_waiting ON outbox (run, seq) WHERE state = 'waiting';
 CREATE TABLE lease (id TEXT PRIMARY KEY, run TEXT NOT NULL, plan TEXT NOT NULL, target TEXT NOT NULL,
 	name TEXT NOT NULL UNIQUE, entry TEXT NOT NULL, tier BIGINT NOT NULL, steps TEXT NOT NULL, undo BIGINT NOT NULL, ttl BIGINT NOT NULL, made BIGINT NOT NULL,
 	expires BIGINT NOT NULL, handle BLOB, revoking BIGINT, revoked BIGINT, power_gone BIGINT, identity_gone BIGINT,
-	probes BIGINT NOT NULL);
+	probes BIGINT NOT NULL, begun BIGINT);
 CREATE INDEX lease_alive ON lease (made) WHERE power_gone IS NULL OR identity_gone IS NULL;
 CREATE INDEX lease_run ON lease (run);
 `
@@ -133,11 +138,18 @@ func (j *Journal) prepare(ctx context.Context) error {
 		switch {
 		case version == schemaVersion:
 			return nil
-		case version != 0 || tables != 0:
+		case version == 0 && tables == 0:
+			if _, err := tx.ExecContext(ctx, schema); err != nil {
+				return err
+			}
+		case version < 1 || version > schemaVersion:
 			return fmt.Errorf("%w: it has schema version %d; this program knows %d", ErrDamaged, version, schemaVersion)
-		}
-		if _, err := tx.ExecContext(ctx, schema); err != nil {
-			return err
+		default:
+			for _, up := range upgrades[version:] {
+				if _, err := tx.ExecContext(ctx, up); err != nil {
+					return err
+				}
+			}
 		}
 		_, err := tx.ExecContext(ctx, fmt.Sprintf(`PRAGMA user_version = %d`, schemaVersion))
 		return err

@@ -23,7 +23,8 @@ type Lease struct {
 	Steps        []int // of the plan, from 0: what it is good for
 	Undo         bool
 	TTL          time.Duration
-	Made         time.Time // when this row was written, before anything was minted
+	Made         time.Time // when this row was written, together with its announcement
+	Begun        time.Time // when minting was about to begin; zero: nothing can have been minted
 	Expires      time.Time
 	Handle       []byte    // what revokes and probes it; erased when it is dead
 	Revoking     time.Time // first attempt to revoke
@@ -36,16 +37,17 @@ type Lease struct {
 // Dead reports whether power and identity were both seen refused.
 func (l Lease) Dead() bool { return !l.PowerGone.IsZero() && !l.IdentityGone.IsZero() }
 
-// PutLease records a lease before it is minted, with the events that go with it.
+// PutLease records a lease in the transaction that puts its announcement into the outbox, with the events that go with
+// it. If minting follows at once, its Begun is set already.
 func (j *Journal) PutLease(ctx context.Context, l Lease, events []Event, entries ...Entry) error {
 	steps, err := json.Marshal(l.Steps)
 	if err != nil {
 		return fmt.Errorf("%w: lease %s: %v", writ.ErrInvalid, l.ID, err)
 	}
 	return j.write(ctx, func(tx *sql.Tx) error {
-		r, err := tx.ExecContext(ctx, `INSERT INTO lease (id, run, plan, target, name, entry, tier, steps, undo, ttl, made, expires, probes)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING`, l.ID, l.Run, l.Plan, l.Target, l.Name, l.Entry.String(),
-			int(l.Tier), string(steps), bit(l.Undo), l.TTL.Milliseconds(), millis(l.Made), millis(l.Expires))
+		r, err := tx.ExecContext(ctx, `INSERT INTO lease (id, run, plan, target, name, entry, tier, steps, undo, ttl, made, expires, begun, probes)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING`, l.ID, l.Run, l.Plan, l.Target, l.Name, l.Entry.String(),
+			int(l.Tier), string(steps), bit(l.Undo), l.TTL.Milliseconds(), millis(l.Made), millis(l.Expires), null(l.Begun))
 		if err := one(r, err, fmt.Errorf("%w: lease %s is already there", writ.ErrConflict, l.Name)); err != nil {
 			return err
 		}
@@ -53,6 +55,15 @@ func (j *Journal) PutLease(ctx context.Context, l Lease, events []Event, entries
 			return err
 		}
 		return post(ctx, tx, l.Run, entries)
+	})
+}
+
+// Minting records that something may be minted under the lease's name from here on. writ.ErrConflict when its end has
+// begun: then nothing may be minted any more.
+func (j *Journal) Minting(ctx context.Context, id writ.LeaseID, at time.Time) error {
+	return j.write(ctx, func(tx *sql.Tx) error {
+		r, err := tx.ExecContext(ctx, `UPDATE lease SET begun = COALESCE(begun, ?) WHERE id = ? AND revoking IS NULL`, millis(at), id)
+		return one(r, err, fmt.Errorf("%w: lease %s is not there, or is being ended", writ.ErrConflict, id))
 	})
 }
 
@@ -101,7 +112,7 @@ func changeLease(ctx context.Context, tx *sql.Tx, id writ.LeaseID, set string, a
 	return one(r, err, fmt.Errorf("%w: lease %s is not there, or dead", writ.ErrConflict, id))
 }
 
-const leaseColumns = `id, run, plan, target, name, entry, tier, steps, undo, ttl, made, expires, handle, revoking, revoked, power_gone, identity_gone, probes`
+const leaseColumns = `id, run, plan, target, name, entry, tier, steps, undo, ttl, made, expires, handle, revoking, revoked, power_gone, identity_gone, probes, begun`
 
 // Alive returns the leases that are not proven dead, oldest first.
 func (j *Journal) Alive(ctx context.Context) ([]Lease, error) {
@@ -136,9 +147,9 @@ func (j *Journal) leases(ctx context.Context, where string, args ...any) ([]Leas
 		var l Lease
 		var made, expires, ttl int64
 		var entry, steps string
-		var revoking, revoked, power, identity sql.NullInt64
+		var revoking, revoked, power, identity, begun sql.NullInt64
 		if err := rows.Scan(&l.ID, &l.Run, &l.Plan, &l.Target, &l.Name, &entry, &l.Tier, &steps, &l.Undo, &ttl, &made, &expires, &l.Handle,
-			&revoking, &revoked, &power, &identity, &l.Probes); err != nil {
+			&revoking, &revoked, &power, &identity, &l.Probes, &begun); err != nil {
 			return nil, opening(err)
 		}
 		if err := json.Unmarshal([]byte(steps), &l.Steps); err != nil || !l.Tier.Valid() {
@@ -149,6 +160,7 @@ func (j *Journal) leases(ctx context.Context, where string, args ...any) ([]Leas
 		}
 		l.TTL, l.Made, l.Expires = time.Duration(ttl)*time.Millisecond, instant(made), instant(expires)
 		l.Revoking, l.Revoked, l.PowerGone, l.IdentityGone = maybe(revoking), maybe(revoked), maybe(power), maybe(identity)
+		l.Begun = maybe(begun)
 		out = append(out, l)
 	}
 	return out, rows.Err()

@@ -90,7 +90,7 @@ func (j *Journal) Delivered(ctx context.Context, run writ.RunID, seq int64, head
 }
 
 // Void records that the control plane refused an entry: it, and waiting entries that only tell of it, will not be sent
-// again.
+// again. A lease that was announced by it, and for which minting has not begun, is forgotten with it.
 func (j *Journal) Void(ctx context.Context, run writ.RunID, seq int64) error {
 	return j.write(ctx, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, `UPDATE outbox SET state = 'void' WHERE run = ? AND seq = ? AND state = 'waiting'`, run, seq)
@@ -99,6 +99,11 @@ func (j *Journal) Void(ctx context.Context, run writ.RunID, seq int64) error {
 		}
 		_, err = tx.ExecContext(ctx, `UPDATE outbox SET state = 'void' WHERE run = ? AND state = 'waiting'
 			AND needs = (SELECT hash FROM outbox WHERE run = ? AND seq = ?)`, run, run, seq)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, `DELETE FROM lease WHERE run = ? AND begun IS NULL
+			AND entry = (SELECT hash FROM outbox WHERE run = ? AND seq = ?)`, run, run, seq)
 		return err
 	})
 }
