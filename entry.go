@@ -3,6 +3,7 @@ package writ
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/writ-dev/writ/internal/canon"
@@ -276,17 +277,17 @@ var EntryBodies = map[EntryKind]func() any{
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type
-// or a pointer to it.
+// or a pointer to it. That the record is one that ParseRecord takes is checked where it is sealed.
 func NewRecord(log string, kind EntryKind, at time.Time, task IncidentID, actor Principal, nonce string, body any, refs ...Ref) (Record, error) {
 	make, ok := EntryBodies[kind]
 	if !ok {
 		return Record{}, fmt.Errorf("%w: entry kind %q", ErrInvalid, kind)
 	}
+	if want := reflect.TypeOf(make()); reflect.TypeOf(body) != want && reflect.TypeOf(body) != want.Elem() {
+		return Record{}, fmt.Errorf("%w: a %T is not the body of an entry of kind %s", ErrInvalid, body, kind)
+	}
 	b, err := canon.Marshal(body)
 	if err != nil {
-		return Record{}, err
-	}
-	if err := canon.Parse(b, make()); err != nil {
 		return Record{}, fmt.Errorf("entry %s: %w", kind, err)
 	}
 	return Record{V: FormatVersion, Log: log, Kind: kind, Time: Instant(at), Task: task, Actor: actor, Nonce: nonce, Refs: refs, Body: b}, nil

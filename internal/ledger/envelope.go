@@ -55,15 +55,22 @@ func SealEnvelope(payloadType string, payload []byte, author Author) ([]byte, er
 	if err != nil {
 		return nil, fmt.Errorf("sign as %s: %w", author.KeyID, err)
 	}
-	return canon.Marshal(Envelope{Payload: payload, PayloadType: payloadType, Signatures: []Signature{{author.KeyID, sig}}})
+	e := Envelope{Payload: payload, PayloadType: payloadType, Signatures: []Signature{{author.KeyID, sig}}}
+	if b, ok := e.write(); ok {
+		return b, nil
+	}
+	return canon.Marshal(e)
 }
 
 // OpenEnvelope parses canonical bytes of an envelope of payloadType with exactly one signature. It verifies no
 // signature: Verify does.
 func OpenEnvelope(b []byte, payloadType string) (Envelope, error) {
-	var e Envelope
-	if err := canon.Parse(b, &e); err != nil {
-		return Envelope{}, fmt.Errorf("%w: envelope: %w", writ.ErrInvalid, err)
+	e, ok := read(b)
+	if !ok {
+		e = Envelope{}
+		if err := canon.Parse(b, &e); err != nil {
+			return Envelope{}, fmt.Errorf("%w: envelope: %w", writ.ErrInvalid, err)
+		}
 	}
 	switch {
 	case e.PayloadType != payloadType:
