@@ -61,12 +61,12 @@ func operations() []connector.Operation {
 				paramKind("deployment"), paramNamespace, paramName,
 				{Name: "revision", Type: connector.TypeInteger, Title: "revision to go back to; 0 is the one before", Optional: true, Max: maxRevision},
 			},
-			Tier: writ.T1, Inverse: writ.InverseReplace, Rights: []string{"get and update the one workload"},
+			Tier: writ.T1, Inverse: writ.InverseReplace, Rights: []string{"get and patch the one workload"},
 		},
 		{
 			Name: Restart, Title: "Restart the pods of a workload, as its own strategy paces it",
 			Parameters: []connector.Parameter{paramKind(workloads...), paramNamespace, paramName},
-			Tier:       writ.T1, Inverse: writ.InverseReplace, Rights: []string{"get and update the one workload"},
+			Tier:       writ.T1, Inverse: writ.InverseReplace, Rights: []string{"get and patch the one workload"},
 		},
 		{
 			Name: Scale, Title: "Set the number of replicas of a workload",
@@ -74,7 +74,7 @@ func operations() []connector.Operation {
 				paramKind("deployment", "statefulset"), paramNamespace, paramName,
 				{Name: "replicas", Type: connector.TypeInteger, Title: "wanted number of replicas", Max: maxReplicas},
 			},
-			Tier: writ.T1, Inverse: writ.InverseReplace, Rights: []string{"get and update the one workload"},
+			Tier: writ.T1, Inverse: writ.InverseReplace, Rights: []string{"get and patch the one workload"},
 		},
 		{
 			Name: SetResources, Title: "Set what one container of a workload requests and may use",
@@ -84,7 +84,7 @@ func operations() []connector.Operation {
 				quantity("cpu_request", "CPU that is kept for it"), quantity("cpu_limit", "CPU that it may use"),
 				quantity("memory_request", "memory that is kept for it"), quantity("memory_limit", "memory that it may use"),
 			},
-			Tier: writ.T2, Inverse: writ.InverseReplace, Rights: []string{"get and update the one workload"},
+			Tier: writ.T2, Inverse: writ.InverseReplace, Rights: []string{"get and patch the one workload"},
 		},
 		{
 			Name: DeletePod, Title: "Delete one pod, which its controller makes again",
@@ -93,11 +93,11 @@ func operations() []connector.Operation {
 		},
 		{
 			Name: Cordon, Title: "Keep new pods away from a node", Parameters: []connector.Parameter{paramName},
-			Tier: writ.T2, Inverse: writ.InverseReplace, Rights: []string{"get and update the one node"},
+			Tier: writ.T2, Inverse: writ.InverseReplace, Rights: []string{"get and patch the one node"},
 		},
 		{
 			Name: Uncordon, Title: "Let new pods onto a node again", Parameters: []connector.Parameter{paramName},
-			Tier: writ.T2, Inverse: writ.InverseReplace, Rights: []string{"get and update the one node"},
+			Tier: writ.T2, Inverse: writ.InverseReplace, Rights: []string{"get and patch the one node"},
 		},
 	}
 }

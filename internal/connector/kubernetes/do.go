@@ -22,8 +22,8 @@ func refused(err error) connector.Outcome {
 	return notApplied(writ.ReasonStepFailed, err.Error())
 }
 
-// Do implements connector.Lease. It reads the object first, and the body names its uid and version, so that the API
-// server compares them once more when it writes.
+// Do implements connector.Lease. It reads the object first, and the body says what must still stand in it, so that the
+// API server compares once more when it writes.
 func (l *lease) Do(ctx context.Context, p connector.Prepared) connector.Outcome {
 	if err := p.Check(); err != nil {
 		return refused(err)
@@ -44,7 +44,7 @@ func (l *lease) Do(ctx context.Context, p connector.Prepared) connector.Outcome 
 	case err != nil:
 		return refused(err)
 	}
-	if why := differs(p.Step.Object, now); why != "" {
+	if why := differs(at, p.Step.Object, now); why != "" {
 		return notApplied(writ.ReasonWorldMoved, fmt.Sprintf("%s %s", at, why))
 	}
 	call := p.Step.Call
@@ -53,15 +53,21 @@ func (l *lease) Do(ctx context.Context, p connector.Prepared) connector.Outcome 
 	if len(a.wire) > 0 {
 		out.Sent = writ.Commit(p.Salt, connector.BlobBody, a.wire)
 	}
+	if a.status == http.StatusUnprocessableEntity {
+		// Either the object is one that the target would not have, or a test of the patch failed: looking again tells.
+		if now, _, err := l.client.get(ctx, at); err == nil && differs(at, p.Step.Object, now) != "" {
+			out.Reason, out.Detail = writ.ReasonWorldMoved, fmt.Sprintf("%s has changed since the plan", at)
+		}
+	}
 	return out
 }
 
 // differs says how an object is no longer the one of the plan; empty if it is.
-func differs(planned writ.Object, now object) string {
+func differs(at place, planned writ.Object, now object) string {
 	switch {
 	case now.uid() != planned.UID:
 		return "was made anew since the plan"
-	case now.version() != planned.Version:
+	case stamp(at.kind, now) != planned.Version:
 		return "has changed since the plan"
 	}
 	return ""
@@ -82,7 +88,7 @@ func judge(at place, a answer, err error) connector.Outcome {
 			out.Reason, out.Detail = writ.ReasonUncertainOutcome, "the call was answered, but not in a form that can be read"
 			return out
 		}
-		out.Effect, out.After, out.Version = writ.Applied, a.body, after.version()
+		out.Effect, out.After, out.Version = writ.Applied, a.body, stamp(at.kind, after)
 	case a.status >= 500:
 		out.Reason, out.Detail = writ.ReasonUncertainOutcome, a.says()
 	case a.status == http.StatusConflict, a.status == http.StatusNotFound:

@@ -87,3 +87,24 @@ func Covers(fields []byte, path string) bool {
 
 // AuthCache is how long a deleted identity may still be taken.
 const AuthCache time.Duration = authCache
+
+// PatchAndApply makes the patch from one object to another and applies it to the first.
+func PatchAndApply(before, after []byte) ([]byte, error) {
+	a, err := parseObject(before)
+	if err != nil {
+		return nil, err
+	}
+	b, err := parseObject(after)
+	if err != nil {
+		return nil, err
+	}
+	body, err := patch(a, b)
+	if err != nil {
+		return nil, err
+	}
+	got, err := patched(a, body)
+	if err != nil {
+		return nil, err
+	}
+	return got.bytes()
+}

@@ -1,6 +1,8 @@
 package kubernetes
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -36,6 +38,20 @@ func ours(k kind, o object) object {
 	}
 	return o
 }
+
+// stamp is the version of an object that a plan rests on: it changes with every change of what somebody asked for, and
+// not with status, which controllers of a troubled workload write every few seconds.
+func stamp(k kind, o object) string {
+	b, err := ours(k, o).bytes()
+	if err != nil {
+		return "" // never equal to a plan's, which has one
+	}
+	sum := sha256.Sum256(b)
+	return fmt.Sprintf("%d-%x", o.num(0, "metadata", "generation"), sum[:stampBytes])
+}
+
+// stampBytes of a digest are enough to tell the states of one object apart, and short enough for people to compare.
+const stampBytes = 12
 
 func derivedTaint(t any) bool {
 	key, _ := asMap(t)["key"].(string)

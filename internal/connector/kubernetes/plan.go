@@ -110,19 +110,15 @@ func (c *Connector) prepare(d connector.Draft, op connector.Operation, p place, 
 	step := writ.Step{
 		Key: d.Key, Operation: op.Name, With: d.With, Tier: op.Tier, TimeoutSeconds: stepSeconds, Blast: ch.blast,
 		Title:   fmt.Sprintf("%s %s on %s%s", ch.title, place{p.kind, p.namespace, p.name}.titled(), c.name(), ch.detail),
-		Object:  writ.Object{Location: p.location(c.target), UID: before.uid(), Version: before.version()},
+		Object:  writ.Object{Location: p.location(c.target), UID: before.uid(), Version: stamp(p.kind, before)},
 		Inverse: writ.Inverse{Kind: op.Inverse, Title: ch.undo},
 	}
 	step.Blast.Objects, step.Blast.Cluster = 1, p.kind.cluster
 	body, err := deletion(before)
 	step.Call = writ.Call{Method: http.MethodDelete, Path: p.path(), ContentType: jsonType}
 	if ch.after != nil {
-		// Who manages which field is the target's own book-keeping, and so is status; both stay as they are when the
-		// body does not mention them.
-		ch.after.drop("status")
-		ch.after.drop("metadata", "managedFields")
-		step.Call.Method, step.Call.Query = http.MethodPut, "fieldManager="+fieldManager
-		body, err = ch.after.bytes()
+		step.Call = writ.Call{Method: http.MethodPatch, Path: p.path(), Query: "fieldManager=" + fieldManager, ContentType: patchType}
+		body, err = patch(before, ch.after)
 	}
 	if err != nil {
 		return none, err
@@ -142,11 +138,12 @@ func (c *Connector) prepare(d connector.Draft, op connector.Operation, p place, 
 
 const jsonType = "application/json"
 
-// deletion is the body that deletes o only while it is as it is.
+// deletion is the body that deletes o and no object that was made anew under its name. Its resourceVersion is not in it:
+// the pod that is to go is as a rule one whose status never rests.
 func deletion(o object) ([]byte, error) {
 	return object{
 		"apiVersion": "v1", "kind": "DeleteOptions",
-		"preconditions": map[string]any{"uid": o.uid(), "resourceVersion": o.version()},
+		"preconditions": map[string]any{"uid": o.uid()},
 	}.bytes()
 }
 

@@ -34,15 +34,17 @@ func rightsOf(target writ.Location, r connector.LeaseRequest) ([]right, error) {
 				return nil, err
 			}
 			out = append(out, right{at, []string{"get"}}, right{above, []string{"get"}})
-		case p.Step.Call.Method == http.MethodPut:
-			out = append(out, right{at, []string{"get", "update"}})
+		case p.Step.Call.Method == http.MethodPatch && r.Undo:
+			out = append(out, right{at, []string{"get", "update"}}) // the pre-image is put back whole
+		case p.Step.Call.Method == http.MethodPatch:
+			out = append(out, right{at, []string{"get", "patch"}})
 		case p.Step.Call.Method == http.MethodDelete && r.Undo:
 			// Undoing a deletion makes the object again. Creating cannot be limited to a name (RBAC).
 			out = append(out, right{at, []string{"get", "update"}}, right{place{kind: at.kind, namespace: at.namespace}, []string{"create"}})
 		case p.Step.Call.Method == http.MethodDelete:
 			out = append(out, right{at, []string{"get", "delete"}})
 		default:
-			return nil, fmt.Errorf("%w: step %s: a lease is for PUT and DELETE", writ.ErrInvalid, p.Step.Key)
+			return nil, fmt.Errorf("%w: step %s: a lease is for PATCH and DELETE", writ.ErrInvalid, p.Step.Key)
 		}
 	}
 	if len(out) == 0 {

@@ -44,7 +44,7 @@ func (l *lease) Settle(ctx context.Context, p connector.Prepared) connector.Outc
 			return unknown(err.Error())
 		}
 		out, certain := settle(at, p, before, now)
-		out.Version = now.version()
+		out.Version = stamp(at.kind, now)
 		if out.Effect == writ.Applied {
 			out.After, out.Sent = raw, p.Step.Call.Body
 		}
@@ -66,22 +66,28 @@ func settle(at place, p connector.Prepared, before, now object) (connector.Outco
 	unknown := connector.Outcome{Reason: writ.ReasonUncertainOutcome, Detail: fmt.Sprintf("%s is neither as it was nor as it would be", at)}
 	same := now != nil && now.uid() == p.Step.Object.UID
 	if p.Step.Call.Method == http.MethodDelete {
-		switch {
-		case !same || now.has("metadata", "deletionTimestamp"):
+		if !same || now.has("metadata", "deletionTimestamp") {
 			return connector.Outcome{Effect: writ.Applied}, true
-		case now.version() == p.Step.Object.Version:
-			return none, false
 		}
-		return none, true // its version moved, so a call that is still on its way will be refused
+		return none, false
 	}
-	wanted, err := parseObject(p.Body)
+	wanted, err := wanted(p)
 	switch {
 	case err != nil || !same:
 		return unknown, true
 	case len(paths(at.kind, wanted, now)) == 0:
 		return connector.Outcome{Effect: writ.Applied}, true
 	case len(paths(at.kind, before, now)) == 0:
-		return none, now.version() != p.Step.Object.Version
+		return none, stamp(at.kind, now) != p.Step.Object.Version // it was changed and put back: the call would be refused
 	}
 	return unknown, true
+}
+
+// wanted is the object as the call would have left it, apart from what the target itself fills in.
+func wanted(p connector.Prepared) (object, error) {
+	before, err := parseObject(p.Preimage)
+	if err != nil {
+		return nil, err
+	}
+	return patched(before, p.Body)
 }

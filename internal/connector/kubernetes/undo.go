@@ -52,10 +52,12 @@ func (l *lease) replace(ctx context.Context, at place, p connector.Prepared, aft
 	deleted := p.Step.Call.Method == http.MethodDelete
 	done := before
 	if !deleted {
-		if len(after) == 0 {
-			after = p.Body // nobody saw the answer; this is what was asked for
+		if len(after) > 0 {
+			done, err = parseObject(after)
+		} else {
+			done, err = wanted(p) // nobody saw the answer; this is what was asked for
 		}
-		if done, err = parseObject(after); err != nil {
+		if err != nil {
 			return left(refused(err))
 		}
 	}
