@@ -42,9 +42,8 @@ func TestConformanceOfRollback(t *testing.T) {
 	})
 }
 
-// TestConformanceOfCordon runs beside other tests, so it counts only writes that belong to nodes.
+// TestConformanceOfCordon counts writes that belong to nodes, so it does not run beside tests that lease nodes.
 func TestConformanceOfCordon(t *testing.T) {
-	t.Parallel()
 	w := cluster(t)
 	connectortest.Run(t, connectortest.Fixture{
 		Upstream: w.addr(),

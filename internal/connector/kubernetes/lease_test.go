@@ -58,7 +58,7 @@ func TestI06LeaseHoldsOnlyTheRightsOfItsPlan(t *testing.T) {
 		undo bool
 		want []string
 	}{
-		"scale":           {scale, false, []string{"get,update apps/deployments/api"}},
+		"scale":           {scale, false, []string{"get,patch apps/deployments/api"}},
 		"undo scale":      {scale, true, []string{"get,update apps/deployments/api"}},
 		"delete pod":      {del, false, []string{"delete,get /pods/" + pod}},
 		"undo delete pod": {del, true, []string{"get /pods/" + pod, "get apps/replicasets/" + setName}},
