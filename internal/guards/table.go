@@ -483,6 +483,13 @@ var table = []Guard{
 		Test:      "TestI16AnUndoThatCannotBeMadeIsUncertain",
 	},
 	{
+		Invariant: "I14",
+		File:      "internal/connector/kubernetes/patch.go",
+		Guard:     `ops = append(ops, test("/metadata/generation", g))`,
+		Package:   "./internal/connector/kubernetes",
+		Test:      "TestI14TheApprovedBytesAreRefusedByTheServerOnceTheWorldMoved",
+	},
+	{
 		Invariant: "I16",
 		File:      "internal/connector/kubernetes/undo.go",
 		Guard:     "if changed := paths(at.kind, done, now); len(changed) > 0 || deleted {",
