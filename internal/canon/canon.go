@@ -13,11 +13,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"strings"
-	"unicode/utf8"
-
-	"github.com/gowebpki/jcs"
+	"slices"
+	"sync"
 )
 
 // MaxInt is the largest integer magnitude that every JSON reader keeps exactly (RFC 8785 section 3.2.2.3,
@@ -34,31 +31,30 @@ var ErrForm = errors.New("not canonical JSON of this type")
 // Marshal returns the canonical form of v. It refuses fractions and integers beyond MaxInt, since RFC 8785 maps
 // different ones of them to the same bytes.
 func Marshal(v any) ([]byte, error) {
-	raw, err := json.Marshal(v)
-	if err != nil {
-		return nil, fmt.Errorf("canonical JSON: %w", err)
-	}
-	if err := Check(raw); err != nil {
-		return nil, err
-	}
-	out, err := jcs.Transform(raw)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %v", ErrForm, err)
-	}
-	return out, nil
+	w := works.Get().(*work)
+	defer w.done()
+	return w.marshal(nil, v)
 }
 
 // Parse decodes canonical bytes into v, a pointer to a closed type, and refuses anything whose canonical form is
 // not exactly b. On error v is undefined.
 func Parse(b []byte, v any) error {
+	w := works.Get().(*work)
+	defer w.done()
+	var err error
+	if w.form, err = w.scan(w.form[:0], b); err != nil {
+		return err
+	}
+	if !bytes.Equal(w.form, b) {
+		return fmt.Errorf("%w: the bytes are not in canonical form", ErrForm)
+	}
 	if err := decode(b, v); err != nil {
 		return err
 	}
-	again, err := Marshal(v)
-	if err != nil {
+	if w.form, err = w.marshal(w.form[:0], v); err != nil {
 		return err
 	}
-	if !bytes.Equal(again, b) {
+	if !bytes.Equal(w.form, b) {
 		return fmt.Errorf("%w: the bytes do not survive a round trip", ErrForm)
 	}
 	return nil
@@ -67,27 +63,35 @@ func Parse(b []byte, v any) error {
 // ParseLoose decodes b into v as Parse does, but takes any white space and order of members. Use it for input that
 // people or programs write by hand; never for bytes whose digest counts.
 func ParseLoose(b []byte, v any) error {
+	w := works.Get().(*work)
+	defer w.done()
+	want, err := w.scan(nil, b)
+	if err != nil {
+		return err
+	}
 	if err := decode(b, v); err != nil {
 		return err
 	}
-	again, err := Marshal(v)
-	if err != nil {
+	if w.form, err = w.marshal(w.form[:0], v); err != nil {
 		return err
 	}
-	want, err := jcs.Transform(b)
-	if err != nil {
-		return fmt.Errorf("%w: %v", ErrForm, err)
-	}
-	if !bytes.Equal(again, want) {
+	if !bytes.Equal(w.form, want) {
 		return fmt.Errorf("%w: a member is unknown, null, repeated or misspelt", ErrForm)
 	}
 	return nil
 }
 
+// Check reports whether b is one JSON value that all readers agree on: valid UTF-8, no duplicate or null members,
+// whole numbers within MaxInt and written plainly, bounded depth, nothing after it.
+func Check(b []byte) error {
+	w := works.Get().(*work)
+	defer w.done()
+	var err error
+	w.form, err = w.scan(w.form[:0], b)
+	return err
+}
+
 func decode(b []byte, v any) error {
-	if err := Check(b); err != nil {
-		return err
-	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
@@ -96,95 +100,35 @@ func decode(b []byte, v any) error {
 	return nil
 }
 
-// Check reports whether b is one JSON value that all readers agree on: valid UTF-8, no duplicate or null members,
-// whole numbers within MaxInt and written plainly, bounded depth, nothing after it.
-func Check(b []byte) error {
-	if !utf8.Valid(b) {
-		return fmt.Errorf("%w: invalid UTF-8", ErrForm)
-	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.UseNumber()
-	if err := value(d, 0); err != nil {
-		return err
-	}
-	if _, err := d.Token(); err != io.EOF {
-		return fmt.Errorf("%w: something follows the value", ErrForm)
-	}
-	return nil
+// A work is the memory of one call, kept for the next.
+type work struct {
+	scanner
+	form []byte
+	raw  bytes.Buffer
+	enc  *json.Encoder // into raw
 }
 
-func value(d *json.Decoder, depth int) error {
-	if depth > MaxDepth {
-		return fmt.Errorf("%w: nested deeper than %d", ErrForm, MaxDepth)
+var works = sync.Pool{New: func() any {
+	w := new(work)
+	w.enc = json.NewEncoder(&w.raw)
+	return w
+}}
+
+// maxKept bounds what a work keeps: four of the largest ledger entries. Larger documents are rare.
+const maxKept = 256 << 10
+
+func (w *work) done() {
+	w.forget()
+	if cap(w.form) <= maxKept && w.raw.Cap() <= maxKept {
+		works.Put(w)
 	}
-	t, err := d.Token()
-	if err != nil {
-		return fmt.Errorf("%w: %v", ErrForm, err)
-	}
-	switch t := t.(type) {
-	case nil:
-		return fmt.Errorf("%w: null", ErrForm)
-	case json.Number:
-		return number(t.String())
-	case string:
-		if strings.ContainsRune(t, utf8.RuneError) {
-			return fmt.Errorf("%w: a replacement character or lone surrogate", ErrForm)
-		}
-	case json.Delim:
-		if t == '{' {
-			return object(d, depth)
-		}
-		for d.More() {
-			if err := value(d, depth+1); err != nil {
-				return err
-			}
-		}
-		if _, err := d.Token(); err != nil { // the closing bracket
-			return fmt.Errorf("%w: %v", ErrForm, err)
-		}
-	}
-	return nil
 }
 
-func object(d *json.Decoder, depth int) error {
-	seen := map[string]bool{}
-	for d.More() {
-		t, err := d.Token()
-		if err != nil {
-			return fmt.Errorf("%w: %v", ErrForm, err)
-		}
-		name, ok := t.(string)
-		if !ok {
-			return fmt.Errorf("%w: a member name is not a string", ErrForm)
-		}
-		if seen[name] {
-			return fmt.Errorf("%w: member %q twice", ErrForm, name)
-		}
-		seen[name] = true
-		if err := value(d, depth+1); err != nil {
-			return err
-		}
+// marshal appends the canonical form of v to dst.
+func (w *work) marshal(dst []byte, v any) ([]byte, error) {
+	w.raw.Reset()
+	if err := w.enc.Encode(v); err != nil {
+		return dst, fmt.Errorf("canonical JSON: %w", err)
 	}
-	if _, err := d.Token(); err != nil { // the closing brace
-		return fmt.Errorf("%w: %v", ErrForm, err)
-	}
-	return nil
-}
-
-func number(s string) error {
-	digits := strings.TrimPrefix(s, "-")
-	if digits == "0" && s != "0" {
-		return fmt.Errorf("%w: number %s", ErrForm, s)
-	}
-	var n int64
-	for _, c := range digits {
-		if c < '0' || c > '9' || n > MaxInt {
-			return fmt.Errorf("%w: number %.40s is not a plain integer within 2^53-1", ErrForm, s)
-		}
-		n = n*10 + int64(c-'0')
-	}
-	if n > MaxInt {
-		return fmt.Errorf("%w: number %.40s is not a plain integer within 2^53-1", ErrForm, s)
-	}
-	return nil
+	return w.scan(slices.Grow(dst, w.raw.Len()), w.raw.Bytes())
 }
