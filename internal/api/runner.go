@@ -50,14 +50,16 @@ func RunnerHandler(runners Runners, identify func(*http.Request) (writ.RunnerID,
 		return struct{}{}, runners.AnswerAssignment(ctx, by, answer)
 	}))
 	mux.HandleFunc("POST "+assignment.PathEntries, fromRunner(d, identify, func(ctx context.Context, by writ.RunnerID, delivery assignment.Delivery) (any, error) {
-		if len(delivery.Entries) > assignment.MaxEntries {
+		if delivery.Count() > assignment.MaxEntries || len(delivery.Also) >= assignment.MaxRuns {
 			return nil, &writ.Refusal{Code: writ.ReasonTooLarge, Kind: writ.ErrInvalid,
-				Detail: fmt.Sprintf("a delivery has at most %d entries", assignment.MaxEntries)}
+				Detail: fmt.Sprintf("a delivery has at most %d entries, of at most %d runs", assignment.MaxEntries, assignment.MaxRuns)}
 		}
-		for n, e := range delivery.Entries {
-			if len(e) == 0 || len(e) > writ.MaxLeaf {
-				return nil, &writ.Refusal{Code: writ.ReasonTooLarge, Kind: writ.ErrInvalid,
-					Detail: fmt.Sprintf("entry %d has %d bytes; 1 to %d are allowed", n, len(e), writ.MaxLeaf)}
+		for _, d := range append([]assignment.Delivery{delivery}, delivery.Also...) {
+			for n, e := range d.Entries {
+				if len(e) == 0 || len(e) > writ.MaxLeaf {
+					return nil, &writ.Refusal{Code: writ.ReasonTooLarge, Kind: writ.ErrInvalid,
+						Detail: fmt.Sprintf("entry %d of a run has %d bytes; 1 to %d are allowed", n, len(e), writ.MaxLeaf)}
+				}
 			}
 		}
 		return runners.Deliver(ctx, by, delivery)

@@ -117,15 +117,29 @@ type Refused struct {
 	Hint   string      `json:"hint,omitempty"`
 }
 
-// MaxEntries bounds one delivery: a run of MaxSteps has fewer than this many entries.
+// MaxEntries bounds one delivery with all runs in it: a run of MaxSteps has fewer than this many entries.
 const MaxEntries = 200
 
+// MaxRuns bounds the runs whose entries travel together: more than a runner has in hand.
+const MaxRuns = 64
+
 // A Delivery hands over ledger entries that the runner has sealed, in order. Entries that the control plane already
-// has are answered with their receipts again. A delivery without entries asks for the feed and the stop sign.
+// has are answered with their receipts again. A delivery without entries asks for the feed and the stop sign. Entries of
+// other runs may travel with it: all of them are taken or, on error, none, and all receipts prove one checkpoint.
 type Delivery struct {
 	Run     writ.RunID `json:"run"`
 	Entries [][]byte   `json:"entries,omitempty"`
 	Seen    int64      `json:"seen"`
+	Also    []Delivery `json:"also,omitempty"` // of other runs; Seen is that of the whole, and they have no Also
+}
+
+// Count returns the number of entries in d, those of other runs included.
+func (d Delivery) Count() int {
+	n := len(d.Entries)
+	for _, o := range d.Also {
+		n += len(o.Entries)
+	}
+	return n
 }
 
 // Delivered answers a delivery. The entries are durable up to the refused one. A step.intent is decided anew before it
@@ -134,7 +148,8 @@ type Delivered struct {
 	Receipts []ledger.Receipt `json:"receipts,omitempty"` // one for each accepted entry
 	Refused  *Refused         `json:"refused,omitempty"`  // why the first entry without a receipt was not taken
 	Feed     []byte           `json:"feed"`
-	Stop     bool             `json:"stop"` // a person asked this run to stop at the next step boundary
+	Stop     bool             `json:"stop"`           // a person asked this run to stop at the next step boundary
+	Also     []Delivered      `json:"also,omitempty"` // one for each of the delivery's Also, in order, without a feed
 }
 
 // FeedType is the DSSE payload type of a feed.

@@ -18,52 +18,75 @@ var runnerKinds = []writ.EntryKind{
 	writ.EntryUndoEffect, writ.EntryRevoke, writ.EntryProbe, writ.EntryRun, writ.EntryDeny,
 }
 
-// Deliver takes a run's signed entries in order, applies them to the state, and answers each with its receipt. It
-// returns when a signed checkpoint covers them. Entries that were delivered before are answered again.
+// Deliver takes the signed entries of one run or several, each run's in order, applies them to the state, and answers
+// each with its receipt under one checkpoint. It returns when that is signed. Entries that were delivered before are
+// answered again. On error nothing was taken.
 func (c *Control) Deliver(ctx context.Context, runner writ.RunnerID, d assignment.Delivery) (assignment.Delivered, error) {
-	if len(d.Entries) > assignment.MaxEntries {
-		return assignment.Delivered{}, fmt.Errorf("%w: %d entries in one delivery; the limit is %d", writ.ErrInvalid, len(d.Entries), assignment.MaxEntries)
+	if n := d.Count(); n > assignment.MaxEntries || len(d.Also) >= assignment.MaxRuns {
+		return assignment.Delivered{}, fmt.Errorf("%w: %d entries of %d runs in one delivery; the limits are %d and %d", writ.ErrInvalid, n, 1+len(d.Also), assignment.MaxEntries, assignment.MaxRuns)
 	}
-	var out assignment.Delivered
+	for _, o := range d.Also {
+		if len(o.Also) > 0 {
+			return assignment.Delivered{}, fmt.Errorf("%w: a delivery within a delivery has none of its own", writ.ErrInvalid)
+		}
+	}
+	parts := append([]assignment.Delivery{d}, d.Also...)
+	out := make([]assignment.Delivered, len(parts))
 	var at []int64
+	var taken []int // of each part
 	err := c.Store.Update(ctx, func(tx *store.Tx) error {
-		at, out.Refused = nil, nil // the store may call again
-		run, row, err := store.Load[runRow](tx, store.Runs, string(d.Run))
-		if err == nil && run.Run.Runner != runner {
-			err = writ.ErrNotFound
-		}
-		if err != nil {
-			return notFound(err, "run", string(d.Run))
-		}
-		for k, leaf := range d.Entries {
-			var next []byte
-			if k+1 < len(d.Entries) {
-				next = d.Entries[k+1]
-			}
-			i, refused, err := c.take(tx, runner, &run, &row, leaf, next)
+		at, taken = nil, make([]int, len(parts)) // the store may call again
+		for k, part := range parts {
+			mine, err := c.takeAll(tx, runner, part, &out[k])
 			if err != nil {
 				return err
 			}
-			if refused != nil {
-				out.Refused = refused
-				break
-			}
-			at = append(at, i)
+			at, taken[k] = append(at, mine...), len(mine)
 		}
-		out.Stop = run.Run.Stop
 		return nil
 	})
 	if err != nil {
 		return assignment.Delivered{}, err
 	}
-	out.Receipts = make([]ledger.Receipt, len(at))
-	for k := len(at) - 1; k >= 0; k-- { // the last first: its checkpoint covers the others
-		if out.Receipts[k], err = c.Store.Receipt(ctx, at[k], d.Seen); err != nil {
-			return assignment.Delivered{}, err
-		}
+	receipts, err := c.Store.Receipts(ctx, at, d.Seen)
+	if err != nil {
+		return assignment.Delivered{}, err
 	}
-	out.Feed, err = c.feed(ctx)
-	return out, err
+	for k, n := range taken {
+		out[k].Receipts, receipts = receipts[:n:n], receipts[n:]
+	}
+	out[0].Also = out[1:]
+	out[0].Feed, err = c.feed(ctx)
+	return out[0], err
+}
+
+// takeAll takes the entries of one run and returns where they stand.
+func (c *Control) takeAll(tx *store.Tx, runner writ.RunnerID, d assignment.Delivery, out *assignment.Delivered) (at []int64, err error) {
+	*out = assignment.Delivered{}
+	run, row, err := store.Load[runRow](tx, store.Runs, string(d.Run))
+	if err == nil && run.Run.Runner != runner {
+		err = writ.ErrNotFound
+	}
+	if err != nil {
+		return nil, notFound(err, "run", string(d.Run))
+	}
+	for k, leaf := range d.Entries {
+		var next []byte
+		if k+1 < len(d.Entries) {
+			next = d.Entries[k+1]
+		}
+		i, refused, err := c.take(tx, runner, &run, &row, leaf, next)
+		if err != nil {
+			return nil, err
+		}
+		if refused != nil {
+			out.Refused = refused
+			break
+		}
+		at = append(at, i)
+	}
+	out.Stop = run.Run.Stop
+	return at, nil
 }
 
 // take checks and applies one entry; next is the one that follows it in the delivery, nil for none. A refusal is a

@@ -56,12 +56,7 @@ func (c *Control) Next(ctx context.Context, runner writ.RunnerID, ask assignment
 // claim takes the oldest assignment that is due and makes it invisible for a while.
 func (c *Control) claim(ctx context.Context, runner writ.RunnerID) (*assignmentRow, error) {
 	due := store.Filter{Key: string(runner), State: stateOpen, DueBefore: millis(c.now()) + 1, Limit: 1}
-	var any bool
-	if err := c.Store.View(ctx, func(tx *store.Tx) error {
-		rows, err := tx.Find(store.Assignments, due)
-		any = len(rows) > 0
-		return err
-	}); err != nil || !any {
+	if any, err := c.Store.Look(ctx, store.Assignments, due); err != nil || len(any) == 0 {
 		return nil, err
 	}
 	var doc *assignmentRow

@@ -28,16 +28,13 @@ func (w *watch) join(ctx context.Context, in writ.IncidentID) (next func() <-cha
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.quit == nil {
-		var last int64
-		err := w.store.View(ctx, func(tx *store.Tx) error {
-			rows, err := tx.Find(store.Timeline, store.Filter{Newest: true, Limit: 1})
-			if len(rows) > 0 {
-				last = rows[0].Seq
-			}
-			return err
-		})
+		newest, err := w.store.Look(ctx, store.Timeline, store.Filter{Newest: true, Limit: 1})
 		if err != nil {
 			return nil, nil, err
+		}
+		var last int64
+		if len(newest) > 0 {
+			last = newest[0].Seq
 		}
 		w.quit = make(chan struct{})
 		go w.follow(w.quit, last)
@@ -92,12 +89,7 @@ func (w *watch) tellAll() {
 func (w *watch) follow(quit <-chan struct{}, last int64) {
 	for {
 		changed := w.store.Changed() // before looking
-		var rows []store.Row
-		err := w.store.View(context.Background(), func(tx *store.Tx) error {
-			var err error
-			rows, err = tx.Find(store.Timeline, store.Filter{AfterSeq: last})
-			return err
-		})
+		rows, err := w.store.Look(context.Background(), store.Timeline, store.Filter{AfterSeq: last})
 		if err != nil {
 			w.tellAll()
 		}

@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/writ-dev/writ"
 )
@@ -45,6 +47,39 @@ func CheckReceipt(r Receipt, leaf []byte, v Verifier, seen Head) (Head, error) {
 		return seen, refuse(writ.ReasonNotInLedger, err)
 	}
 	return head, nil
+}
+
+// CheckReceipts is CheckReceipt for several entries that were answered together. It takes them from the first one on, as
+// long as they prove one and the same head, and returns it with their number: no two heads are believed without proof
+// that one extends the other. What proves another head is not an error; it is to be asked for again, from this head. On
+// error none is taken.
+func CheckReceipts(rs []Receipt, leaves [][]byte, v Verifier, seen Head) (head Head, taken int, err error) {
+	if len(rs) > len(leaves) {
+		return seen, 0, writ.Refuse(writ.ReasonReceipt, "more receipts than entries")
+	}
+	head = seen
+	for i, r := range rs {
+		next := head
+		if i > 0 && r.under(rs[0]) {
+			if hash := LeafHash(leaves[i]); !r.Leaf.Equal(hash) {
+				return seen, 0, writ.Refuse(writ.ReasonNotInLedger, "the receipt is for another entry")
+			} else if err := CheckInclusion(hash, r.Index, head, r.Proof); err != nil {
+				return seen, 0, refuse(writ.ReasonNotInLedger, err)
+			}
+		} else if next, err = CheckReceipt(r, leaves[i], v, seen); err != nil {
+			return seen, 0, err
+		}
+		if i > 0 && !next.Equal(head) {
+			return head, i, nil
+		}
+		head = next
+	}
+	return head, len(rs), nil
+}
+
+// under reports whether r says the same as first about checkpoint and consistency: then they are checked once.
+func (r Receipt) under(first Receipt) bool {
+	return r.From == first.From && bytes.Equal(r.Checkpoint, first.Checkpoint) && slices.Equal(r.Consistency, first.Consistency)
 }
 
 func refuse(code writ.Reason, err error) error {

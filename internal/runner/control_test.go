@@ -277,12 +277,31 @@ func (c *fakeControl) Deliver(_ context.Context, d assignment.Delivery) (assignm
 }
 
 func (c *fakeControl) deliver(d assignment.Delivery) (assignment.Delivered, error) {
-	var out assignment.Delivered
-	var at []int64
+	var out []assignment.Delivered
+	var at [][]int64
+	parts := append([]assignment.Delivery{d}, d.Also...)
+	for _, part := range parts {
+		answer, indexes, err := c.takeAll(part)
+		if err != nil {
+			return answer, err
+		}
+		out, at = append(out, answer), append(at, indexes)
+	}
+	for k, indexes := range at {
+		for _, i := range indexes {
+			out[k].Receipts = append(out[k].Receipts, c.receipt(i, d.Seen))
+		}
+		out[k].Stop = c.stop[parts[k].Run]
+	}
+	out[0].Feed, out[0].Also = c.feed(), out[1:]
+	return out[0], nil
+}
+
+func (c *fakeControl) takeAll(d assignment.Delivery) (out assignment.Delivered, at []int64, err error) {
 	for _, leaf := range d.Entries {
 		e, err := ledger.VerifyAuthor(leaf, func(id string) ed25519.PublicKey { return c.runner })
 		if err != nil {
-			return out, err
+			return out, nil, err
 		}
 		if i, ok := c.index[e.Hash.String()]; ok {
 			at = append(at, i)
@@ -295,11 +314,7 @@ func (c *fakeControl) deliver(d assignment.Delivery) (assignment.Delivered, erro
 		}
 		at = append(at, c.append(leaf))
 	}
-	for _, i := range at {
-		out.Receipts = append(out.Receipts, c.receipt(i, d.Seen))
-	}
-	out.Feed, out.Stop = c.feed(), c.stop[d.Run]
-	return out, nil
+	return out, at, nil
 }
 
 // entries opens what the ledger holds.

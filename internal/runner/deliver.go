@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/writ-dev/writ"
@@ -25,96 +26,257 @@ type post struct {
 	seq     int64
 }
 
-// deliver sends what waits in a run's outbox, in order, and checks the receipts. events are written in the same
-// transaction that records the last entry as delivered. An error means that some entries are still waiting.
-func (r *Runner) deliver(ctx context.Context, run writ.RunID, events ...journal.Event) (post, error) {
+// A parcel is one run that waits to be delivered. Its answer may be read once done is closed.
+type parcel struct {
+	run    writ.RunID
+	events []journal.Event
+	done   chan struct{}
+	post   post
+	err    error
+}
+
+func (p *parcel) end(with post, err error) {
+	p.post, p.err = with, err
+	close(p.done)
+}
+
+func (p *parcel) over() bool {
 	select {
-	case r.wire <- struct{}{}:
-		defer func() { <-r.wire }()
-	case <-ctx.Done():
-		return post{}, fmt.Errorf("%w: %w", writ.ErrUnavailable, ctx.Err())
-	}
-	t, err := r.loadTrust(ctx)
-	if err != nil {
-		if t = r.lastTrust(); t.file == nil {
-			return post{}, err // without the log's key no receipt can be checked; an expired file still names it
-		}
-	}
-	for {
-		p, more, err := r.deliverSome(ctx, run, t, events)
-		if err != nil || !more || p.refused != nil {
-			return p, err
-		}
+	case <-p.done:
+		return true
+	default:
+		return false
 	}
 }
 
-// deliverSome makes one call. Receipts are taken as long as they prove one head, so that no two heads are believed
-// without proof that one extends the other; the rest is asked for again, from that head.
-func (r *Runner) deliverSome(ctx context.Context, run writ.RunID, t trusted, events []journal.Event) (post, bool, error) {
-	waiting, err := r.Journal.Waiting(ctx, run, assignment.MaxEntries)
-	if err != nil {
-		return post{}, false, err
-	}
-	if len(waiting) == 0 {
-		if len(events) > 0 { // events rest on a receipt that is checked here, or they do not happen
-			return post{}, false, writ.Refuse(writ.ReasonNotInLedger, "the entry is not on its way any more")
+// deliver sends what waits in a run's outbox, in order, and checks the receipts. events are written in the same
+// transaction that records the last entry as delivered. An error means that some entries are still waiting.
+//
+// One delivery is on its way at a time, since each checked head must extend the one before. Runs that wait for it
+// meanwhile travel together in the next one: whoever gets the wire delivers for all of them.
+func (r *Runner) deliver(ctx context.Context, run writ.RunID, events ...journal.Event) (post, error) {
+	mine := &parcel{run: run, events: events, done: make(chan struct{})}
+	r.mu.Lock()
+	r.parcels = append(r.parcels, mine)
+	r.mu.Unlock()
+	select {
+	case <-mine.done:
+	case r.wire <- struct{}{}:
+		for !mine.over() {
+			r.deliverAll(ctx)
 		}
-		return post{}, false, nil
+		<-r.wire
+	case <-ctx.Done():
+		if r.withdraw(mine) {
+			return post{}, fmt.Errorf("%w: %w", writ.ErrUnavailable, ctx.Err())
+		}
+		<-mine.done
+	}
+	return mine.post, mine.err
+}
+
+// withdraw takes back a parcel that nobody has taken.
+func (r *Runner) withdraw(p *parcel) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i := slices.Index(r.parcels, p)
+	if i < 0 {
+		return false
+	}
+	r.parcels = slices.Delete(r.parcels, i, i+1)
+	return true
+}
+
+// collect takes the parcels that travel next: the oldest of each run. The caller holds the wire.
+func (r *Runner) collect() []*parcel {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var out, rest []*parcel
+	taken := map[writ.RunID]bool{}
+	for _, p := range r.parcels {
+		if taken[p.run] || len(out) == assignment.MaxRuns {
+			rest = append(rest, p)
+			continue
+		}
+		taken[p.run], out = true, append(out, p)
+	}
+	r.parcels = rest
+	return out
+}
+
+// deliverAll delivers the parcels that wait, each to its end. The caller holds the wire.
+func (r *Runner) deliverAll(ctx context.Context) {
+	open := r.collect()
+	t, err := r.loadTrust(ctx)
+	if err != nil {
+		if t = r.lastTrust(); t.file == nil { // without the log's key no receipt can be checked; an expired file still names it
+			for _, p := range open {
+				p.end(post{}, err)
+			}
+			return
+		}
+	}
+	for len(open) > 0 {
+		open = r.deliverSome(ctx, t, open)
+	}
+}
+
+// A share is what one run sends in a delivery, and what it was answered.
+type share struct {
+	parcel  *parcel
+	waiting []journal.Entry
+	all     bool // nothing more waits
+	answer  assignment.Delivered
+	taken   int // entries whose receipts prove the head of this delivery
+}
+
+// pack reads what the parcels' runs have to send, as much as one delivery takes: the first as much as fits, the others
+// as a whole, since a lease and the step that it is for travel together. What does not fit is left. A run that has
+// nothing to send is done.
+func (r *Runner) pack(ctx context.Context, open []*parcel) (shares []*share, left []*parcel) {
+	room, bytes := assignment.MaxEntries, maxDelivery
+	for _, p := range open {
+		if room == 0 || bytes <= 0 {
+			left = append(left, p)
+			continue
+		}
+		waiting, err := r.Journal.Waiting(ctx, p.run, room+1)
+		if err == nil && len(waiting) == 0 && len(p.events) > 0 { // events rest on a receipt that is checked here, or they do not happen
+			err = writ.Refuse(writ.ReasonNotInLedger, "the entry is not on its way any more")
+		}
+		if err != nil || len(waiting) == 0 {
+			p.end(post{}, err)
+			continue
+		}
+		n, size := 0, 0
+		for n < min(len(waiting), room) && (n == 0 && len(shares) == 0 || size+len(waiting[n].Leaf) <= bytes) {
+			size += len(waiting[n].Leaf)
+			n++
+		}
+		if n < len(waiting) && len(shares) > 0 {
+			left = append(left, p)
+			continue
+		}
+		shares = append(shares, &share{parcel: p, waiting: waiting[:n], all: n == len(waiting)})
+		room, bytes = room-n, bytes-size
+	}
+	return shares, left
+}
+
+// deliverSome makes one call and returns the parcels that have entries left. Receipts are taken as long as they prove
+// one head, so that no two heads are believed without proof that one extends the other; the rest is asked for again,
+// from that head.
+func (r *Runner) deliverSome(ctx context.Context, t trusted, open []*parcel) (left []*parcel) {
+	shares, left := r.pack(ctx, open)
+	if len(shares) == 0 {
+		return left
 	}
 	seen := r.seen()
-	d, size := assignment.Delivery{Run: run, Seen: seen.Size}, 0
-	owed := len(waiting)
-	for i, e := range waiting {
-		if size += len(e.Leaf); i > 0 && size > maxDelivery {
-			waiting = waiting[:i]
-			break
+	err := r.ask(ctx, shares, t, seen)
+	if err != nil && len(shares) > 1 && (final(err) || writ.ReasonOf(err) != "") {
+		for _, s := range shares { // the fault of one run, which the others are not to suffer for
+			left = append(left, r.deliverSome(ctx, t, []*parcel{s.parcel})...)
 		}
-		d.Entries = append(d.Entries, e.Leaf)
+		return left
 	}
+	head := seen
+	var proved []journal.Proved
+	for _, s := range shares {
+		if err != nil {
+			s.parcel.end(post{}, err)
+			continue
+		}
+		next, taken, wrong := s.check(t, seen)
+		if wrong != nil {
+			s.parcel.end(post{}, wrong)
+			continue
+		}
+		if taken == 0 || len(proved) > 0 && !next.Equal(head) {
+			continue
+		}
+		head, s.taken = next, taken
+		p := journal.Proved{Run: s.parcel.run, Seq: s.waiting[taken-1].Seq}
+		if s.all && taken == len(s.waiting) {
+			p.Events = s.parcel.events
+		}
+		proved = append(proved, p)
+	}
+	if len(proved) > 0 {
+		err = r.advance(ctx, head, proved)
+	}
+	for _, s := range shares {
+		switch how, over := s.ended(); {
+		case s.parcel.over():
+		case err != nil:
+			s.parcel.end(post{}, err)
+		case over:
+			s.parcel.end(how, nil)
+		default:
+			left = append(left, s.parcel)
+		}
+	}
+	return left
+}
+
+// ask sends the shares and takes the answer apart: the feed and the signs to stop are taken at once.
+func (r *Runner) ask(ctx context.Context, shares []*share, t trusted, seen ledger.Head) error {
+	var parts []assignment.Delivery
+	for _, s := range shares {
+		part := assignment.Delivery{Run: s.parcel.run, Seen: seen.Size}
+		for _, e := range s.waiting {
+			part.Entries = append(part.Entries, e.Leaf)
+		}
+		parts = append(parts, part)
+	}
+	d := parts[0]
+	d.Also = parts[1:]
 	limited, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
 	got, err := r.Control.Deliver(limited, d)
 	if err != nil {
-		return post{}, false, err
+		return err
 	}
-	var p post
-	r.signs(ctx, run, got, t)
-	if len(got.Receipts) > len(waiting) || (got.Refused == nil) != (len(got.Receipts) == len(waiting)) {
-		return p, false, writ.Refuse(writ.ReasonReceipt, "the answer has not one receipt for each entry")
+	if len(got.Also) != len(d.Also) {
+		return writ.Refuse(writ.ReasonReceipt, "the answer has not one part for each run")
 	}
-	head, taken := seen, 0
-	for i, receipt := range got.Receipts {
-		next, err := ledger.CheckReceipt(receipt, waiting[i].Leaf, t.log, seen)
-		if err != nil {
-			return p, false, err
-		}
-		if i > 0 && !next.Equal(head) {
-			break
-		}
-		head, taken = next, i+1
+	for i, answer := range append([]assignment.Delivered{got}, got.Also...) {
+		shares[i].answer = answer
+		r.takeStop(shares[i].parcel.run, answer)
 	}
-	all := taken == owed
-	if taken > 0 {
-		after := events
-		if !all {
-			after = nil
-		}
-		if err := r.advance(ctx, run, waiting[taken-1].Seq, head, after); err != nil {
-			return p, false, err
-		}
-	}
-	if got.Refused != nil && taken == len(got.Receipts) {
-		p.refused, p.seq = got.Refused, waiting[taken].Seq
-		return p, false, nil
-	}
-	return p, !all || owed == assignment.MaxEntries, nil
+	r.takeNews(ctx, got, t)
+	return nil
 }
 
-// signs takes what every answer to a delivery carries: the feed and the sign to stop.
-func (r *Runner) signs(ctx context.Context, run writ.RunID, got assignment.Delivered, t trusted) {
-	if err := r.takeFeed(ctx, got.Feed, t); err != nil {
-		r.Log.Warn("feed refused", "run", string(run), "reason", string(writ.ReasonOf(err)))
+// check checks the receipts of one run and returns the head that they prove, and how many prove it.
+func (s *share) check(t trusted, seen ledger.Head) (ledger.Head, int, error) {
+	n := len(s.answer.Receipts)
+	if n > len(s.waiting) || (s.answer.Refused == nil) != (n == len(s.waiting)) {
+		return seen, 0, writ.Refuse(writ.ReasonReceipt, "the answer has not one receipt for each entry")
 	}
+	leaves := make([][]byte, len(s.waiting))
+	for i, e := range s.waiting {
+		leaves[i] = e.Leaf
+	}
+	return ledger.CheckReceipts(s.answer.Receipts, leaves, t.log, seen)
+}
+
+// ended reports how the delivery of the run ended, if nothing is left to be asked for.
+func (s *share) ended() (post, bool) {
+	if s.answer.Refused != nil && s.taken == len(s.answer.Receipts) {
+		return post{s.answer.Refused, s.waiting[s.taken].Seq}, true
+	}
+	return post{}, s.all && s.taken == len(s.waiting)
+}
+
+// takeNews takes the feed that every answer to a delivery carries.
+func (r *Runner) takeNews(ctx context.Context, got assignment.Delivered, t trusted) {
+	if err := r.takeFeed(ctx, got.Feed, t); err != nil {
+		r.Log.Warn("feed refused", "reason", string(writ.ReasonOf(err)))
+	}
+}
+
+// takeStop takes the sign to stop.
+func (r *Runner) takeStop(run writ.RunID, got assignment.Delivered) {
 	if got.Stop {
 		r.mu.Lock()
 		defer r.mu.Unlock()
@@ -135,17 +297,18 @@ func (r *Runner) askSigns(ctx context.Context, run writ.RunID) {
 	defer cancel()
 	got, err := r.Control.Deliver(limited, assignment.Delivery{Run: run, Seen: r.seen().Size})
 	if t := r.lastTrust(); err == nil && t.file != nil {
-		r.signs(ctx, run, got, t)
+		r.takeStop(run, got)
+		r.takeNews(ctx, got, t)
 	}
 }
 
 // advance makes durable what receipts have proved.
-func (r *Runner) advance(ctx context.Context, run writ.RunID, seq int64, head ledger.Head, events []journal.Event) error {
+func (r *Runner) advance(ctx context.Context, head ledger.Head, proved []journal.Proved) error {
 	b, err := canon.Marshal(head)
 	if err != nil {
 		return err
 	}
-	if err := r.Journal.Delivered(ctx, run, seq, b, events...); err != nil {
+	if err := r.Journal.Delivered(ctx, b, proved...); err != nil {
 		return err
 	}
 	r.setSeen(head)

@@ -3,6 +3,8 @@ package runner
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/writ-dev/writ"
@@ -51,20 +53,32 @@ func (r *Runner) round(ctx context.Context) bool {
 		r.Log.Error("journal", "error", err)
 		return false
 	}
-	ok := true
+	var waiting []writ.RunID
+	r.mu.Lock()
 	for _, run := range runs {
-		r.mu.Lock()
-		live := r.live[run]
-		r.mu.Unlock()
-		if live {
-			continue
+		if !r.live[run] {
+			waiting = append(waiting, run)
 		}
-		if err := r.drain(ctx, run); err != nil {
-			ok = false
-			r.Log.Warn("entries wait to be delivered", "run", run, "error", err)
-			if !final(err) && !errors.Is(err, writ.ErrDenied) {
-				break // nobody answers: the others would wait for the same time limit
+	}
+	r.mu.Unlock()
+	ok := true
+	for some := range slices.Chunk(waiting, assignment.MaxRuns) { // together, so that they share deliveries
+		errs := make([]error, len(some))
+		var all sync.WaitGroup
+		for i, run := range some {
+			all.Go(func() { errs[i] = r.drain(ctx, run) })
+		}
+		all.Wait()
+		down := false
+		for i, err := range errs {
+			if err != nil {
+				ok = false
+				r.Log.Warn("entries wait to be delivered", "run", some[i], "error", err)
+				down = down || !final(err) && !errors.Is(err, writ.ErrDenied)
 			}
+		}
+		if down {
+			break // nobody answers: the others would wait for the same time limit
 		}
 	}
 	return ok

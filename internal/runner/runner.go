@@ -55,8 +55,9 @@ type Config struct {
 // DefaultPoll is short against the seconds that a rollout takes, and long against the milliseconds of a reading.
 const DefaultPoll = 250 * time.Millisecond
 
-// MaxConcurrent bounds the assignments in hand: one cell has a few incidents at a time, and each run holds a lease.
-const MaxConcurrent = 8
+// MaxConcurrent bounds the assignments in hand. A run in hand costs its plan in memory, tens of kilobytes, and a lease
+// on the target; most of its time it waits for disks and for what it has changed. 32 keep two processors busy.
+const MaxConcurrent = 32
 
 // Runner executes. It is made by New and lives in Serve.
 type Runner struct {
@@ -73,6 +74,7 @@ type Runner struct {
 	head      ledger.Head // guarded by mu, changed only while wire is held; the newest checked head
 	fence     trusted     // guarded by mu; the newest trust file
 	feed      feed        // guarded by mu; the newest verified feed
+	parcels   []*parcel   // runs that wait to be delivered
 	inHand    map[writ.AssignmentID]bool
 	stops     map[writ.RunID]bool   // runs that a person asked to stop
 	live      map[writ.RunID]bool   // runs whose forward path owns their deliveries

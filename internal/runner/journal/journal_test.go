@@ -169,7 +169,7 @@ func TestEventsAndEntriesAreWrittenTogetherAndInOrder(t *testing.T) {
 	if runs, err := dead.Owing(ctx); err != nil || len(runs) != 1 || runs[0] != runID {
 		t.Errorf("owing %v %v", runs, err)
 	}
-	must(t, dead.Delivered(ctx, runID, 2, []byte("head"), journal.Event{Kind: "acked", At: at}))
+	must(t, dead.Delivered(ctx, []byte("head"), journal.Proved{Run: runID, Seq: 2, Events: []journal.Event{{Kind: "acked", At: at}}}))
 	waiting, err = dead.Waiting(ctx, runID, 10)
 	must(t, err)
 	events, err = dead.Events(ctx, runID)
@@ -280,7 +280,7 @@ func TestPruneForgetsOnlyWhatOwesNothing(t *testing.T) {
 	if !there() {
 		t.Error("a run with a waiting entry was forgotten")
 	}
-	must(t, j.Delivered(ctx, runID, 1, []byte("h")))
+	must(t, j.Delivered(ctx, []byte("h"), journal.Proved{Run: runID, Seq: 1}))
 	if there() {
 		t.Error("a run that owes nothing was kept")
 	}

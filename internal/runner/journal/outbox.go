@@ -75,17 +75,25 @@ func (j *Journal) Owing(ctx context.Context) ([]writ.RunID, error) {
 	return out, rows.Err()
 }
 
-// Delivered records that the control plane proved every waiting entry of the run up to seq, that the checked head
-// moved with it, and the events that follow from it, in one transaction.
-func (j *Journal) Delivered(ctx context.Context, run writ.RunID, seq int64, head []byte, events ...Event) error {
+// Proved is what one run has got acknowledged: its waiting entries up to Seq, and the events that follow from it.
+type Proved struct {
+	Run    writ.RunID
+	Seq    int64
+	Events []Event
+}
+
+// Delivered records what the control plane proved and that the checked head moved with it, in one transaction.
+func (j *Journal) Delivered(ctx context.Context, head []byte, proved ...Proved) error {
 	return j.write(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, `UPDATE outbox SET state = 'delivered' WHERE run = ? AND seq <= ? AND state = 'waiting'`, run, seq); err != nil {
-			return err
+		for _, p := range proved {
+			if _, err := tx.ExecContext(ctx, `UPDATE outbox SET state = 'delivered' WHERE run = ? AND seq <= ? AND state = 'waiting'`, p.Run, p.Seq); err != nil {
+				return err
+			}
+			if err := log(ctx, tx, p.Run, p.Events); err != nil {
+				return err
+			}
 		}
-		if err := setHead(ctx, tx, head); err != nil {
-			return err
-		}
-		return log(ctx, tx, run, events)
+		return setHead(ctx, tx, head)
 	})
 }
 
