@@ -27,9 +27,10 @@ type Runners interface {
 	Next(ctx context.Context, runner writ.RunnerID, ask assignment.Ask) (*assignment.Assignment, error)
 	AnswerAssignment(ctx context.Context, runner writ.RunnerID, answer assignment.Answer) error
 	Deliver(ctx context.Context, runner writ.RunnerID, delivery assignment.Delivery) (assignment.Delivered, error)
+	Feed(ctx context.Context, runner writ.RunnerID, listen assignment.Listen) (assignment.Told, error)
 }
 
-// RunnerHandler is the runners' door: the three paths of internal/assignment and nothing else. identify finds the
+// RunnerHandler is the runners' door: the four paths of internal/assignment and nothing else. identify finds the
 // runner by the key of its connection; without one the answer is 401. It logs to slog's default logger, and only what
 // no kind of error foresees.
 func RunnerHandler(runners Runners, identify func(*http.Request) (writ.RunnerID, bool)) http.Handler {
@@ -63,6 +64,13 @@ func RunnerHandler(runners Runners, identify func(*http.Request) (writ.RunnerID,
 			}
 		}
 		return runners.Deliver(ctx, by, delivery)
+	}))
+	mux.HandleFunc("POST "+assignment.PathFeed, fromRunner(d, identify, func(ctx context.Context, by writ.RunnerID, listen assignment.Listen) (any, error) {
+		if wait := time.Duration(listen.WaitSeconds) * time.Second; listen.WaitSeconds < 0 || wait > assignment.MaxWait {
+			return nil, &writ.Refusal{Code: writ.ReasonForm, Kind: writ.ErrInvalid,
+				Detail: fmt.Sprintf("wait_seconds is 0 to %d", int(assignment.MaxWait/time.Second))}
+		}
+		return runners.Feed(ctx, by, listen)
 	}))
 	return d.around(d.known(mux))
 }

@@ -20,6 +20,7 @@ type fakeRunners struct {
 	work     *assignment.Assignment
 	answer   assignment.Answer
 	delivery assignment.Delivery
+	listen   assignment.Listen
 	err      error
 	calls    int
 }
@@ -37,6 +38,11 @@ func (f *fakeRunners) AnswerAssignment(_ context.Context, by writ.RunnerID, a as
 func (f *fakeRunners) Deliver(_ context.Context, by writ.RunnerID, d assignment.Delivery) (assignment.Delivered, error) {
 	f.by, f.delivery, f.calls = by, d, f.calls+1
 	return assignment.Delivered{Feed: []byte("feed"), Stop: true}, f.err
+}
+
+func (f *fakeRunners) Feed(_ context.Context, by writ.RunnerID, l assignment.Listen) (assignment.Told, error) {
+	f.by, f.listen, f.calls = by, l, f.calls+1
+	return assignment.Told{Feed: []byte("feed")}, f.err
 }
 
 func runnersDoor(f *fakeRunners) http.Handler {
@@ -62,6 +68,11 @@ func TestARunnerAsksAnswersAndDelivers(t *testing.T) {
 		t.Errorf("answer: %d %s %+v", w.Code, w.Body, f.answer)
 	}
 	w = request(h, "the-right-key", "POST", assignment.PathEntries, `{"run":"run_`+ulid+`","entries":["YQ=="],"seen":7}`)
+	var told assignment.Told
+	heard := request(h, "the-right-key", "POST", assignment.PathFeed, `{"wait_seconds":20,"epoch":3}`)
+	if err := json.Unmarshal(heard.Body.Bytes(), &told); err != nil || heard.Code != 200 || string(told.Feed) != "feed" || f.listen.Epoch != 3 {
+		t.Errorf("feed: %d %s %+v", heard.Code, heard.Body, f.listen)
+	}
 	var back assignment.Delivered
 	if err := json.Unmarshal(w.Body.Bytes(), &back); err != nil || !back.Stop || len(f.delivery.Entries) != 1 || string(f.delivery.Entries[0]) != "a" {
 		t.Errorf("delivery: %d %s %+v", w.Code, w.Body, f.delivery)
@@ -70,7 +81,7 @@ func TestARunnerAsksAnswersAndDelivers(t *testing.T) {
 
 func TestWithoutARunnersKeyNothingIsReached(t *testing.T) {
 	f := &fakeRunners{}
-	for _, path := range []string{assignment.PathNext, assignment.PathAnswer, assignment.PathEntries} {
+	for _, path := range []string{assignment.PathNext, assignment.PathAnswer, assignment.PathEntries, assignment.PathFeed} {
 		wantProblem(t, request(runnersDoor(f), "another-key", "POST", path, `{}`), 401, writ.ReasonUnauthenticated)
 	}
 	if f.calls > 0 {
@@ -92,6 +103,7 @@ func TestTheRunnersDoorReadsStrictly(t *testing.T) {
 		"other case":      {assignment.PathNext, `{"wait_seconds":1,"Seen":0}`, 422, writ.ReasonForm},
 		"too long a wait": {assignment.PathNext, `{"wait_seconds":21,"seen":0}`, 422, writ.ReasonForm},
 		"a past wait":     {assignment.PathNext, `{"wait_seconds":-1,"seen":0}`, 422, writ.ReasonForm},
+		"a long listen":   {assignment.PathFeed, `{"wait_seconds":21,"epoch":0}`, 422, writ.ReasonForm},
 		"not an id":       {assignment.PathAnswer, `{"assignment":"x"}`, 422, writ.ReasonForm},
 		"no JSON":         {assignment.PathEntries, `x`, 422, writ.ReasonForm},
 		"empty entry":     {assignment.PathEntries, `{"run":"run_` + ulid + `","entries":[""],"seen":0}`, 422, writ.ReasonTooLarge},

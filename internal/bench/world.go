@@ -73,6 +73,10 @@ func (w wire) Deliver(ctx context.Context, d assignment.Delivery) (assignment.De
 	return w.Control.Deliver(ctx, runnerID, d)
 }
 
+func (w wire) Feed(ctx context.Context, l assignment.Listen) (assignment.Told, error) {
+	return w.Control.Feed(ctx, runnerID, l)
+}
+
 // keys are all keys of a world.
 type keys struct{ log, control, runner, owner ed25519.PrivateKey }
 

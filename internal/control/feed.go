@@ -46,6 +46,40 @@ func (c *Control) feed(ctx context.Context) ([]byte, error) {
 	return ledger.SealEnvelope(assignment.FeedType, b, c.Author)
 }
 
+// listenPause bounds how often one listener looks at the epoch while commits follow one another: a freeze is heard within
+// it, and a busy ledger is not slowed down by those who listen.
+const listenPause = 20 * time.Millisecond
+
+// Feed returns the signed feed as soon as its epoch is not the one that the runner knows, or when the wait is over.
+func (c *Control) Feed(ctx context.Context, _ writ.RunnerID, ask assignment.Listen) (assignment.Told, error) {
+	var now int64
+	look := func() (bool, error) {
+		err := c.Store.View(ctx, func(tx *store.Tx) error {
+			var err error
+			now, err = epoch(tx)
+			return err
+		})
+		return now != ask.Epoch, err
+	}
+	var last time.Time // of the machine's clock: it only paces
+	err := c.await(ctx, time.Duration(ask.WaitSeconds)*time.Second, func() (bool, error) {
+		if rest := listenPause - time.Since(last); rest > 0 {
+			select {
+			case <-time.After(rest):
+			case <-ctx.Done():
+				return false, ctx.Err()
+			}
+		}
+		last = time.Now()
+		return look()
+	})
+	if err != nil {
+		return assignment.Told{}, err
+	}
+	signed, err := c.feed(ctx)
+	return assignment.Told{Feed: signed}, err
+}
+
 // maxRevoked bounds a feed; revoked grants older than their life need not be told.
 const maxRevoked = 200
 

@@ -35,14 +35,17 @@ var refusals = map[string]struct {
 	"a freeze covers the plan": {writ.ReasonFrozen, func(w *world, g *issued) {
 		w.control.freeze(assignment.Freeze{Scope: writ.FreezeService, Value: service})
 	}},
-	"the feed is too old for T2":  {writ.ReasonFeedStale, func(w *world, g *issued) { w.control.FeedAge = 31 * time.Second }},
-	"the feed is from the future": {writ.ReasonFeedStale, func(w *world, g *issued) { w.control.FeedAge = -time.Minute }},
+	"the feed is too old for T2": {writ.ReasonFeedStale, func(w *world, g *issued) {
+		w.control.aged(31 * time.Second)
+		time.Sleep(31 * time.Second) // what was heard before is too old as well
+	}},
+	"the feed is from the future": {writ.ReasonFeedStale, func(w *world, g *issued) { w.control.aged(-time.Minute) }},
 	"the feed is rolled back": {writ.ReasonFeedRollback, func(w *world, g *issued) {
 		w.control.TamperFor = func(a *assignment.Assignment) {
 			w.control.epoch = 3
 			a.Feed = w.control.feed()
 		}
-		must(w.t, w.journal.RaiseFeedEpoch(w.t.Context(), 4))
+		must(w.t, w.journal.KeepFeed(w.t.Context(), 4, nil))
 	}},
 	"the feed is signed by somebody else": {writ.ReasonFeedStale, func(w *world, g *issued) {
 		w.control.TamperFor = func(a *assignment.Assignment) {

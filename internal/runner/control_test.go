@@ -45,6 +45,7 @@ type fakeControl struct {
 	Tamper    func(*assignment.Delivered)
 	TamperFor func(*assignment.Assignment)
 	FeedAge   time.Duration
+	Deaf      bool // nobody can listen: feeds come with other answers only
 }
 
 type controlState struct {
@@ -177,6 +178,38 @@ func (c *fakeControl) freeze(z assignment.Freeze) {
 	defer c.mu.Unlock()
 	c.epoch++
 	c.freezes = append(c.freezes, z)
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// aged shows old feeds from now on, and tells nobody of any.
+func (c *fakeControl) aged(by time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.FeedAge, c.Deaf = by, true
+}
+
+// Feed holds the call as a control plane does, unless Deaf.
+func (c *fakeControl) Feed(ctx context.Context, ask assignment.Listen) (assignment.Told, error) {
+	over := time.After(time.Duration(ask.WaitSeconds) * time.Second)
+	for {
+		c.mu.Lock()
+		changed, deaf, turned, feed := c.changed, c.Deaf, c.epoch != ask.Epoch, c.feed()
+		c.mu.Unlock()
+		switch {
+		case deaf:
+			return assignment.Told{}, writ.ErrUnavailable
+		case turned:
+			return assignment.Told{Feed: feed}, nil
+		}
+		select {
+		case <-changed:
+		case <-over:
+			return assignment.Told{Feed: feed}, nil
+		case <-ctx.Done():
+			return assignment.Told{}, ctx.Err()
+		}
+	}
 }
 
 func (c *fakeControl) enqueue(w *work) {

@@ -91,7 +91,7 @@ func TestI06LeaseProvenDead(t *testing.T) {
 		"lost answer": {func(w *world) { w.target.LoseAnswer["2"] = true }, "two"},
 		"failed mint": {func(w *world) { w.target.MintFails = 1 }, "one"},
 		"cancel": {func(w *world) {
-			w.control.freezes = append(w.control.freezes, assignment.Freeze{Scope: writ.FreezeService, Value: "none"})
+			w.control.freeze(assignment.Freeze{Scope: writ.FreezeService, Value: "none"})
 		}, "one"},
 		"slow revoke": {func(w *world) { w.target.RevokeFails, w.target.IdentityLag = 3, 9*time.Second }, "one"},
 		"outage": {func(w *world) {

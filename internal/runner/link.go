@@ -70,6 +70,16 @@ func (l *Link) Deliver(ctx context.Context, d assignment.Delivery) (assignment.D
 	return out, err
 }
 
+// Feed implements Control.
+func (l *Link) Feed(ctx context.Context, ask assignment.Listen) (assignment.Told, error) {
+	var out assignment.Told
+	some, err := l.post(ctx, assignment.PathFeed, ask, &out)
+	if err == nil && !some {
+		err = fmt.Errorf("%w: the control plane answered nothing", writ.ErrUnavailable)
+	}
+	return out, err
+}
+
 // post sends in and decodes the answer into out; false when there was none (204).
 func (l *Link) post(ctx context.Context, path string, in, out any) (bool, error) {
 	body, err := json.Marshal(in)

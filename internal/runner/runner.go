@@ -27,13 +27,15 @@ import (
 )
 
 // Control is what a runner needs of the control plane. Methods may be called concurrently and return soon after ctx
-// ends. Next waits up to ask.WaitSeconds and returns nil when there is nothing. Every call may be repeated: an answer
+// ends. Next waits up to ask.WaitSeconds and returns nil when there is nothing; Feed waits in
+// the same way for a feed of another epoch. Every call may be repeated: an answer
 // or entry that the control plane already has changes nothing. An error that is a *writ.Refusal, or wraps
 // writ.ErrInvalid, will not change by asking again; any other will be tried again by the runner.
 type Control interface {
 	Next(ctx context.Context, ask assignment.Ask) (*assignment.Assignment, error)
 	Answer(ctx context.Context, a assignment.Answer) error
 	Deliver(ctx context.Context, d assignment.Delivery) (assignment.Delivered, error)
+	Feed(ctx context.Context, l assignment.Listen) (assignment.Told, error)
 }
 
 // Config is what a Runner is made of. All members are required but Poll.

@@ -21,7 +21,9 @@ const (
 // no more work, brings runs in flight to safety at their next step boundary, and returns. It may be called once.
 func (r *Runner) Serve(ctx context.Context) error {
 	base := context.WithoutCancel(ctx)
-	if _, err := r.loadTrust(base); err != nil {
+	if t, err := r.loadTrust(base); err == nil {
+		r.recall(base, t)
+	} else {
 		r.Log.Error("no work will be accepted until the trust file is good", "reason", string(writ.ReasonOf(err)), "error", err)
 	}
 	if err := r.resume(base); err != nil {
@@ -29,7 +31,7 @@ func (r *Runner) Serve(ctx context.Context) error {
 	}
 	background, end := context.WithCancel(base)
 	defer end()
-	for _, loop := range []func(context.Context){r.reap, r.post, r.forget} {
+	for _, loop := range []func(context.Context){r.reap, r.post, r.forget, r.listen} {
 		r.done.Go(func() { loop(background) })
 	}
 	var work sync.WaitGroup

@@ -225,9 +225,9 @@ func TestAnOutcomeAndAnEndAreSetOnce(t *testing.T) {
 
 func TestMarksOnlyRise(t *testing.T) {
 	j, _ := open(t)
-	must(t, j.RaiseFeedEpoch(ctx, 4))
-	must(t, j.RaiseFeedEpoch(ctx, 4))
-	if err := j.RaiseFeedEpoch(ctx, 3); writ.ReasonOf(err) != writ.ReasonFeedRollback {
+	must(t, j.KeepFeed(ctx, 4, []byte("feed 4")))
+	must(t, j.KeepFeed(ctx, 4, []byte("feed 4")))
+	if err := j.KeepFeed(ctx, 3, []byte("feed 3")); writ.ReasonOf(err) != writ.ReasonFeedRollback {
 		t.Errorf("%v", err)
 	}
 	must(t, j.RaiseTrustVersion(ctx, 2))
@@ -236,8 +236,9 @@ func TestMarksOnlyRise(t *testing.T) {
 	}
 	epoch, _ := j.FeedEpoch(ctx)
 	version, _ := j.TrustVersion(ctx)
-	if epoch != 4 || version != 2 {
-		t.Errorf("epoch %d, version %d", epoch, version)
+	kept, _ := j.Feed(ctx)
+	if epoch != 4 || version != 2 || string(kept) != "feed 4" {
+		t.Errorf("epoch %d with %q, version %d", epoch, kept, version)
 	}
 }
 

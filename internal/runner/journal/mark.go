@@ -18,9 +18,11 @@ const (
 )
 
 // Head returns the newest ledger checkpoint that was checked, nil when there is none.
-func (j *Journal) Head(ctx context.Context) ([]byte, error) {
+func (j *Journal) Head(ctx context.Context) ([]byte, error) { return j.markBytes(ctx, markHead) }
+
+func (j *Journal) markBytes(ctx context.Context, name string) ([]byte, error) {
 	var b []byte
-	err := j.db.QueryRowContext(ctx, `SELECT bytes FROM mark WHERE name = ?`, markHead).Scan(&b)
+	err := j.db.QueryRowContext(ctx, `SELECT bytes FROM mark WHERE name = ?`, name).Scan(&b)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -47,9 +49,13 @@ func setHead(ctx context.Context, tx *sql.Tx, head []byte) error {
 // FeedEpoch returns the highest epoch of a feed that this runner has seen; 0 for none.
 func (j *Journal) FeedEpoch(ctx context.Context) (int64, error) { return j.mark(ctx, markFeed) }
 
-// RaiseFeedEpoch records an epoch that was seen; a lower one than recorded is refused with feed_rollback.
-func (j *Journal) RaiseFeedEpoch(ctx context.Context, epoch int64) error {
-	return j.raise(ctx, markFeed, epoch, writ.ReasonFeedRollback)
+// Feed returns the signed feed of the highest epoch that this runner has seen, nil for none.
+func (j *Journal) Feed(ctx context.Context) ([]byte, error) { return j.markBytes(ctx, markFeed) }
+
+// KeepFeed records an epoch that was seen, with the first feed of it; a lower one than recorded is refused with
+// feed_rollback.
+func (j *Journal) KeepFeed(ctx context.Context, epoch int64, signed []byte) error {
+	return j.raise(ctx, markFeed, epoch, signed, writ.ReasonFeedRollback)
 }
 
 // TrustVersion returns the highest version of the trust file that this runner has used; 0 for none.
@@ -57,7 +63,7 @@ func (j *Journal) TrustVersion(ctx context.Context) (int64, error) { return j.ma
 
 // RaiseTrustVersion records a version in use; a lower one than recorded is refused with ceiling_rollback.
 func (j *Journal) RaiseTrustVersion(ctx context.Context, version int64) error {
-	return j.raise(ctx, markTrust, version, writ.ReasonTrustRollback)
+	return j.raise(ctx, markTrust, version, nil, writ.ReasonTrustRollback)
 }
 
 func (j *Journal) mark(ctx context.Context, name string) (int64, error) {
@@ -73,7 +79,7 @@ func (j *Journal) mark(ctx context.Context, name string) (int64, error) {
 }
 
 // raise writes nothing when the mark already has the value.
-func (j *Journal) raise(ctx context.Context, name string, value int64, lower writ.Reason) error {
+func (j *Journal) raise(ctx context.Context, name string, value int64, bytes []byte, lower writ.Reason) error {
 	seen, err := j.mark(ctx, name)
 	switch {
 	case err != nil:
@@ -84,8 +90,8 @@ func (j *Journal) raise(ctx context.Context, name string, value int64, lower wri
 		return nil
 	}
 	return j.write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO mark (name, value) VALUES (?, ?)
-			ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE excluded.value > mark.value`, name, value)
+		_, err := tx.ExecContext(ctx, `INSERT INTO mark (name, value, bytes) VALUES (?, ?, ?)
+			ON CONFLICT (name) DO UPDATE SET value = excluded.value, bytes = excluded.bytes WHERE excluded.value > mark.value`, name, value, bytes)
 		return err
 	})
 }
