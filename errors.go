@@ -1,6 +1,9 @@
 package writ
 
-import "errors"
+import (
+	"errors"
+	"time"
+)
 
 // Kinds of error. Code below the doors wraps exactly one of them; only a door turns a kind into an HTTP status, an
 // exit status or a tool answer.
@@ -23,6 +26,9 @@ type Refusal struct {
 	Detail string // one sentence that names the field and what is allowed; never a secret
 	Hint   string // the nearest thing that would be allowed, if there is one
 	Kind   error  // nil means ErrDenied
+
+	// After is how long the caller had better wait before it asks again; 0 when time alone changes nothing.
+	After time.Duration
 }
 
 func (r *Refusal) Error() string {

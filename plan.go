@@ -85,8 +85,30 @@ type Step struct {
 	Diff           []Change      `json:"diff,omitempty"`
 	Inverse        Inverse       `json:"inverse"`
 	Blast          Blast         `json:"blast"`
+	Owner          Location      `json:"owner,omitempty"` // the workload that the object is a part of; one writer at a time has both
+	Units          []Units       `json:"units,omitempty"` // what runs where the step acts; absent when the target does not tell
 	TimeoutSeconds int           `json:"timeout_seconds"`
 }
+
+// Units are the running units of one workload that a step touches, counted live when the plan was made. A step may
+// take Down of those that are Ready away at once, and Floor of them must be left.
+type Units struct {
+	Workload Location    `json:"workload"` // it need not belong to the plan's service: a node has pods of many
+	Wanted   int         `json:"wanted"`
+	Ready    int         `json:"ready"`
+	Down     int         `json:"down"`
+	Floor    int         `json:"floor"`
+	By       FloorSource `json:"by"`
+}
+
+// FloorSource says what sets a floor; closed.
+type FloorSource string
+
+const (
+	FloorBudget   FloorSource = "budget"   // what its owners declared: a PodDisruptionBudget, a minimum of the service
+	FloorStrategy FloorSource = "strategy" // how the workload replaces its own units
+	FloorDefault  FloorSource = "default"  // neither: one unit at a time
+)
 
 // An Object is what a step writes, as it was when the plan was made.
 type Object struct {
@@ -153,6 +175,7 @@ const (
 	MaxSteps      = 20
 	MaxConditions = 20
 	MaxChanges    = 500
+	MaxUnits      = 250 // workloads with pods on one node: Kubernetes puts at most 110 pods on one unless told otherwise
 	MaxPlanBytes  = 256 << 10
 )
 
@@ -205,8 +228,22 @@ func (p Plan) checkStep(i int, s Step) error {
 		return fmt.Errorf("step %d changes more than %d fields", i+1, MaxChanges)
 	case s.TimeoutSeconds < 1:
 		return fmt.Errorf("step %d has no time limit", i+1)
+	case s.Owner != "" && !s.Owner.Within(p.Target):
+		return fmt.Errorf("step %d writes a part of what is outside %s", i+1, p.Target)
+	case len(s.Units) > MaxUnits:
+		return fmt.Errorf("step %d touches more than %d workloads", i+1, MaxUnits)
 	case s.Inverse.Kind == InverseNone && p.Tier == T1:
 		return fmt.Errorf("step %d has no undo and so cannot be T1", i+1)
+	}
+	for _, u := range s.Units {
+		switch {
+		case !u.Workload.Within(p.Target):
+			return fmt.Errorf("step %d counts units outside %s", i+1, p.Target)
+		case u.Wanted < 0 || u.Ready < 0 || u.Floor < 0 || u.Down < 0 || u.Down > u.Ready:
+			return fmt.Errorf("step %d counts units that cannot be", i+1)
+		case u.By != FloorBudget && u.By != FloorStrategy && u.By != FloorDefault:
+			return fmt.Errorf("step %d has a floor set by the unknown %q", i+1, Printable(string(u.By), 40))
+		}
 	}
 	switch s.Inverse.Kind {
 	case InverseReplace, InverseCall, InverseRecreated, InverseNone:

@@ -41,7 +41,11 @@ const (
 	ReasonUnmet          Reason = "unmet"           // even with everything asked for, it would not be allowed
 	ReasonIncidentClosed Reason = "incident_closed"
 	ReasonFrozen         Reason = "frozen"
-	ReasonBudget         Reason = "budget" // the blast radius is in use by other runs, or beyond the limit
+	ReasonBudget         Reason = "budget"      // the blast radius is in use by other runs, or beyond the limit
+	ReasonObjectBusy     Reason = "object_busy" // another run is writing the same object
+	ReasonCooldown       Reason = "cooldown"    // the last run on the object was too short a time ago
+	ReasonAttempts       Reason = "attempts"    // it was tried too often within the window
+	ReasonStorm          Reason = "storm"       // so much of the same is open already that more would only be noise
 	ReasonExpired        Reason = "expired"
 	ReasonRejected       Reason = "rejected"
 	ReasonWithdrawn      Reason = "withdrawn"

@@ -11,8 +11,9 @@ type PlanStatus struct {
 	Incident    IncidentID       `json:"incident"`
 	State       PlanState        `json:"state"`
 	Reason      Reason           `json:"reason,omitempty"`
-	Detail      string           `json:"detail,omitempty"` // one sentence on the reason
-	Hint        string           `json:"hint,omitempty"`   // the nearest thing that would be allowed
+	Detail      string           `json:"detail,omitempty"`   // one sentence on the reason
+	Hint        string           `json:"hint,omitempty"`     // the nearest thing that would be allowed
+	RetryAt     *time.Time       `json:"retry_at,omitempty"` // when the same ask may be allowed; absent when time alone changes nothing
 	Title       string           `json:"title,omitempty"`
 	Service     string           `json:"service"`
 	Environment string           `json:"environment"`
@@ -114,7 +115,37 @@ type Status struct {
 	Signed      int64          `json:"ledger_signed"` // size of the newest signed checkpoint
 	Policy      Digest         `json:"policy"`
 	Freezes     []Freeze       `json:"freezes,omitempty"`
+	Services    []ServiceLoad  `json:"services,omitempty"` // those with anything in use; people only
 	Runners     []RunnerStatus `json:"runners,omitempty"`
+}
+
+// A ServiceLoad is what of a service is in use, and what has to wait: why an ask is refused right now.
+type ServiceLoad struct {
+	Service  string     `json:"service"`
+	Runs     int        `json:"runs"`                // in flight that reserve some of it
+	Permille int        `json:"permille"`            // of its ready capacity, reserved by them together
+	Units    int        `json:"units"`               // likewise, in running units
+	Open     int        `json:"plans_open"`          // being worked out, or waiting for people
+	Locks    []Lock     `json:"locks,omitempty"`     // objects that a run is writing
+	Cooling  []Cooldown `json:"cooldowns,omitempty"` // what was run lately
+}
+
+// A Lock says that one run, and no other, may write an object.
+type Lock struct {
+	Object   Location  `json:"object"`
+	Run      RunID     `json:"run"`
+	Plan     PlanID    `json:"plan"`
+	Playbook string    `json:"playbook"`
+	Since    time.Time `json:"since"`
+}
+
+// A Cooldown is a playbook that may not run on an object before Until.
+type Cooldown struct {
+	Object   Location  `json:"object"`
+	Playbook string    `json:"playbook"`
+	Attempts int       `json:"attempts"` // of this playbook on the object, within the window
+	Reason   Reason    `json:"reason"`   // cooldown or attempts
+	Until    time.Time `json:"until"`
 }
 
 // A RunnerStatus says when a runner last asked for work.

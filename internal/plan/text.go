@@ -14,6 +14,8 @@ import (
 const (
 	shortText = 120
 	longText  = 400
+
+	maxShownUnits = 20 // workloads of one step: more than a screen says less
 )
 
 // Text renders a plan for people, from its own fields alone: it is what "writ plan show" and "writ approve" print. The
@@ -82,6 +84,16 @@ func step(line func(string, ...any), i int, s writ.Step) {
 		line("     no undo")
 	} else {
 		line("     undo  %s (%s)", long(s.Inverse.Title), short(string(s.Inverse.Kind)))
+	}
+	if s.Owner != "" {
+		line("     part of %s", long(string(s.Owner)))
+	}
+	for i, u := range s.Units {
+		if i == maxShownUnits {
+			line("     and %d workloads more", len(s.Units)-i)
+			break
+		}
+		line("     %s: %d of %d ready, takes %s away at once, leaves %d or more (%s)", long(string(u.Workload)), u.Ready, u.Wanted, number(u.Down), u.Floor, short(string(u.By)))
 	}
 	line("     hits %s, within %s", radius(s.Blast), time.Duration(s.TimeoutSeconds)*time.Second)
 	line("")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/plan"
 	"github.com/writ-dev/writ/internal/runner/journal"
 )
 
@@ -255,8 +256,8 @@ func reasonOr(err error, other writ.Reason) writ.Reason {
 	return other
 }
 
-// moved re-reads guards and objects: whatever differs from the plan ends the run before anything is minted
-// (invariant I14).
+// moved re-reads guards, objects and inventory: whatever differs from the plan ends the run before anything is minted
+// (invariant I14), and so does what would now pass the floor that the plan relied on (invariant I09).
 func (x *execution) moved(ctx context.Context) *cause {
 	for _, g := range x.plan.Guards {
 		if err := x.r.guard(ctx, x.conn, g, x.kept.Scope); err != nil {
@@ -268,9 +269,12 @@ func (x *execution) moved(ctx context.Context) *cause {
 		now, err := try(ctx, planLimit, func(ctx context.Context) (connector.Prepared, error) { return x.conn.Plan(ctx, d) })
 		switch code := writ.ReasonOf(err); {
 		case err == nil && now.Step.Object == s.Object:
+			if err := plan.Grown(s, now.Step); err != nil {
+				return &cause{reasonOr(err, writ.ReasonBudget), detail(err)}
+			}
 		case err == nil:
 			return &cause{writ.ReasonWorldMoved, fmt.Sprintf("step %d: the object is not the one that was planned, or has changed since", i+1)}
-		case code == writ.ReasonUnreachable || code == writ.ReasonForbidden:
+		case code == writ.ReasonUnreachable || code == writ.ReasonForbidden || code == writ.ReasonBudget:
 			return &cause{code, detail(err)}
 		case code == "":
 			return &cause{writ.ReasonUnreachable, detail(err)}

@@ -144,7 +144,7 @@ func complete(p *writ.Plan, b playbook.Bound) error {
 		return writ.Refuse(writ.ReasonBudget, fmt.Sprintf("it reaches %d objects and %d permille of the service; the playbook allows %d and %d",
 			p.Blast.Objects, p.Blast.Permille, p.Budget.MaxObjects, p.Budget.MaxPermille))
 	}
-	return nil
+	return plan.Floor(p.Steps, nil)
 }
 
 // planEntry seals the plan's ledger entry.

@@ -14,7 +14,8 @@ func (x *execution) undoAll(ctx context.Context) error {
 	applied, _, _ := x.count()
 	if applied == 0 {
 		state := writ.RunFailed
-		if x.why.Reason == writ.ReasonWorldMoved || x.why.Reason == writ.ReasonGuard {
+		switch x.why.Reason {
+		case writ.ReasonWorldMoved, writ.ReasonGuard, writ.ReasonBudget:
 			if x.steps[0].intent.IsZero() {
 				state = writ.RunRefused // nothing was minted, nothing was asked of the ledger
 			}

@@ -26,6 +26,9 @@ const (
 	Nonces       Table = "nonce"       // Key is unique
 	Agents       Table = "agentrecord"
 	Timeline     Table = "timeline" // which entries belong to which incident
+	Locks        Table = "lock"     // ID is the object that one run may write, Key the run
+	Attempts     Table = "attempt"  // Key is what was attempted, Due when it no longer matters
+	Slots        Table = "slot"     // ID is a plan that is not decided yet, Key its service
 )
 
 // tables maps a noun to its SQL name, none of which is a reserved word of SQLite or PostgreSQL.
@@ -49,13 +52,16 @@ var tables = map[Table]struct {
 	Nonces:       {sql: "nonces", deletable: true},
 	Agents:       {sql: "agentrecords"},
 	Timeline:     {sql: "timeline"},
+	Locks:        {sql: "locks", deletable: true},
+	Attempts:     {sql: "attempts", deletable: true},
+	Slots:        {sql: "slots", deletable: true},
 }
 
 // Tables returns every table.
 func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
-		Assignments, Reservations, Idempotency, Nonces, Agents, Timeline,
+		Assignments, Reservations, Idempotency, Nonces, Agents, Timeline, Locks, Attempts, Slots,
 	}
 }
 

@@ -7,44 +7,59 @@ import (
 	"github.com/writ-dev/writ"
 )
 
-// rolloutBlast is how much of a workload's ready capacity may be gone at once while its pods are replaced, from its
-// own update strategy. A pod that is not ready cannot be lost: a workload that is wholly broken has a share of 0.
-func rolloutBlast(k kind, o object) writ.Blast {
+// A pace is how a workload replaces its own pods: how many it wants, how many are ready, and how many of those it may take
+// away at once.
+type pace struct{ want, ready, atOnce, down int64 }
+
+// floor is how many ready pods the workload leaves by itself.
+func (p pace) floor() int64 { return p.ready - p.down }
+
+// blast is the radius of a rollout at that pace.
+func (p pace) blast() writ.Blast {
+	return writ.Blast{Replicas: int(p.want), Permille: permille(p.down, p.ready)}
+}
+
+// paceOf reads a workload's pace from its own update strategy. A pod that is not ready cannot be lost: a workload that
+// is wholly broken has nothing to take away.
+func paceOf(k kind, o object) pace {
+	p := pace{want: o.num(1, "spec", "replicas"), ready: o.num(0, "status", "readyReplicas")}
 	switch k.name {
 	case "statefulset":
-		want, ready := o.num(1, "spec", "replicas"), o.num(0, "status", "readyReplicas")
-		atOnce := int64(1) // from the last ordinal down, each after the one before is ready again
-		if n, ok := absolute(o.at("spec", "updateStrategy", "rollingUpdate", "maxUnavailable"), want, true); ok {
-			atOnce = max(1, n)
+		p.atOnce = 1 // from the last ordinal down, each after the one before is ready again
+		if n, ok := absolute(o.at("spec", "updateStrategy", "rollingUpdate", "maxUnavailable"), p.want, true); ok {
+			p.atOnce = max(1, n)
 		}
-		if o.str("spec", "updateStrategy", "type") == "OnDelete" {
-			atOnce = 0
+		if o.str("spec", "updateStrategy", "type") != "OnDelete" {
+			p.down = min(p.atOnce, p.ready) // its controller does not count what is down already
 		}
-		return writ.Blast{Replicas: int(want), Permille: permille(min(atOnce, ready), ready)}
+		return p
 	case "daemonset":
-		want, ready := o.num(0, "status", "desiredNumberScheduled"), o.num(0, "status", "numberReady")
-		if o.str("spec", "updateStrategy", "type") == "OnDelete" {
-			return writ.Blast{Replicas: int(want)}
-		}
-		atOnce, ok := absolute(o.at("spec", "updateStrategy", "rollingUpdate", "maxUnavailable"), want, true)
+		p.want, p.ready = o.num(0, "status", "desiredNumberScheduled"), o.num(0, "status", "numberReady")
+		n, ok := absolute(o.at("spec", "updateStrategy", "rollingUpdate", "maxUnavailable"), p.want, true)
 		if !ok {
-			atOnce = 1
+			n = 1
 		}
-		return writ.Blast{Replicas: int(want), Permille: permille(ready-(want-atOnce), ready)}
+		if p.atOnce = n; o.str("spec", "updateStrategy", "type") != "OnDelete" {
+			p.down = min(max(0, p.ready-(p.want-n)), p.ready)
+		}
+		return p
+	case "replicaset": // one without a deployment: nothing is replaced but what somebody deletes
+		return p
 	}
-	want, ready := o.num(1, "spec", "replicas"), o.num(0, "status", "readyReplicas")
 	if o.str("spec", "strategy", "type") == "Recreate" {
-		return writ.Blast{Replicas: int(want), Permille: permille(ready, ready)}
+		p.atOnce, p.down = p.want, p.ready
+		return p
 	}
-	atOnce, ok := absolute(o.at("spec", "strategy", "rollingUpdate", "maxUnavailable"), want, false)
+	atOnce, ok := absolute(o.at("spec", "strategy", "rollingUpdate", "maxUnavailable"), p.want, false)
 	if !ok {
-		atOnce = want / 4 // the default of 25 %, rounded down
+		atOnce = p.want / 4 // the default of 25 %, rounded down
 	}
-	surge, ok := absolute(o.at("spec", "strategy", "rollingUpdate", "maxSurge"), want, true)
+	surge, ok := absolute(o.at("spec", "strategy", "rollingUpdate", "maxSurge"), p.want, true)
 	if ok && surge == 0 && atOnce == 0 {
 		atOnce = 1 // the controller has to take one away to make any progress
 	}
-	return writ.Blast{Replicas: int(want), Permille: permille(ready-(want-atOnce), ready)}
+	p.atOnce, p.down = atOnce, min(max(0, p.ready-(p.want-atOnce)), p.ready)
+	return p
 }
 
 // absolute resolves a number or a percentage of whole.

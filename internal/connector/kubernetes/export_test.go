@@ -31,7 +31,7 @@ func BlastOf(kindName string, o []byte) (writ.Blast, error) {
 	if err != nil {
 		return writ.Blast{}, err
 	}
-	return rolloutBlast(k, parsed), nil
+	return paceOf(k, parsed).blast(), nil
 }
 
 // FactsOf computes the facts of a workload's status.

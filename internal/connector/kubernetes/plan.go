@@ -21,6 +21,8 @@ type change struct {
 	detail string
 	undo   string // title of the inverse
 	blast  writ.Blast
+	owner  writ.Location // the workload that the object is a part of; empty when it is one itself
+	units  []writ.Units
 }
 
 // An operation computes its change from live state. It gets a copy of the object and may keep it.
@@ -109,6 +111,7 @@ func (c *Connector) prepare(d connector.Draft, op connector.Operation, p place, 
 	var none connector.Prepared
 	step := writ.Step{
 		Key: d.Key, Operation: op.Name, With: d.With, Tier: op.Tier, TimeoutSeconds: stepSeconds, Blast: ch.blast,
+		Owner: ch.owner, Units: ch.units,
 		Title:   fmt.Sprintf("%s %s on %s%s", ch.title, place{p.kind, p.namespace, p.name}.titled(), c.name(), ch.detail),
 		Object:  writ.Object{Location: p.location(c.target), UID: before.uid(), Version: stamp(p.kind, before)},
 		Inverse: writ.Inverse{Kind: op.Inverse, Title: ch.undo},

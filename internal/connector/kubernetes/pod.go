@@ -8,10 +8,10 @@ import (
 )
 
 // recreators are the controllers that make a deleted pod again, and where they count what they want and have.
-var recreators = map[string]struct{ want, have, ready []string }{
-	"replicaset":  {[]string{"spec", "replicas"}, []string{"status", "replicas"}, []string{"status", "readyReplicas"}},
-	"statefulset": {[]string{"spec", "replicas"}, []string{"status", "replicas"}, []string{"status", "readyReplicas"}},
-	"daemonset":   {[]string{"status", "desiredNumberScheduled"}, []string{"status", "currentNumberScheduled"}, []string{"status", "numberReady"}},
+var recreators = map[string]struct{ want, have []string }{
+	"replicaset":  {[]string{"spec", "replicas"}, []string{"status", "replicas"}},
+	"statefulset": {[]string{"spec", "replicas"}, []string{"status", "replicas"}},
+	"daemonset":   {[]string{"status", "desiredNumberScheduled"}, []string{"status", "currentNumberScheduled"}},
 }
 
 // deletePod deletes a pod whose controller makes it again.
@@ -30,11 +30,22 @@ func deletePod(ctx context.Context, c *Connector, p place, o object, _ writ.Para
 	if want, have := above.num(0, counts.want...), above.num(0, counts.have...); want < 1 || have > want {
 		return change{}, writ.Refuse(writ.ReasonNoInverse, fmt.Sprintf("%s has %d pods and wants %d: it would not make this one again", ref, have, want))
 	}
+	top, whole, err := c.topmost(ctx, ref, above)
+	if err != nil {
+		return change{}, err
+	}
+	// One unit at a time, however many the strategy would take: a deletion waits for nobody.
+	at := paceOf(top.kind, whole)
+	u := writ.Units{Wanted: int(at.want), Ready: int(at.ready), Floor: int(max(0, at.want-max(1, at.atOnce))), By: writ.FloorDefault}
 	blast := writ.Blast{Replicas: 1}
 	if isReady(o) {
-		blast.Permille = permille(1, max(1, above.num(0, counts.ready...)))
+		u.Down, u.Ready = 1, max(1, u.Ready)
+		blast.Permille = permille(1, int64(u.Ready))
 	}
-	return change{title: "Delete", blast: blast, undo: fmt.Sprintf("%s makes the pod again by itself", ref)}, nil
+	if u, err = c.budgeted(ctx, top, o.sub("metadata", "labels"), u, at.want); err != nil {
+		return change{}, err
+	}
+	return change{title: "Delete", blast: blast, owner: top.location(c.target), units: []writ.Units{u}, undo: fmt.Sprintf("%s makes the pod again by itself", ref)}, nil
 }
 
 // isReady reports a pod's or node's Ready condition.

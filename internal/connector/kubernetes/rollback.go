@@ -56,12 +56,14 @@ func rollback(ctx context.Context, c *Connector, p place, o object, with writ.Pa
 	case sameTemplate(to, o):
 		return change{}, writ.Refuse(writ.ReasonNoChange, fmt.Sprintf("%s already runs revision %d", p, to.number))
 	}
-	blast := rolloutBlast(p.kind, o)
+	ch, err := c.rollout(ctx, p, o)
+	if err != nil {
+		return ch, err
+	}
 	o.set(cloned(map[string]any(to.template)), "spec", "template")
-	return change{
-		after: o, title: "Roll back", detail: fmt.Sprintf(" from revision %d to %d", now, to.number), blast: blast,
-		undo: fmt.Sprintf("Put %s back as it is at revision %d", p.titled(), now),
-	}, nil
+	ch.after, ch.title, ch.detail = o, "Roll back", fmt.Sprintf(" from revision %d to %d", now, to.number)
+	ch.undo = fmt.Sprintf("Put %s back as it is at revision %d", p.titled(), now)
+	return ch, nil
 }
 
 // revisions lists what a deployment keeps, newest first.

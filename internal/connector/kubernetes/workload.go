@@ -14,27 +14,37 @@ import (
 const restartAnnotation = "kubectl.kubernetes.io/restartedAt"
 
 // restart stamps the pod template, which makes the workload's controller replace every pod.
-func restart(_ context.Context, c *Connector, p place, o object, _ writ.Parameters) (change, error) {
+func restart(ctx context.Context, c *Connector, p place, o object, _ writ.Parameters) (change, error) {
 	if o.truth("spec", "paused") {
 		return change{}, writ.Refuse(writ.ReasonNoChange, fmt.Sprintf("%s is paused: nothing rolls out until it is resumed", p))
 	}
-	blast := rolloutBlast(p.kind, o)
+	ch, err := c.rollout(ctx, p, o)
+	if err != nil {
+		return ch, err
+	}
 	o.set(c.now().UTC().Format(time.RFC3339), "spec", "template", "metadata", "annotations", restartAnnotation)
-	return change{after: o, title: "Restart", blast: blast, undo: asBefore(p, o)}, nil
+	ch.after, ch.title, ch.undo = o, "Restart", asBefore(p, o)
+	return ch, nil
 }
 
 // scale sets the number of replicas.
-func scale(_ context.Context, _ *Connector, p place, o object, with writ.Parameters) (change, error) {
+func scale(ctx context.Context, c *Connector, p place, o object, with writ.Parameters) (change, error) {
 	want, _ := with["replicas"].Int64()
 	have := o.num(1, "spec", "replicas")
 	if want == have {
 		return change{}, writ.Refuse(writ.ReasonNoChange, fmt.Sprintf("%s has %d replicas already", p, have))
 	}
 	ready := o.num(0, "status", "readyReplicas")
+	// What is left in the end is what was asked for; what its owners declared is measured against that.
+	u := writ.Units{Wanted: int(have), Ready: int(ready), Down: int(max(0, ready-want)), Floor: int(min(ready, want)), By: writ.FloorDefault}
+	u, err := c.budgeted(ctx, p, o.sub("spec", "template", "metadata", "labels"), u, want)
+	if err != nil {
+		return change{}, err
+	}
 	blast := writ.Blast{Replicas: int(max(want-have, have-want)), Permille: permille(ready-want, ready)}
 	o.set(number(want), "spec", "replicas")
 	return change{
-		after: o, title: "Scale", detail: fmt.Sprintf(" from %d to %d replicas", have, want), blast: blast,
+		after: o, title: "Scale", detail: fmt.Sprintf(" from %d to %d replicas", have, want), blast: blast, units: []writ.Units{u},
 		undo: fmt.Sprintf("Scale %s back to %d replicas", p.titled(), have),
 	}, nil
 }
@@ -45,8 +55,11 @@ var resources = []struct{ param, list, name string }{
 }
 
 // setResources sets requests and limits of one container; those not named stay.
-func setResources(_ context.Context, _ *Connector, p place, o object, with writ.Parameters) (change, error) {
-	blast := rolloutBlast(p.kind, o)
+func setResources(ctx context.Context, c *Connector, p place, o object, with writ.Parameters) (change, error) {
+	ch, err := c.rollout(ctx, p, o)
+	if err != nil {
+		return ch, err
+	}
 	name, _ := with["container"].Str()
 	var box object
 	for _, c := range objects(o.list("spec", "template", "spec", "containers")) {
@@ -90,7 +103,8 @@ func setResources(_ context.Context, _ *Connector, p place, o object, with writ.
 			}
 		}
 	}
-	return change{after: o, title: "Set resources of container " + name + " of", blast: blast, undo: asBefore(p, o)}, nil
+	ch.after, ch.title, ch.undo = o, "Set resources of container "+name+" of", asBefore(p, o)
+	return ch, nil
 }
 
 // asBefore is the title of an inverse that puts the whole object back.
