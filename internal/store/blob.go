@@ -7,11 +7,17 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/stdlib"
+
 	"github.com/writ-dev/writ"
 )
 
 // blobs keeps off-ledger content and salts, in a file of its own, so that backups of the ledger cannot undo an erasure.
-type blobs struct{ db *sql.DB }
+type blobs struct {
+	db     *sql.DB
+	server bool // PostgreSQL
+}
 
 // MaxBlob bounds one blob: four times the largest plan, above every reader's limit.
 const MaxBlob = 1 << 20
@@ -21,7 +27,7 @@ func newBlobs(ctx context.Context, path string) (*blobs, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, path, "migrations/blobs"); err != nil {
+	if err := migrate(ctx, path, blobSchema); err != nil {
 		return nil, err
 	}
 	db, err := open(path, "secure_delete(1)")
@@ -29,7 +35,7 @@ func newBlobs(ctx context.Context, path string) (*blobs, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(maxReaders)
-	b := &blobs{db}
+	b := &blobs{db: db}
 	c, err := db.Conn(ctx)
 	if err != nil {
 		return nil, errors.Join(kind(err), b.close())
@@ -40,12 +46,41 @@ func newBlobs(ctx context.Context, path string) (*blobs, error) {
 	return b, nil
 }
 
+// newPGBlobs is newBlobs on PostgreSQL. Its pool makes connections when they are needed, and again when they were lost.
+func newPGBlobs(c *pgx.ConnConfig) *blobs {
+	db := stdlib.OpenDB(*with(c, map[string]string{"statement_timeout": millisText(workLimit)}))
+	db.SetMaxOpenConns(maxBlobConns)
+	return &blobs{db: db, server: true}
+}
+
+// maxBlobConns bounds a replica's connections to the database of blobs.
+const maxBlobConns = 4
+
 func (b *blobs) close() error { return b.db.Close() }
+
+func (b *blobs) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	r, err := b.db.ExecContext(ctx, b.text(query), args...)
+	return r, b.kind(err)
+}
+
+func (b *blobs) text(query string) string {
+	if b.server {
+		return numbered(query)
+	}
+	return query
+}
+
+func (b *blobs) kind(err error) error {
+	if b.server {
+		return pgKind(err)
+	}
+	return kind(err)
+}
 
 // PutBlob stores content with a fresh salt and returns the commitment to put into an entry. It is durable when it
 // returns; put the blob before the entry that commits to it. class is evidence, claim, plan or text.
 func (s *Store) PutBlob(ctx context.Context, name, class string, content []byte) (writ.Commitment, error) {
-	if len(content) > MaxBlob || name == "" || len(name) > maxText {
+	if len(content) > MaxBlob || name == "" || len(name) > maxText || !storable(name) {
 		return writ.Commitment{}, fmt.Errorf("%w: a blob has a name and at most %d bytes", writ.ErrInvalid, MaxBlob)
 	}
 	var salt [writ.SaltSize]byte
@@ -56,10 +91,10 @@ func (s *Store) PutBlob(ctx context.Context, name, class string, content []byte)
 	if content == nil {
 		content = []byte{}
 	}
-	_, err := s.blobs.db.ExecContext(ctx, "INSERT INTO blob (commitment, name, class, size, made, erased, salt, content) VALUES (?, ?, ?, ?, ?, 0, ?, ?)",
+	_, err := s.blobs.exec(ctx, "INSERT INTO blob (commitment, name, class, size, made, erased, salt, content) VALUES (?, ?, ?, ?, ?, 0, ?, ?)",
 		commitment.String(), name, class, len(content), s.now().UnixMilli(), salt[:], content)
 	if err != nil {
-		return writ.Commitment{}, fmt.Errorf("blob: %w", kind(err))
+		return writ.Commitment{}, fmt.Errorf("blob: %w", err)
 	}
 	return commitment, nil
 }
@@ -69,13 +104,13 @@ func (s *Store) PutBlob(ctx context.Context, name, class string, content []byte)
 func (s *Store) Blob(ctx context.Context, c writ.Commitment) (content []byte, salt [writ.SaltSize]byte, name string, err error) {
 	var stored []byte
 	var erased int64
-	err = s.blobs.db.QueryRowContext(ctx, "SELECT name, erased, salt, content FROM blob WHERE commitment = ?", c.String()).
+	err = s.blobs.db.QueryRowContext(ctx, s.blobs.text("SELECT name, erased, salt, content FROM blob WHERE commitment = ?"), c.String()).
 		Scan(&name, &erased, &stored, &content)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil, salt, "", fmt.Errorf("%w: blob %s", writ.ErrNotFound, c)
 	case err != nil:
-		return nil, salt, "", fmt.Errorf("blob: %w", kind(err))
+		return nil, salt, "", fmt.Errorf("blob: %w", s.blobs.kind(err))
 	case erased > 0:
 		return nil, salt, "", fmt.Errorf("%w: blob %s has been erased", writ.ErrNotFound, c)
 	}
@@ -86,16 +121,22 @@ func (s *Store) Blob(ctx context.Context, c writ.Commitment) (content []byte, sa
 	return content, salt, name, nil
 }
 
-// EraseBlob destroys content and salt; the commitment stays and from then on reveals nothing. The pages are overwritten
-// and the write-ahead log is emptied before it returns. Erasing again does nothing. Backups are the operator's.
+// EraseBlob destroys content and salt; the commitment stays and from then on reveals nothing. Erasing again does
+// nothing. SQLite's pages are overwritten and its write-ahead log is emptied before it returns. PostgreSQL's row is gone
+// for every query and its space is free, but the bytes stay in the server's files until others are written over them,
+// and in its write-ahead log until that is recycled. Backups are the operator's.
 func (s *Store) EraseBlob(ctx context.Context, c writ.Commitment) error {
-	r, err := s.blobs.db.ExecContext(ctx, "UPDATE blob SET erased = CASE erased WHEN 0 THEN ? ELSE erased END, salt = NULL, content = NULL WHERE commitment = ?",
+	r, err := s.blobs.exec(ctx, "UPDATE blob SET erased = CASE erased WHEN 0 THEN ? ELSE erased END, salt = NULL, content = NULL WHERE commitment = ?",
 		max(1, s.now().UnixMilli()), c.String())
 	if err != nil {
-		return fmt.Errorf("blob: %w", kind(err))
+		return fmt.Errorf("blob: %w", err)
 	}
 	if n, err := r.RowsAffected(); err != nil || n == 0 {
 		return errors.Join(err, fmt.Errorf("%w: blob %s", writ.ErrNotFound, c))
+	}
+	if s.blobs.server {
+		_, err := s.blobs.exec(ctx, "VACUUM blob")
+		return err
 	}
 	var busy, pages, moved int
 	if err := s.blobs.db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved); err != nil {

@@ -6,22 +6,35 @@ import (
 	"errors"
 )
 
-// A conn is one connection with its prepared statements. The texts come from a small set, so all are kept. It belongs
-// to one goroutine at a time. Statements run to their end: a cancelled one would take its transaction with it.
-type conn struct {
+// A conn is one connection of either engine. It belongs to one goroutine at a time. Placeholders are question marks.
+type conn interface {
+	exec(query string, args ...any) (changed int64, err error)
+	// query calls each for every row.
+	query(query string, each func(row) error, args ...any) error
+	// size returns the number of entries.
+	size() (int64, error)
+	close() error
+}
+
+// A row is the current row of a query.
+type row interface{ Scan(dest ...any) error }
+
+// A liteConn is a connection to SQLite with its prepared statements. The texts come from a small set, so all are kept.
+// Statements run to their end: a cancelled one would take its transaction with it.
+type liteConn struct {
 	c     *sql.Conn
 	stmts map[string]*sql.Stmt
 }
 
-func newConn(ctx context.Context, db *sql.DB) (*conn, error) {
+func newConn(ctx context.Context, db *sql.DB) (*liteConn, error) {
 	c, err := db.Conn(ctx)
 	if err != nil {
 		return nil, kind(err)
 	}
-	return &conn{c, map[string]*sql.Stmt{}}, nil
+	return &liteConn{c, map[string]*sql.Stmt{}}, nil
 }
 
-func (c *conn) close() error {
+func (c *liteConn) close() error {
 	var errs []error
 	for _, s := range c.stmts {
 		errs = append(errs, s.Close())
@@ -29,7 +42,7 @@ func (c *conn) close() error {
 	return errors.Join(append(errs, c.c.Close())...)
 }
 
-func (c *conn) stmt(query string) (*sql.Stmt, error) {
+func (c *liteConn) stmt(query string) (*sql.Stmt, error) {
 	if s, ok := c.stmts[query]; ok {
 		return s, nil
 	}
@@ -41,7 +54,7 @@ func (c *conn) stmt(query string) (*sql.Stmt, error) {
 	return s, nil
 }
 
-func (c *conn) exec(query string, args ...any) (changed int64, err error) {
+func (c *liteConn) exec(query string, args ...any) (changed int64, err error) {
 	s, err := c.stmt(query)
 	if err != nil {
 		return 0, err
@@ -53,8 +66,7 @@ func (c *conn) exec(query string, args ...any) (changed int64, err error) {
 	return r.RowsAffected()
 }
 
-// query calls each for every row.
-func (c *conn) query(query string, each func(*sql.Rows) error, args ...any) error {
+func (c *liteConn) query(query string, each func(row) error, args ...any) error {
 	s, err := c.stmt(query)
 	if err != nil {
 		return err
@@ -72,8 +84,7 @@ func (c *conn) query(query string, each func(*sql.Rows) error, args ...any) erro
 	return kind(rows.Err())
 }
 
-// size returns the number of entries.
-func (c *conn) size() (size int64, err error) {
-	err = c.query("SELECT COALESCE(MAX(idx) + 1, 0) FROM entry", func(r *sql.Rows) error { return r.Scan(&size) })
+func (c *liteConn) size() (size int64, err error) {
+	err = c.query("SELECT COALESCE(MAX(idx) + 1, 0) FROM entry", func(r row) error { return r.Scan(&size) })
 	return size, err
 }

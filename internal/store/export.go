@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -15,15 +14,16 @@ import (
 // and whatever they refer to, each with its proof. It covers at least what was committed when it was called, and waits
 // for the signature on it. Blobs are the caller's to disclose.
 func (s *Store) Export(ctx context.Context, incident writ.IncidentID) (ledger.Bundle, error) {
-	s.mu.Lock()
-	size := s.head.Size
-	s.mu.Unlock()
+	size, err := s.newest(ctx)
+	if err != nil {
+		return ledger.Bundle{}, err
+	}
 	now, err := s.covering(ctx, max(1, size))
 	if err != nil {
 		return ledger.Bundle{}, err
 	}
 	var b ledger.Bundle
-	err = s.readers.with(ctx, func(c *conn) error {
+	err = s.readers.with(ctx, func(c conn) error {
 		if incident == "" {
 			leaves := make([][]byte, 0, now.head.Size)
 			err := scan(c, now.head.Size, func(_ int64, leaf []byte) error { leaves = append(leaves, leaf); return nil })
@@ -44,7 +44,7 @@ func (s *Store) Export(ctx context.Context, incident writ.IncidentID) (ledger.Bu
 }
 
 // belonging returns the indexes of an incident's entries and of all that they refer to, ascending.
-func belonging(c *conn, size int64, incident writ.IncidentID) ([]int64, error) {
+func belonging(c conn, size int64, incident writ.IncidentID) ([]int64, error) {
 	found := map[int64]bool{}
 	var todo []writ.Ref
 	take := func(index int64, leaf []byte) error {
@@ -66,7 +66,7 @@ func belonging(c *conn, size int64, incident writ.IncidentID) ([]int64, error) {
 		todo = todo[:len(todo)-1]
 		index := int64(-1)
 		var leaf []byte
-		err := c.query("SELECT idx, leaf FROM entry WHERE hash = ?", func(r *sql.Rows) error { return r.Scan(&index, &leaf) }, r.Leaf.Bytes())
+		err := c.query("SELECT idx, leaf FROM entry WHERE hash = ?", func(r row) error { return r.Scan(&index, &leaf) }, r.Leaf.Bytes())
 		if err != nil {
 			return nil, err
 		}
@@ -101,10 +101,10 @@ func peek(leaf []byte) (rec writ.Record, err error) {
 }
 
 // scan calls each for the first size leaves, in order.
-func scan(c *conn, size int64, each func(index int64, leaf []byte) error) error {
+func scan(c conn, size int64, each func(index int64, leaf []byte) error) error {
 	for at := int64(0); at < size; {
 		from := at
-		err := c.query("SELECT idx, leaf FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx LIMIT ?", func(r *sql.Rows) error {
+		err := c.query("SELECT idx, leaf FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx LIMIT ?", func(r row) error {
 			var index int64
 			var leaf []byte
 			if err := r.Scan(&index, &leaf); err != nil {

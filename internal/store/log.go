@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"fmt"
 
 	"github.com/writ-dev/writ"
@@ -24,7 +23,11 @@ func (tx *Tx) Append(leaf []byte) (index int64, hash writ.Digest, err error) {
 	before := tx.w.edge.Clone()
 	index, hash = before.Size(), ledger.LeafHash(leaf)
 	completed := joined(tx.w.edge.Append(hash))
-	if _, err := tx.exec("INSERT INTO entry (idx, hash, nodes, leaf) VALUES (?, ?, ?, ?)", index, hash.Bytes(), completed, leaf); err != nil {
+	n, err := tx.exec("INSERT INTO entry (idx, hash, nodes, leaf) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", index, hash.Bytes(), completed, leaf)
+	if err == nil && n == 0 {
+		err = errExists
+	}
+	if err != nil {
 		tx.w.edge = before
 		return 0, writ.Digest{}, fmt.Errorf("append entry %d: %w", index, err)
 	}
@@ -59,7 +62,7 @@ func (tx *Tx) Leaves(from int64, limit int) (leaves [][]byte, err error) {
 	if from < 0 || limit < 0 {
 		return nil, fmt.Errorf("%w: entries from %d, %d of them", writ.ErrInvalid, from, limit)
 	}
-	err = tx.conn.query("SELECT leaf FROM entry WHERE idx >= ? ORDER BY idx LIMIT ?", func(rows *sql.Rows) error {
+	err = tx.conn.query("SELECT leaf FROM entry WHERE idx >= ? ORDER BY idx LIMIT ?", func(rows row) error {
 		var leaf []byte
 		if err := rows.Scan(&leaf); err != nil {
 			return err
@@ -79,7 +82,7 @@ func (tx *Tx) IndexOf(hash writ.Digest) (index int64, err error) {
 		return 0, err
 	}
 	index = -1
-	err = tx.conn.query("SELECT idx FROM entry WHERE hash = ?", func(rows *sql.Rows) error { return rows.Scan(&index) }, hash.Bytes())
+	err = tx.conn.query("SELECT idx FROM entry WHERE hash = ?", func(rows row) error { return rows.Scan(&index) }, hash.Bytes())
 	switch {
 	case err != nil:
 		return 0, fmt.Errorf("entry %s: %w", hash, tx.note(err))

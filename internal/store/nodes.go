@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"fmt"
 	"strings"
 
@@ -9,7 +8,7 @@ import (
 )
 
 // nodes reads stored hashes of the tree. The node of level l and number n is completed by entry (n+1)·2^l - 1.
-type nodes struct{ conn *conn }
+type nodes struct{ conn conn }
 
 // ReadHashes implements ledger.Nodes.
 func (r nodes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
@@ -30,7 +29,7 @@ func (r nodes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	found := make([]tlog.Hash, len(indexes))
 	left := len(indexes)
 	query := "SELECT idx, hash, nodes FROM entry WHERE idx IN (?" + strings.Repeat(", ?", len(args)-1) + ")"
-	err := r.conn.query(query, func(rows *sql.Rows) error {
+	err := r.conn.query(query, func(rows row) error {
 		var entry int64
 		var leaf, completed []byte
 		if err := rows.Scan(&entry, &leaf, &completed); err != nil {

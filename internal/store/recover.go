@@ -3,7 +3,6 @@ package store
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"fmt"
 
 	"github.com/writ-dev/writ"
@@ -14,22 +13,27 @@ import (
 // last head, and that the entries after that head have the hashes they are stored with. Entries before it are bound by
 // the signed root; Verify reads them all.
 func (s *Store) recover(ctx context.Context) error {
-	s.head = s.writer.edge.Head()
-	if err := s.contiguous(); err != nil {
-		return err
-	}
+	// Other replicas may go on meanwhile: what was stored was signed, and what was signed is committed, so each is
+	// asked before the one that must not be behind it.
 	last, err := s.lastKept(ctx)
 	if err != nil {
+		return err
+	}
+	head, err := s.signer.Head(ctx)
+	if err != nil {
+		return fmt.Errorf("the signer's last head: %w", err)
+	}
+	s.head = s.writer.edge.Head()
+	if err := s.refresh(ctx); err != nil {
+		return err
+	}
+	if err := s.contiguous(ctx); err != nil {
 		return err
 	}
 	if last.head.Size > 0 {
 		if err := s.extends(ctx, last.head); err != nil {
 			return err
 		}
-	}
-	head, err := s.signer.Head(ctx)
-	if err != nil {
-		return fmt.Errorf("the signer's last head: %w", err)
 	}
 	if head.Size < last.head.Size {
 		return forked("the signer knows size %d only, but size %d was signed: its state is older than the database", head.Size, last.head.Size)
@@ -42,22 +46,26 @@ func (s *Store) recover(ctx context.Context) error {
 	if last.head.Equal(head) {
 		s.signed = last
 	}
-	return s.readers.with(ctx, func(c *conn) error { return replay(c, head.Size, s.head) })
+	return s.readers.with(ctx, func(c conn) error { return replay(c, head.Size, s.head) })
 }
 
-func (s *Store) contiguous() error {
-	var count int64
-	err := s.writer.conn.query("SELECT COUNT(*) FROM entry", func(r *sql.Rows) error { return r.Scan(&count) })
-	if err == nil && count != s.head.Size {
-		return forked("the database holds %d entries up to number %d: some are missing", count, s.head.Size-1)
-	}
-	return err
+func (s *Store) contiguous(ctx context.Context) error {
+	return s.readers.view(ctx, func(tx *Tx) error {
+		var count int64
+		err := tx.conn.query("SELECT COUNT(*) FROM entry", func(r row) error { return r.Scan(&count) })
+		if err == nil && count != tx.size {
+			return forked("the database holds %d entries up to number %d: some are missing", count, tx.size-1)
+		}
+		return err
+	})
 }
 
 // lastKept returns the newest stored checkpoint, its signature checked.
 func (s *Store) lastKept(ctx context.Context) (last signed, err error) {
 	var note []byte
-	err = s.writer.conn.query("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1", func(r *sql.Rows) error { return r.Scan(&note) })
+	err = s.readers.with(ctx, func(c conn) error {
+		return c.query("SELECT note FROM checkpoint ORDER BY size DESC LIMIT 1", func(r row) error { return r.Scan(&note) })
+	})
 	if err != nil || note == nil {
 		return signed{}, err
 	}
@@ -79,7 +87,7 @@ func (s *Store) extends(ctx context.Context, head ledger.Head) error {
 	if head.Size == 0 {
 		return nil
 	}
-	return s.readers.with(ctx, func(c *conn) error {
+	return s.readers.with(ctx, func(c conn) error {
 		ours, err := ledger.RootAt(head.Size, nodes{c})
 		if err != nil {
 			return forked("%v", err)
@@ -94,7 +102,7 @@ func (s *Store) extends(ctx context.Context, head ledger.Head) error {
 // Verify reads the whole ledger and compares every stored hash with the leaves, and the root with the newest signed
 // checkpoint. It takes about a second for 300,000 entries.
 func (s *Store) Verify(ctx context.Context) error {
-	return s.readers.with(ctx, func(c *conn) error {
+	return s.readers.with(ctx, func(c conn) error {
 		s.mu.Lock()
 		head, signed := s.head, s.signed.head
 		s.mu.Unlock()
@@ -112,14 +120,14 @@ func (s *Store) Verify(ctx context.Context) error {
 const page = 1000
 
 // replay hashes the entries from an index on again and checks that they lead to head.
-func replay(c *conn, from int64, head ledger.Head) error {
+func replay(c conn, from int64, head ledger.Head) error {
 	edge, err := ledger.LoadEdge(from, nodes{c})
 	if err != nil {
 		return forked("%v", err)
 	}
 	for edge.Size() < head.Size {
 		at := edge.Size()
-		err := c.query("SELECT idx, hash, nodes, leaf FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx LIMIT ?", func(rows *sql.Rows) error {
+		err := c.query("SELECT idx, hash, nodes, leaf FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx LIMIT ?", func(rows row) error {
 			var index int64
 			var hash, stored, leaf []byte
 			if err := rows.Scan(&index, &hash, &stored, &leaf); err != nil {
@@ -144,8 +152,8 @@ func replay(c *conn, from int64, head ledger.Head) error {
 	return nil
 }
 
-func leafAt(c *conn, index int64) (leaf []byte, err error) {
-	err = c.query("SELECT leaf FROM entry WHERE idx = ?", func(r *sql.Rows) error { return r.Scan(&leaf) }, index)
+func leafAt(c conn, index int64) (leaf []byte, err error) {
+	err = c.query("SELECT leaf FROM entry WHERE idx = ?", func(r row) error { return r.Scan(&leaf) }, index)
 	if err == nil && leaf == nil {
 		err = fmt.Errorf("%w: entry %d", writ.ErrNotFound, index)
 	}

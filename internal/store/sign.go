@@ -22,24 +22,27 @@ const (
 	lastPause  = 2 * time.Second
 )
 
+// askAgain is how often the signer is asked anew when replicas race for it; then the loop pauses.
+const askAgain = 8
+
 // keepEvery thins the checkpoints that are stored: the newest is enough to recognise the log after a restart.
 const keepEvery = 1000
 
 // committed publishes a commit: it wakes the signing loop and whoever waits for a change.
-func (s *Store) committed(head ledger.Head, note signed) {
+func (s *Store) committed(now state, note signed) {
 	s.commits.Add(1)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.head = head
+	if now.edge.Size() >= s.head.Size { // another replica may have gone further
+		s.head = now.edge.Head()
+	}
+	s.commitsSeen = max(s.commitsSeen, now.commits)
 	if note.head.Size > 0 {
 		s.kept = note.head
 	}
 	close(s.changed)
 	s.changed = make(chan struct{})
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	s.rouse()
 }
 
 // unkept returns the newest checkpoint when it is time to store it.
@@ -57,7 +60,13 @@ func (s *Store) keep() error {
 	if s.signed.head.Size <= s.kept.Size || s.writer == nil {
 		return nil
 	}
-	return s.writer.keep(s.signed)
+	if r, ok := s.writer.session.(*pgSession); ok {
+		if err := r.ready(context.Background()); err != nil {
+			return nil // the signer remembers it
+		}
+		defer r.done()
+	}
+	return s.writer.store(s.signed)
 }
 
 // sign is the signing goroutine: it has the newest committed tree signed, again and again. Trees that are committed
@@ -100,10 +109,20 @@ func (s *Store) signNewest(ctx context.Context) error {
 		return nil
 	}
 	note, err := s.ask(ctx, next, last.Size)
-	if errors.Is(err, writ.ErrStale) { // another head than we remember, such as one whose answer was lost
+	for range askAgain {
+		if !errors.Is(err, writ.ErrStale) && (s.shared == nil || writ.ReasonOf(err) != writ.ReasonLedgerFork) {
+			break
+		}
+		// The signer has another head than we remember: its answer was lost, or another replica was faster.
 		head, e := s.signer.Head(ctx)
-		if e != nil {
+		switch {
+		case e != nil:
 			return e
+		case !s.late(err, next, head):
+			return err
+		}
+		if err := s.refresh(ctx); err != nil {
+			return err
 		}
 		if err := s.extends(ctx, head); err != nil {
 			return err
@@ -113,7 +132,10 @@ func (s *Store) signNewest(ctx context.Context) error {
 		s.mu.Unlock()
 		note, err = s.ask(ctx, next, head.Size)
 	}
-	if err != nil {
+	switch {
+	case err != nil && s.shared != nil && (errors.Is(err, writ.ErrStale) || writ.ReasonOf(err) == writ.ReasonLedgerFork):
+		return fmt.Errorf("%w: other replicas have the ledger signed faster", writ.ErrBusy)
+	case err != nil:
 		return err
 	}
 	c, err := s.verifier.Open(note)
@@ -121,13 +143,16 @@ func (s *Store) signNewest(ctx context.Context) error {
 		return fmt.Errorf("%w: the signer answered with another checkpoint: %w", writ.ErrUnavailable, errors.Join(err, writ.ErrInvalid))
 	}
 	s.publish(signed{next, note}, nil)
+	if s.shared != nil {
+		s.tell(ctx, note)
+	}
 	return nil
 }
 
 func (s *Store) ask(ctx context.Context, next ledger.Head, from int64) (note []byte, err error) {
 	r := ledger.SignRequest{Origin: s.origin, Next: next, From: from}
 	if from < next.Size {
-		err = s.readers.with(ctx, func(c *conn) error {
+		err = s.readers.with(ctx, func(c conn) error {
 			r.Proof, err = ledger.ProveConsistency(from, next.Size, nodes{c})
 			return err
 		})
@@ -141,9 +166,10 @@ func (s *Store) ask(ctx context.Context, next ledger.Head, from int64) (note []b
 func (s *Store) publish(now signed, failed error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if failed != nil {
+	switch {
+	case failed != nil:
 		s.failed = failed
-	} else {
+	case now.head.Size > s.signed.head.Size:
 		s.signed = now
 	}
 	close(s.resign)
@@ -153,6 +179,9 @@ func (s *Store) publish(now signed, failed error) {
 // Checkpoint returns the newest signed checkpoint of a log that has entries, waiting for the first one. It returns the
 // signer's refusal when the signer has called the log forked.
 func (s *Store) Checkpoint(ctx context.Context) (note []byte, err error) {
+	if err := s.refresh(ctx); err == nil { // without the database the newest known one will do
+		s.rouse()
+	}
 	got, err := s.covering(ctx, 1)
 	return got.note, err
 }
@@ -169,6 +198,7 @@ func (s *Store) covering(ctx context.Context, size int64) (signed, error) {
 		case now.head.Size >= size && now.head.Size > 0:
 			return now, nil
 		}
+		s.rouse() // the entry may be another replica's
 		select {
 		case <-next:
 		case <-ctx.Done():
@@ -186,6 +216,12 @@ func (s *Store) Receipt(ctx context.Context, index, from int64) (ledger.Receipt,
 	s.mu.Lock()
 	size := s.head.Size
 	s.mu.Unlock()
+	if index >= size || from > size { // perhaps another replica's
+		var err error
+		if size, err = s.newest(ctx); err != nil {
+			return ledger.Receipt{}, err
+		}
+	}
 	switch {
 	case index < 0 || index >= size:
 		return ledger.Receipt{}, fmt.Errorf("%w: entry %d of %d", writ.ErrNotFound, index, size)
@@ -199,7 +235,7 @@ func (s *Store) Receipt(ctx context.Context, index, from int64) (ledger.Receipt,
 		return ledger.Receipt{}, err
 	}
 	r := ledger.Receipt{Index: index, Checkpoint: now.note, From: from}
-	err = s.readers.with(ctx, func(c *conn) error {
+	err = s.readers.with(ctx, func(c conn) error {
 		n := nodes{c}
 		leaf, err := leafAt(c, index)
 		if err != nil {

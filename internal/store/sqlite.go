@@ -3,10 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -17,9 +15,6 @@ import (
 
 	"github.com/writ-dev/writ"
 )
-
-//go:embed migrations
-var migrations embed.FS
 
 // full is PRAGMA synchronous=FULL: each commit is fsynced. NORMAL would lose acknowledged commits.
 const full = 2
@@ -56,18 +51,7 @@ func migrate(ctx context.Context, path, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	files, err := fs.Sub(migrations, dir)
-	if err != nil {
-		return err
-	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, db, files)
-	if err != nil {
-		return fmt.Errorf("%w: schema of %s: %w", writ.ErrUnavailable, path, kind(err))
-	}
-	if _, err := p.Up(ctx); err != nil {
-		return fmt.Errorf("%w: schema of %s: %w", writ.ErrUnavailable, path, kind(err))
-	}
-	return nil
+	return up(ctx, db, goose.DialectSQLite3, dir, path)
 }
 
 // resolve follows links, so that two names of one file share one lock.

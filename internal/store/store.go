@@ -1,10 +1,18 @@
-// Package store keeps the control plane's state and its ledger in one SQLite file, so that a change of state and the
-// entry that records it commit together or not at all, and keeps off-ledger blobs with their salts in a second file.
+// Package store keeps the control plane's state and its ledger in one database, so that a change of state and the entry
+// that records it commit together or not at all, and keeps off-ledger blobs with their salts in a second one. The
+// databases are SQLite files of one process, or PostgreSQL databases that several replicas share.
 //
 // One goroutine writes. It commits the closures that are waiting together (group commit), each in its own savepoint:
 // a closure that returns an error leaves neither state nor entry. When Update returns nil, its changes are on disk:
-// the journal is a write-ahead log with synchronous=FULL, read back at Open. After the commit, never before it, a
-// second goroutine has the new tree signed by the ledger.Signer; Receipt waits for that signature.
+// SQLite's journal is a write-ahead log with synchronous=FULL, and PostgreSQL runs with synchronous_commit and fsync on,
+// all read back. After the commit, never before it, a second goroutine has the new tree signed by the ledger.Signer;
+// Receipt waits for that signature.
+//
+// On PostgreSQL every transaction takes the row of the tree's head FOR UPDATE before it looks at anything, and is alone
+// across all replicas until it ends. A replica hears of the others' commits by NOTIFY, and looks every second besides.
+// When the connection is lost in a commit, the server is asked afterwards how it ended; when that cannot be learnt,
+// Update returns ErrUnavailable although the changes may have been kept. That is harmless to whoever asks again: a leaf
+// stands in the log once, and every closure looks at the state it changes.
 //
 // All methods of Store are safe for concurrent use. A Tx belongs to its closure.
 package store
@@ -20,20 +28,24 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/durable"
 	"github.com/writ-dev/writ/internal/ledger"
 )
 
-// Config says what Open opens. All fields but MaxPages and Log are required.
+// Config says what Open opens: Path and BlobPath, or URL and BlobURL. MaxPages and Log are optional.
 type Config struct {
 	Path     string        // of the state and ledger database; its directory exists
 	BlobPath string        // of the blobs and salts; another file, with other backups
+	URL      string        // of the PostgreSQL database of state and ledger, which other replicas may have open too
+	BlobURL  string        // of that of the blobs and salts; another database, with other backups
 	Origin   string        // the log's name; equals the name in the signer's key
 	Signer   ledger.Signer // holds the checkpoint key
 	Now      func() time.Time
 	Rand     io.Reader    // of the salts
-	MaxPages int64        // of the state database, 4 KiB each; 0 leaves it to the disk
+	MaxPages int64        // of the SQLite state database, 4 KiB each; 0 leaves it to the disk
 	Log      *slog.Logger // of the background loops; nil discards
 }
 
@@ -45,7 +57,8 @@ type Store struct {
 	now      func() time.Time
 	rand     io.Reader
 	log      *slog.Logger
-	unlock   io.Closer
+	unlock   io.Closer       // SQLite
+	shared   *pgx.ConnConfig // PostgreSQL; nil for SQLite
 	writer   *writer
 	readers  *readers
 	blobs    *blobs
@@ -60,18 +73,20 @@ type Store struct {
 	gate   sync.RWMutex // held for reading while a request is handed over; Close takes it
 	closed bool
 
-	mu      sync.Mutex
-	head    ledger.Head // committed
-	signed  signed      // newest signed checkpoint
-	changed chan struct{}
-	resign  chan struct{} // closed and replaced when signed or failed changes
-	failed  error         // the signer's final refusal: the log has been forked or rolled back
-	wake    chan struct{} // capacity 1: there is something to sign
-	kept    ledger.Head   // newest checkpoint whose note is in the database
+	mu   sync.Mutex
+	head ledger.Head // committed, as far as this process knows
+	// commitsSeen is how many transactions of all replicas this process knows of (PostgreSQL).
+	commitsSeen int64
+	signed      signed // newest signed checkpoint
+	changed     chan struct{}
+	resign      chan struct{} // closed and replaced when signed or failed changes
+	failed      error         // the signer's final refusal: the log has been forked or rolled back
+	wake        chan struct{} // capacity 1: there is something to sign
+	kept        ledger.Head   // newest checkpoint whose note is in the database
 }
 
-// Open opens or creates the database, brings its schema up to date and checks that the ledger in it extends what the
-// signer signed last. It fails with ErrConflict when another process has the file open, and with ReasonLedgerFork when
+// Open opens or creates the databases (PostgreSQL's must exist, empty), brings its schema up to date and checks that the ledger in it extends what the
+// signer signed last. It fails with ErrConflict when another process has the SQLite file open, and with ReasonLedgerFork when
 // the ledger is shorter than, or differs from, what was signed: a restored backup must first be brought up to the
 // signed head.
 func Open(ctx context.Context, c Config) (*Store, error) {
@@ -92,13 +107,23 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s.loops.Go(s.write)
 	s.loops.Go(s.sign)
-	s.loops.Go(s.checkpointWAL)
+	switch w := s.writer.session.(type) {
+	case *liteSession:
+		s.loops.Go(func() { s.checkpointWAL(w.db) })
+	case *pgSession:
+		s.loops.Go(s.listen)
+	}
 	return s, nil
 }
 
 func (c Config) check() error {
+	files, urls := c.Path != "" || c.BlobPath != "", c.URL != "" || c.BlobURL != ""
 	switch {
-	case c.Path == "" || c.BlobPath == "" || filepath.Clean(c.Path) == filepath.Clean(c.BlobPath):
+	case files && urls:
+		return fmt.Errorf("%w: store: give files or URLs, not both", writ.ErrInvalid)
+	case urls && (c.URL == "" || c.BlobURL == ""):
+		return fmt.Errorf("%w: store: state and blobs need a database each", writ.ErrInvalid)
+	case !urls && (c.Path == "" || c.BlobPath == "" || filepath.Clean(c.Path) == filepath.Clean(c.BlobPath)):
 		return fmt.Errorf("%w: store: state and blobs need a file each", writ.ErrInvalid)
 	case c.Signer == nil || c.Now == nil || c.Rand == nil:
 		return fmt.Errorf("%w: store: signer, clock and randomness must be given", writ.ErrInvalid)
@@ -108,7 +133,55 @@ func (c Config) check() error {
 	return nil
 }
 
-func (s *Store) open(ctx context.Context, c Config) (err error) {
+func (s *Store) open(ctx context.Context, c Config) error {
+	var err error
+	if c.URL != "" {
+		err = s.openPostgres(ctx, c)
+	} else {
+		err = s.openSQLite(ctx, c)
+	}
+	if err != nil {
+		return err
+	}
+	return s.recover(ctx)
+}
+
+func (s *Store) openPostgres(ctx context.Context, c Config) (err error) {
+	state, err := parseURL(c.URL)
+	if err != nil {
+		return fmt.Errorf("state: %w", err)
+	}
+	blobs, err := parseURL(c.BlobURL)
+	if err != nil {
+		return fmt.Errorf("blobs: %w", err)
+	}
+	if err := errors.Join(openTwo(state, blobs), apart(ctx, state, blobs)); err != nil {
+		return err
+	}
+	if err := migratePG(ctx, state, stateSchema, postgresSchema); err != nil {
+		return err
+	}
+	if err := migratePG(ctx, blobs, blobSchema); err != nil {
+		return err
+	}
+	session := newPGSession(state)
+	s.writer = &writer{session: session}
+	if err := session.claim(ctx, c.Origin); err != nil {
+		return err
+	}
+	if err := session.load(s.writer); err != nil {
+		return err
+	}
+	reading := with(state, map[string]string{"idle_in_transaction_session_timeout": millisText(workLimit), "statement_timeout": millisText(workLimit)})
+	if s.readers, err = newReaders(func() (reader, error) { return pgReader{newPGConn(reading)}, nil }, func() error { return nil }); err != nil {
+		return err
+	}
+	s.blobs = newPGBlobs(blobs)
+	s.shared = state
+	return nil
+}
+
+func (s *Store) openSQLite(ctx context.Context, c Config) (err error) {
 	path, err := resolve(c.Path)
 	if err != nil {
 		return err
@@ -119,19 +192,22 @@ func (s *Store) open(ctx context.Context, c Config) (err error) {
 		}
 		return fmt.Errorf("%w: %w", writ.ErrUnavailable, err)
 	}
-	if err := migrate(ctx, path, "migrations/state"); err != nil {
+	if err := migrate(ctx, path, stateSchema); err != nil {
 		return err
 	}
-	if s.writer, err = newWriter(ctx, path, c.MaxPages); err != nil {
+	session, err := newLiteSession(ctx, path, c.MaxPages)
+	if err != nil {
 		return err
 	}
-	if s.readers, err = newReaders(ctx, path); err != nil {
+	s.writer = &writer{session: session}
+	if err := session.load(s.writer); err != nil {
 		return err
 	}
-	if s.blobs, err = newBlobs(ctx, c.BlobPath); err != nil {
+	if s.readers, err = newLiteReaders(ctx, path); err != nil {
 		return err
 	}
-	return s.recover(ctx)
+	s.blobs, err = newBlobs(ctx, c.BlobPath)
+	return err
 }
 
 // Close lets the closures that are waiting finish, stores the newest checkpoint and releases the files. A second
@@ -170,7 +246,7 @@ func (s *Store) release() error {
 // Update runs fn in a transaction that sees all earlier ones and is alone. When it returns nil, the changes are
 // durable; when it returns an error, nothing of them is kept. fn runs on the store's own goroutine, once: it is quick,
 // does no I/O of its own and does not call the store. ctx ends the wait for fn's turn, not fn. The error is fn's own,
-// or ErrUnavailable when the disk refused.
+// or ErrUnavailable when the disk refused or the database cannot be reached.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	r := &request{ctx: ctx, fn: fn, done: make(chan struct{})}
 	s.gate.RLock()
@@ -196,7 +272,7 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 // does not call View.
 func (s *Store) View(ctx context.Context, fn func(*Tx) error) error { return s.readers.view(ctx, fn) }
 
-// Changed returns a channel that is closed by the next commit. Take it before looking, look, then wait: no change is
+// Changed returns a channel that is closed by the next commit, of another replica too. Take it before looking, look, then wait: no change is
 // missed.
 func (s *Store) Changed() <-chan struct{} {
 	s.mu.Lock()

@@ -35,8 +35,9 @@ const (
 var tables = map[Table]struct {
 	sql       string
 	deletable bool
+	unique    bool // an update can collide with another row
 }{
-	Incidents:    {sql: "incidents"},
+	Incidents:    {sql: "incidents", unique: true},
 	Evidence:     {sql: "evidence"},
 	Proposals:    {sql: "proposals"},
 	Plans:        {sql: "plans"},
@@ -48,8 +49,8 @@ var tables = map[Table]struct {
 	Freezes:      {sql: "freezes"},
 	Assignments:  {sql: "assignments", deletable: true},
 	Reservations: {sql: "reservations", deletable: true},
-	Idempotency:  {sql: "idempotency", deletable: true},
-	Nonces:       {sql: "nonces", deletable: true},
+	Idempotency:  {sql: "idempotency", deletable: true, unique: true},
+	Nonces:       {sql: "nonces", deletable: true, unique: true},
 	Agents:       {sql: "agentrecords"},
 	Timeline:     {sql: "timeline"},
 	Locks:        {sql: "locks", deletable: true},

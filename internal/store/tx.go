@@ -1,15 +1,16 @@
 package store
 
 import (
-	"database/sql"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/writ-dev/writ"
 )
 
 // A Tx is what a closure works on. It is void when the closure returns.
 type Tx struct {
-	conn *conn
+	conn conn
 	w    *writer // nil in a View
 	size int64   // of the ledger, in a View
 	over bool
@@ -27,12 +28,15 @@ func (tx *Tx) Insert(t Table, r Row) error {
 	if err := r.check(t); err != nil {
 		return err
 	}
-	seq, err := tx.w.nextSeq()
+	seq, err := tx.w.nextSeq(tx.w)
 	if err != nil {
 		return fmt.Errorf("insert %s: %w", t, tx.note(err))
 	}
-	_, err = tx.exec("INSERT INTO "+name+" ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?)",
+	n, err := tx.exec("INSERT INTO "+name+" ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
 		r.ID, r.Incident, r.State, r.Key, r.Due, string(r.Doc), seq)
+	if err == nil && n == 0 {
+		err = errExists
+	}
 	if err != nil {
 		return fmt.Errorf("insert %s %s: %w", t, writ.Printable(r.ID, 80), err)
 	}
@@ -49,7 +53,11 @@ func (tx *Tx) Update(t Table, r Row, was string) error {
 	if err := r.check(t); err != nil {
 		return err
 	}
-	n, err := tx.exec("UPDATE "+name+" SET incident = ?, state = ?, key = ?, due = ?, doc = ? WHERE id = ? AND state = ?",
+	exec := tx.exec
+	if tables[t].unique {
+		exec = tx.guarded
+	}
+	n, err := exec("UPDATE "+name+" SET incident = ?, state = ?, key = ?, due = ?, doc = ? WHERE id = ? AND state = ?",
 		r.Incident, r.State, r.Key, r.Due, string(r.Doc), r.ID, was)
 	if err != nil {
 		return fmt.Errorf("update %s %s: %w", t, writ.Printable(r.ID, 80), err)
@@ -110,7 +118,12 @@ func (tx *Tx) find(t Table, clause string, args ...any) (found []Row, err error)
 	if err := tx.alive(); err != nil {
 		return nil, err
 	}
-	err = tx.conn.query("SELECT "+columns+" FROM "+name+" "+clause, func(rows *sql.Rows) error {
+	for _, a := range args {
+		if s, ok := a.(string); ok && !storable(s) {
+			return nil, nil // no row can have it
+		}
+	}
+	err = tx.conn.query("SELECT "+columns+" FROM "+name+" "+clause, func(rows row) error {
 		var r Row
 		if err := rows.Scan(&r.ID, &r.Incident, &r.State, &r.Key, &r.Due, &r.Doc, &r.Seq); err != nil {
 			return err
@@ -125,13 +138,27 @@ func (tx *Tx) find(t Table, clause string, args ...any) (found []Row, err error)
 }
 
 func (tx *Tx) exec(query string, args ...any) (int64, error) {
+	tx.w.dirty = true
 	n, err := tx.conn.exec(query, args...)
 	return n, tx.note(err)
 }
 
-// note remembers an error after which SQLite may have rolled the whole transaction back by itself.
+// guarded is exec of a statement after whose broken constraint the closure may go on.
+func (tx *Tx) guarded(query string, args ...any) (int64, error) {
+	tx.w.dirty = true
+	n, err := tx.w.guarded(query, args...)
+	return n, tx.note(err)
+}
+
+// note remembers an error that took the closure, or perhaps the whole transaction, with it.
 func (tx *Tx) note(err error) error {
-	if tx.w != nil && spoils(err) {
+	if err == nil || tx.w == nil {
+		return err
+	}
+	switch tx.w.harm(err) {
+	case harmClosure:
+		tx.w.broken = err
+	case harmBatch:
 		tx.w.spoilt = err
 	}
 	return err
@@ -145,6 +172,8 @@ func (tx *Tx) alive() error {
 		return errOver
 	case tx.w != nil && tx.w.spoilt != nil:
 		return lost(tx.w.spoilt)
+	case tx.w != nil && tx.w.broken != nil:
+		return tx.w.broken
 	}
 	return nil
 }
@@ -167,6 +196,8 @@ func (r Row) check(t Table) error {
 		return fmt.Errorf("%w: a row of %s has a member longer than %d bytes", writ.ErrInvalid, t, maxText)
 	case len(r.Doc) > maxDoc:
 		return fmt.Errorf("%w: a document of %s has %d bytes; %d are allowed", writ.ErrInvalid, t, len(r.Doc), maxDoc)
+	case !storable(r.ID) || !storable(r.Incident) || !storable(r.State) || !storable(r.Key) || !storable(string(r.Doc)):
+		return fmt.Errorf("%w: a row of %s has text that is not UTF-8, or has a NUL in it", writ.ErrInvalid, t)
 	case r.Due < 0:
 		return fmt.Errorf("%w: a row of %s is due before 1970", writ.ErrInvalid, t)
 	}
@@ -182,8 +213,12 @@ const (
 
 var (
 	errOver     = fmt.Errorf("%w: the transaction is over", writ.ErrInvalid)
+	errExists   = fmt.Errorf("%w: it exists already", writ.ErrConflict)
 	errReadOnly = fmt.Errorf("%w: a view changes nothing", writ.ErrInvalid)
 )
+
+// storable reports whether PostgreSQL could keep a text. SQLite could keep any, and is held to the same.
+func storable(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
 
 func noRow(t Table, id string) error {
 	return fmt.Errorf("%w: %s %s", writ.ErrNotFound, t, writ.Printable(id, 80))

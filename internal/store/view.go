@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -12,22 +11,31 @@ import (
 // maxReaders bounds the snapshots that are open at once; more would only queue for the processors.
 const maxReaders = 8
 
-// readers are connections that cannot write.
-type readers struct {
-	db     *sql.DB
-	free   chan *conn
-	made   int
-	closed chan struct{}
+// A reader is a connection that cannot write. Statements outside of a snapshot each see the newest commit.
+type reader interface {
+	conn
+	// ready makes the connection usable, or says why it is not.
+	ready(ctx context.Context) error
+	// done ends what ready has begun.
+	done()
+	// begin takes a snapshot and returns its number of entries.
+	begin() (size int64, err error)
+	// end lets the snapshot go.
+	end() error
 }
 
-func newReaders(ctx context.Context, path string) (*readers, error) {
-	db, err := open(path, "query_only(1)")
-	if err != nil {
-		return nil, err
-	}
-	r := &readers{db: db, free: make(chan *conn, maxReaders), closed: make(chan struct{})}
+// readers lend out connections.
+type readers struct {
+	free   chan reader
+	made   int
+	closed chan struct{}
+	after  func() error // closes what the connections share
+}
+
+func newReaders(make1 func() (reader, error), after func() error) (*readers, error) {
+	r := &readers{free: make(chan reader, maxReaders), closed: make(chan struct{}), after: after}
 	for range maxReaders {
-		c, err := newConn(ctx, db)
+		c, err := make1()
 		if err != nil {
 			return nil, errors.Join(err, r.close())
 		}
@@ -37,8 +45,24 @@ func newReaders(ctx context.Context, path string) (*readers, error) {
 	return r, nil
 }
 
+// newLiteReaders opens connections to a SQLite file.
+func newLiteReaders(ctx context.Context, path string) (*readers, error) {
+	db, err := open(path, "query_only(1)")
+	if err != nil {
+		return nil, err
+	}
+	return newReaders(func() (reader, error) {
+		c, err := newConn(ctx, db)
+		return liteReader{c}, err
+	}, db.Close)
+}
+
 // with lends a connection to fn once one is free.
-func (r *readers) with(ctx context.Context, fn func(*conn) error) error {
+func (r *readers) with(ctx context.Context, fn func(conn) error) error {
+	return r.lend(ctx, func(c reader) error { return fn(c) })
+}
+
+func (r *readers) lend(ctx context.Context, fn func(reader) error) error {
 	select {
 	case <-r.closed:
 		return errClosed
@@ -47,6 +71,10 @@ func (r *readers) with(ctx context.Context, fn func(*conn) error) error {
 	select {
 	case c := <-r.free:
 		defer func() { r.free <- c }()
+		if err := c.ready(ctx); err != nil {
+			return err
+		}
+		defer c.done()
 		return fn(c)
 	case <-r.closed:
 		return errClosed
@@ -56,20 +84,18 @@ func (r *readers) with(ctx context.Context, fn func(*conn) error) error {
 }
 
 func (r *readers) view(ctx context.Context, fn func(*Tx) error) error {
-	return r.with(ctx, func(c *conn) (err error) {
-		if _, err := c.exec("BEGIN"); err != nil {
-			return err
+	return r.lend(ctx, func(c reader) (err error) {
+		size, err := c.begin()
+		if err != nil {
+			return fmt.Errorf("%w: snapshot: %w", writ.ErrUnavailable, err)
 		}
 		defer func() {
-			if _, e := c.exec("ROLLBACK"); e != nil && err == nil {
+			if e := c.end(); e != nil && err == nil {
 				err = e
 			}
 		}()
-		tx := &Tx{conn: c}
+		tx := &Tx{conn: c, size: size}
 		defer func() { tx.over = true }()
-		if tx.size, err = c.size(); err != nil { // the first read takes the snapshot
-			return fmt.Errorf("%w: snapshot: %w", writ.ErrUnavailable, err)
-		}
 		return fn(tx)
 	})
 }
@@ -81,5 +107,26 @@ func (r *readers) close() error {
 	for range r.made {
 		errs = append(errs, (<-r.free).close())
 	}
-	return errors.Join(append(errs, r.db.Close())...)
+	return errors.Join(append(errs, r.after())...)
+}
+
+// A liteReader is a connection to SQLite with query_only set.
+type liteReader struct{ *liteConn }
+
+func (liteReader) ready(context.Context) error { return nil }
+func (liteReader) done()                       {}
+
+func (c liteReader) begin() (size int64, err error) {
+	if _, err := c.exec("BEGIN"); err != nil {
+		return 0, err
+	}
+	if size, err = c.size(); err != nil { // the first read takes the snapshot
+		return 0, errors.Join(err, c.end())
+	}
+	return size, nil
+}
+
+func (c liteReader) end() error {
+	_, err := c.exec("ROLLBACK")
+	return err
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -13,9 +12,6 @@ import (
 // maxBatch bounds one commit: beyond it the fsync costs little beside the statements, and the wait grows.
 const maxBatch = 256
 
-// seqBlock is how many row numbers are taken from the counter at once; a crash leaves a gap of at most this.
-const seqBlock = 1 << 16
-
 // A request is one closure on its way through the writer.
 type request struct {
 	ctx      context.Context
@@ -25,73 +21,57 @@ type request struct {
 	done     chan struct{}
 }
 
-// A writer is the one connection that writes. After Open it belongs to the write goroutine, and after that to Close.
+// A writer is the one transaction of this process that writes. After Open it belongs to the write goroutine, and after
+// that to Close.
 type writer struct {
-	db   *sql.DB
-	conn *conn
+	session
 	state
 	safe   state      // as of the last commit
 	seq    int64      // last row number given out, kept or not
 	batch  []*request // being committed
-	spoilt error      // SQLite may have rolled the open transaction back
+	dirty  bool       // something was written in the open transaction
+	spoilt error      // the open transaction may be over
+	broken error      // the open closure can only be undone
 }
 
 // A state is what the writer knows of the open transaction without asking the database.
 type state struct {
 	edge     ledger.Edge // of the tree
-	reserved int64       // row numbers up to here are ours
+	reserved int64       // SQLite: row numbers up to here are ours
+	commits  int64       // PostgreSQL: transactions of all replicas so far
 }
 
-func (s *state) clone() state { return state{s.edge.Clone(), s.reserved} }
+func (s *state) clone() state { return state{s.edge.Clone(), s.reserved, s.commits} }
 
-func newWriter(ctx context.Context, path string, maxPages int64) (*writer, error) {
-	// A background goroutine moves the write-ahead log into the file; this threshold is for when it falls behind.
-	db, err := open(path, "wal_autocheckpoint(16000)", "cache_size(-16000)", "temp_store(memory)")
-	if err != nil {
-		return nil, err
-	}
-	c, err := newConn(ctx, db)
-	if err != nil {
-		return nil, errors.Join(err, db.Close())
-	}
-	w := &writer{db: db, conn: c}
-	if err := checkDurable(ctx, c.c); err != nil {
-		return nil, errors.Join(err, w.close())
-	}
-	if maxPages > 0 {
-		if _, err := c.c.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", maxPages)); err != nil {
-			return nil, errors.Join(kind(err), w.close())
-		}
-	}
-	return w, w.load()
+// A session is the connection that writes, and what differs between the engines in how a transaction goes. A closure
+// runs between mark and keep or undo.
+type session interface {
+	conn
+	// load reads back what the writer keeps in memory.
+	load(w *writer) error
+	// begin opens a transaction that sees all earlier ones, of other replicas too, and is alone until its end.
+	begin(w *writer) error
+	mark(w *writer) error
+	keep(w *writer) error
+	undo(w *writer) error
+	// commit makes the transaction durable. It reports false when there was nothing to keep. An error means that
+	// nothing was kept, or, wrapping errUnknown, that nobody knows.
+	commit(w *writer) (changed bool, err error)
+	rollback(w *writer) error
+	nextSeq(w *writer) (int64, error)
+	// guarded is exec of a statement that may break a constraint and leaves the transaction usable then.
+	guarded(query string, args ...any) (changed int64, err error)
+	harm(err error) harm
 }
 
-// load reads back what the writer keeps in memory.
-func (w *writer) load() error {
-	size, err := w.conn.size()
-	if err != nil {
-		return err
-	}
-	if w.edge, err = ledger.LoadEdge(size, nodes{w.conn}); err != nil {
-		return fmt.Errorf("%w: %w", writ.ErrUnavailable, err)
-	}
-	err = w.conn.query("SELECT value FROM counter WHERE name = 'seq'", func(r *sql.Rows) error { return r.Scan(&w.reserved) })
-	w.seq, w.safe = w.reserved, w.state.clone()
-	return err
-}
+// A harm is how much a statement's error took with it.
+type harm int
 
-func (w *writer) close() error { return errors.Join(w.conn.close(), w.db.Close()) }
-
-func (w *writer) nextSeq() (int64, error) {
-	if w.seq >= w.reserved {
-		if _, err := w.conn.exec("UPDATE counter SET value = ? WHERE name = 'seq'", w.seq+seqBlock); err != nil {
-			return 0, err
-		}
-		w.reserved = w.seq + seqBlock
-	}
-	w.seq++
-	return w.seq, nil
-}
+const (
+	harmless    harm = iota // the statement
+	harmClosure             // the closure
+	harmBatch               // perhaps the whole transaction
+)
 
 // write is the writing goroutine. A closure that ends its goroutine, as testing.T.FailNow does, takes the loop with it;
 // its batch is then given up and the loop starts again.
@@ -137,21 +117,24 @@ func (s *Store) commit(batch []*request) {
 	w := s.writer
 	w.batch = batch
 	note := s.unkept()
-	if err := w.run(note); err != nil {
+	changed, err := w.run(note)
+	if err != nil {
 		s.abort(err)
 		return
 	}
 	// Committed: durable from here.
 	w.safe = w.state.clone()
-	s.committed(w.state.edge.Head(), note)
+	if changed {
+		s.committed(w.state, note)
+	}
 	w.answer(nil)
 }
 
 // abort rolls the batch back. Callers whose closures had ended well learn here that nothing was kept.
 func (s *Store) abort(err error) {
 	w := s.writer
-	if _, e := w.conn.exec("ROLLBACK"); e != nil && w.spoilt == nil {
-		s.log.Warn("roll back", "error", e) // SQLite has rolled back by itself, or BEGIN failed
+	if e := w.rollback(w); e != nil && w.spoilt == nil {
+		s.log.Warn("roll back", "error", e) // the database has rolled back by itself, or the beginning failed
 	}
 	w.state = w.safe.clone()
 	w.answer(err)
@@ -159,7 +142,7 @@ func (s *Store) abort(err error) {
 
 // answer tells every caller of the batch how it ended.
 func (w *writer) answer(err error) {
-	w.spoilt = nil
+	w.spoilt, w.broken, w.dirty = nil, nil, false
 	for _, r := range w.batch {
 		if r.err == nil {
 			r.err = err
@@ -169,52 +152,51 @@ func (w *writer) answer(err error) {
 	w.batch = nil
 }
 
-// run does everything up to and with the COMMIT. On error the transaction is still open, or SQLite has ended it.
-func (w *writer) run(note signed) error {
-	if _, err := w.conn.exec("BEGIN IMMEDIATE"); err != nil {
-		return err
+// run does everything up to and with the commit. On error the transaction is still open, or the database has ended it.
+func (w *writer) run(note signed) (changed bool, err error) {
+	if err := w.begin(w); err != nil {
+		return false, err
 	}
 	for _, r := range w.batch {
 		if r.err = r.ctx.Err(); r.err != nil {
 			continue
 		}
 		if err := w.one(r); err != nil {
-			return err
+			return false, err
 		}
 	}
 	if note.head.Size > 0 {
-		if err := w.keep(note); err != nil {
-			return err
+		if err := w.store(note); err != nil {
+			return false, err
 		}
 	}
-	_, err := w.conn.exec("COMMIT")
-	return err
+	return w.commit(w)
 }
 
-// one runs a closure in a savepoint. It returns an error only when the whole transaction is lost.
+// one runs a closure by itself: what it did is kept or undone as a whole. It returns an error only when the whole
+// transaction is lost.
 func (w *writer) one(r *request) error {
 	before := w.state.clone()
-	if _, err := w.conn.exec("SAVEPOINT one"); err != nil {
+	if err := w.mark(w); err != nil {
 		return err
 	}
 	w.call(r)
 	if w.spoilt != nil {
 		return lost(w.spoilt)
 	}
+	if w.broken != nil && r.err == nil {
+		r.err = w.broken
+	}
+	w.broken = nil
 	if r.err == nil && r.panicked == nil {
-		_, err := w.conn.exec("RELEASE one")
-		return err
+		return w.keep(w)
 	}
 	w.state = before
-	if _, err := w.conn.exec("ROLLBACK TO one"); err != nil {
-		return err
-	}
-	_, err := w.conn.exec("RELEASE one")
-	return err
+	return w.undo(w)
 }
 
 func (w *writer) call(r *request) {
-	tx := &Tx{conn: w.conn, w: w}
+	tx := &Tx{conn: w.session, w: w}
 	defer func() {
 		tx.over = true
 		if p := recover(); p != nil {
@@ -231,8 +213,9 @@ func lost(err error) error {
 	return fmt.Errorf("%w: nothing was kept: %w", writ.ErrUnavailable, err)
 }
 
-// keep stores a signed checkpoint.
-func (w *writer) keep(note signed) error {
-	_, err := w.conn.exec("INSERT INTO checkpoint (size, note) VALUES (?, ?) ON CONFLICT DO NOTHING", note.head.Size, string(note.note))
+// store stores a signed checkpoint.
+func (w *writer) store(note signed) error {
+	w.dirty = true
+	_, err := w.exec("INSERT INTO checkpoint (size, note) VALUES (?, ?) ON CONFLICT DO NOTHING", note.head.Size, string(note.note))
 	return err
 }
