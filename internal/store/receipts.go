@@ -62,7 +62,7 @@ func sizeOf(note []byte) (int64, error) {
 // Look is Find on the newest committed state, outside of any snapshot: one statement, for what is looked at after each
 // commit.
 func (s *Store) Look(ctx context.Context, t Table, f Filter) (rows []Row, err error) {
-	err = s.readers.with(ctx, func(c *conn) error {
+	err = s.readers.with(ctx, func(c conn) error {
 		tx := &Tx{conn: c}
 		defer func() { tx.over = true }()
 		rows, err = tx.Find(t, f)
