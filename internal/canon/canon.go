@@ -45,9 +45,6 @@ func Parse(b []byte, v any) error {
 	if w.form, err = w.scan(w.form[:0], b); err != nil {
 		return err
 	}
-	if !bytes.Equal(w.form, b) {
-		return fmt.Errorf("%w: the bytes are not in canonical form", ErrForm)
-	}
 	if err := decode(b, v); err != nil {
 		return err
 	}

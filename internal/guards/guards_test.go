@@ -9,7 +9,7 @@ import (
 var roundTrip = Guard{
 	Invariant: "self-test",
 	File:      "internal/canon/canon.go",
-	Guard:     "if !bytes.Equal(again, b) {",
+	Guard:     "if !bytes.Equal(w.form, b) {",
 	Package:   "./internal/canon",
 	Test:      "TestParseTakesOnlyTheCanonicalForm/member_order",
 }
@@ -38,7 +38,7 @@ func TestGuardIsProvenOnlyByATestThatFailsWithoutIt(t *testing.T) {
 		"no such package":     {but(func(g *Guard) { g.Package = "./internal/nobody" }), "nobody"},
 		"no such file":        {but(func(g *Guard) { g.File = "internal/canon/nobody.go" }), "no such file"},
 		"not in the file":     {but(func(g *Guard) { g.Guard = "if nobody {" }), "occurs 0 times"},
-		"twice in the file":   {but(func(g *Guard) { g.Guard = "if !bytes.Equal(again, " }), "occurs 2 times"},
+		"twice in the file":   {but(func(g *Guard) { g.Guard = "if !bytes.Equal(w.form, " }), "occurs 2 times"},
 		"replaced by itself":  {but(func(g *Guard) { g.Instead = g.Guard }), "the guard itself"},
 		"no Go source":        {but(func(g *Guard) { g.Instead = "if {" }), "no Go source"},
 		"it does not compile": {but(func(g *Guard) { g.Instead = "if nobody {" }), "does not compile"},

@@ -32,6 +32,14 @@ var table = []Guard{
 		Test:      "TestTheStoryIsChecked/I01_an_effect_without_an_intent",
 	},
 	{
+		Invariant: "I01",
+		File:      "internal/ledger/receipt.go",
+		Guard:     "err = r.proves(leaves[i], head)",
+		Instead:   "err = nil",
+		Package:   "./internal/ledger",
+		Test:      "TestI01EachReceiptOfADeliveryIsChecked",
+	},
+	{
 		Invariant: "I02",
 		File:      "internal/approval/judge.go",
 		Guard:     "case q.isRequester(v):",
@@ -65,20 +73,20 @@ var table = []Guard{
 	{
 		Invariant: "I03",
 		File:      "internal/canon/canon.go",
-		Guard:     "if !bytes.Equal(again, b) {",
+		Guard:     "if !bytes.Equal(w.form, b) {",
 		Package:   "./internal/canon",
 		Test:      "TestParseTakesOnlyTheCanonicalForm",
 	},
 	{
 		Invariant: "I03",
 		File:      "internal/canon/canon.go",
-		Guard:     "if !bytes.Equal(again, want) {",
+		Guard:     "if !bytes.Equal(w.form, want) {",
 		Package:   "./internal/canon",
 		Test:      "TestParseLooseTakesSpaceAndOrderButNothingElse",
 	},
 	{
 		Invariant: "I03",
-		File:      "internal/canon/canon.go",
+		File:      "internal/canon/scan.go",
 		Guard:     `return fmt.Errorf("%w: null", ErrForm)`,
 		Instead:   "return nil",
 		Package:   "./internal/canon",

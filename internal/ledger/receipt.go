@@ -39,14 +39,22 @@ func CheckReceipt(r Receipt, leaf []byte, v Verifier, seen Head) (Head, error) {
 	if err := CheckConsistency(seen, head, r.Consistency); err != nil {
 		return seen, refuse(writ.ReasonLedgerFork, err)
 	}
-	hash := LeafHash(leaf)
-	if !r.Leaf.Equal(hash) {
-		return seen, writ.Refuse(writ.ReasonNotInLedger, "the receipt is for another entry")
-	}
-	if err := CheckInclusion(hash, r.Index, head, r.Proof); err != nil {
-		return seen, refuse(writ.ReasonNotInLedger, err)
+	if err := r.proves(leaf, head); err != nil {
+		return seen, err
 	}
 	return head, nil
+}
+
+// proves checks that r proves leaf to be in the tree of head.
+func (r Receipt) proves(leaf []byte, head Head) error {
+	hash := LeafHash(leaf)
+	if !r.Leaf.Equal(hash) {
+		return writ.Refuse(writ.ReasonNotInLedger, "the receipt is for another entry")
+	}
+	if err := CheckInclusion(hash, r.Index, head, r.Proof); err != nil {
+		return refuse(writ.ReasonNotInLedger, err)
+	}
+	return nil
 }
 
 // CheckReceipts is CheckReceipt for several entries that were answered together. It takes them from the first one on, as
@@ -61,12 +69,11 @@ func CheckReceipts(rs []Receipt, leaves [][]byte, v Verifier, seen Head) (head H
 	for i, r := range rs {
 		next := head
 		if i > 0 && r.under(rs[0]) {
-			if hash := LeafHash(leaves[i]); !r.Leaf.Equal(hash) {
-				return seen, 0, writ.Refuse(writ.ReasonNotInLedger, "the receipt is for another entry")
-			} else if err := CheckInclusion(hash, r.Index, head, r.Proof); err != nil {
-				return seen, 0, refuse(writ.ReasonNotInLedger, err)
-			}
-		} else if next, err = CheckReceipt(r, leaves[i], v, seen); err != nil {
+			err = r.proves(leaves[i], head)
+		} else {
+			next, err = CheckReceipt(r, leaves[i], v, seen)
+		}
+		if err != nil {
 			return seen, 0, err
 		}
 		if i > 0 && !next.Equal(head) {

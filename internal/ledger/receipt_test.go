@@ -87,3 +87,44 @@ func BenchmarkCheckReceipt(b *testing.B) {
 		}
 	}
 }
+
+// A receipt that shares its checkpoint with the one before is believed no more than it proves itself.
+func TestI01EachReceiptOfADeliveryIsChecked(t *testing.T) {
+	l := grow(20)
+	v := verifier(t, origin, key(1))
+	good := func() ([]ledger.Receipt, [][]byte) {
+		return []ledger.Receipt{l.receipt(t, 7, 5, 20), l.receipt(t, 9, 5, 20), l.receipt(t, 3, 5, 20)}, [][]byte{l.leaves[7], l.leaves[9], l.leaves[3]}
+	}
+	rs, leaves := good()
+	if head, n, err := ledger.CheckReceipts(rs, leaves, v, l.heads[5]); err != nil || n != 3 || !head.Equal(l.heads[20]) {
+		t.Fatalf("the honest ones: %v %d %v", head, n, err)
+	}
+	if head, n, err := ledger.CheckReceipts(nil, leaves, v, l.heads[5]); err != nil || n != 0 || !head.Equal(l.heads[5]) {
+		t.Errorf("none: %v %d %v", head, n, err)
+	}
+	for name, c := range map[string]struct {
+		change func([]ledger.Receipt)
+		taken  int
+		want   writ.Reason
+	}{
+		"another leaf":                     {func(r []ledger.Receipt) { r[1] = l.receipt(t, 8, 5, 20) }, 0, writ.ReasonNotInLedger},
+		"another leaf, and it says so":     {func(r []ledger.Receipt) { r[1].Leaf = ledger.LeafHash(l.leaves[8]) }, 0, writ.ReasonNotInLedger},
+		"another place":                    {func(r []ledger.Receipt) { r[1].Index = 8 }, 0, writ.ReasonNotInLedger},
+		"no audit path":                    {func(r []ledger.Receipt) { r[2].Proof = nil }, 0, writ.ReasonNotInLedger},
+		"the audit path of the one before": {func(r []ledger.Receipt) { r[1].Proof = r[0].Proof }, 0, writ.ReasonNotInLedger},
+		"another consistency proof":        {func(r []ledger.Receipt) { r[1].Consistency = nil }, 0, writ.ReasonLedgerFork},
+		"another start":                    {func(r []ledger.Receipt) { r[1].From = 4 }, 0, writ.ReasonReceipt},
+		"a checkpoint of nobody":           {func(r []ledger.Receipt) { r[1].Checkpoint = []byte("x") }, 0, writ.ReasonReceipt},
+		"a later head, proved":             {func(r []ledger.Receipt) { r[0] = l.receipt(t, 7, 5, 19) }, 1, ""},
+		"an earlier head, proved":          {func(r []ledger.Receipt) { r[1] = l.receipt(t, 9, 5, 19) }, 1, ""},
+	} {
+		rs, leaves := good()
+		c.change(rs)
+		if _, n, err := ledger.CheckReceipts(rs, leaves, v, l.heads[5]); n != c.taken || writ.ReasonOf(err) != c.want {
+			t.Errorf("%s: %d taken, %v", name, n, err)
+		}
+	}
+	if _, _, err := ledger.CheckReceipts(rs, leaves[:2], v, l.heads[5]); writ.ReasonOf(err) != writ.ReasonReceipt {
+		t.Errorf("more receipts than entries: %v", err)
+	}
+}

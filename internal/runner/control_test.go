@@ -42,6 +42,8 @@ type fakeControl struct {
 	points *atomic.Pointer[func(string) error] // around every call; an error is a broken connection
 
 	Refuse    func(ledger.Entry) *assignment.Refused
+	Seen      func(assignment.Delivery)       // sees each delivery
+	Check     func(assignment.Delivery) error // refuses a delivery as a whole
 	Tamper    func(*assignment.Delivered)
 	TamperFor func(*assignment.Assignment)
 	FeedAge   time.Duration
@@ -295,6 +297,15 @@ func (c *fakeControl) Deliver(_ context.Context, d assignment.Delivery) (assignm
 		return assignment.Delivered{}, err
 	}
 	c.mu.Lock()
+	if c.Seen != nil {
+		c.Seen(d)
+	}
+	if c.Check != nil {
+		if err := c.Check(d); err != nil {
+			c.mu.Unlock()
+			return assignment.Delivered{}, err
+		}
+	}
 	out, err := c.deliver(d)
 	c.mu.Unlock()
 	if err != nil {

@@ -18,6 +18,36 @@ import (
 // StateFile is the name, below Setup.Dir, of the SQLite file that holds the ledger; the suite alters it.
 const StateFile = "state.db"
 
+func testReceipts(t *testing.T, open Opener) {
+	f := start(t, open)
+	v := f.signer.Verifier()
+	var seen ledger.Head
+	for i := range 20 {
+		f.append(leafName(2*i), leafName(2*i+1))
+		indexes, leaves := []int64{int64(2*i + 1), 0, int64(i), int64(2 * i)}, [][]byte{}
+		for _, index := range indexes {
+			leaves = append(leaves, []byte(leafName(int(index))))
+		}
+		rs, err := f.Receipts(f.ctx(), indexes, seen.Size)
+		must(t, err)
+		head, n, err := ledger.CheckReceipts(rs, leaves, v, seen)
+		if err != nil || n != len(indexes) || head.Size < int64(2*i+2) {
+			t.Fatalf("at %d entries: %d of %d receipts under %v, %v", 2*i+2, n, len(indexes), head, err)
+		}
+		seen = head
+	}
+	if rs, err := f.Receipts(f.ctx(), nil, 0); err != nil || len(rs) != 0 {
+		t.Errorf("of nothing: %v %v", rs, err)
+	}
+	for _, wrong := range [][]int64{{0, 40}, {-1, 0}} {
+		_, err := f.Receipts(f.ctx(), wrong, 0)
+		wantErr(t, "an entry that does not exist", err, writ.ErrNotFound)
+	}
+	if _, err := f.Receipts(f.ctx(), []int64{0, 1}, 41); writ.ReasonOf(err) != writ.ReasonLedgerFork {
+		t.Errorf("a reader who has seen more: %v", err)
+	}
+}
+
 func testReceipt(t *testing.T, open Opener) {
 	f := start(t, open)
 	v := f.signer.Verifier()

@@ -48,6 +48,7 @@ func Run(t *testing.T, open Opener) {
 		"no wake-up is lost":                                              testChanged,
 		"row numbers grow across failures and restarts":                   testSeq,
 		"I01 a receipt proves the entry and extends what was seen":        testReceipt,
+		"I01 receipts of several entries prove one head":                  testReceipts,
 		"a leaf stands in the log once":                                   testAppend,
 		"I17 Verify finds every altered row":                              testAltered,
 		"I17 a restored older database is refused":                        testRestored,
