@@ -19,6 +19,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver; pure Go
@@ -34,7 +35,11 @@ var ErrDamaged = errors.New("journal: the file is damaged")
 
 // A Journal is one open file.
 type Journal struct {
-	db *sql.DB
+	db   *sql.DB
+	turn chan struct{} // held by whoever commits
+
+	mu      sync.Mutex
+	waiting []*change // guarded by mu
 }
 
 // schemaVersion is stored in the file; a newer file is refused, an older one is brought up by upgrades.
@@ -98,7 +103,7 @@ func Open(ctx context.Context, path string) (*Journal, error) {
 	db.SetMaxOpenConns(1) // the lock belongs to the connection, and one writer needs no more
 	db.SetConnMaxLifetime(0)
 	db.SetMaxIdleConns(1)
-	j := &Journal{db: db}
+	j := &Journal{db: db, turn: make(chan struct{}, 1)}
 	if err := j.prepare(ctx); err != nil {
 		_ = db.Close()
 		return nil, err
@@ -168,9 +173,93 @@ func opening(err error) error {
 	return fmt.Errorf("journal: %w", err)
 }
 
+// A change is one transaction that waits for its turn.
+type change struct {
+	f    func(tx *sql.Tx) error
+	err  error
+	done chan struct{}
+}
+
 // write runs f in one transaction. When write returns nil, what f did is on disk; otherwise nothing of it is, save
-// that a failed commit leaves open which of the two, and then the caller must not act on either.
+// that a failed commit leaves open which of the two, and then the caller must not act on either. f may be run twice,
+// and then nothing of its first run is kept.
+//
+// Changes that wait while another is being committed are committed together, each in a savepoint of its own: one sync
+// of the disk for all of them. Whoever has the turn commits for everybody.
 func (j *Journal) write(ctx context.Context, f func(tx *sql.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return opening(err)
+	}
+	mine := &change{f: f, done: make(chan struct{})}
+	j.mu.Lock()
+	j.waiting = append(j.waiting, mine)
+	j.mu.Unlock()
+	select {
+	case <-mine.done:
+		return mine.err
+	case j.turn <- struct{}{}:
+	}
+	defer func() { <-j.turn }()
+	j.mu.Lock()
+	all := j.waiting
+	j.waiting = nil
+	j.mu.Unlock()
+	j.commitAll(context.WithoutCancel(ctx), all)
+	<-mine.done // by this turn or the one before
+	return mine.err
+}
+
+// commitAll commits changes and tells each how it ended. When anything but a change's own refusal happens before the
+// commit, SQLite may have ended the transaction, and each is tried alone.
+func (j *Journal) commitAll(ctx context.Context, all []*change) {
+	if len(all) < 2 || !j.together(ctx, all) {
+		for _, c := range all {
+			c.err = j.alone(ctx, c.f)
+		}
+	}
+	for _, c := range all {
+		close(c.done)
+	}
+}
+
+// together commits changes in one transaction. False means that nothing was kept and nobody was told.
+func (j *Journal) together(ctx context.Context, all []*change) bool {
+	tx, err := j.db.BeginTx(ctx, nil)
+	if err != nil {
+		return false
+	}
+	for _, c := range all {
+		if err := inSavepoint(ctx, tx, c); err != nil {
+			_ = tx.Rollback()
+			return false
+		}
+	}
+	if err := tx.Commit(); err != nil { // whether it is on disk is open: it must not be done again
+		for _, c := range all {
+			c.err = opening(err)
+		}
+	}
+	return true
+}
+
+// inSavepoint runs one change. It returns an error when the whole transaction is lost.
+func inSavepoint(ctx context.Context, tx *sql.Tx, c *change) error {
+	if _, err := tx.ExecContext(ctx, `SAVEPOINT one`); err != nil {
+		return err
+	}
+	if c.err = c.f(tx); c.err != nil {
+		if !kind(c.err) {
+			return c.err
+		}
+		if _, err := tx.ExecContext(ctx, `ROLLBACK TO one`); err != nil {
+			return err
+		}
+	}
+	_, err := tx.ExecContext(ctx, `RELEASE one`)
+	return err
+}
+
+func (j *Journal) alone(ctx context.Context, f func(tx *sql.Tx) error) error {
 	tx, err := j.db.BeginTx(ctx, nil)
 	if err != nil {
 		return opening(err)
