@@ -46,7 +46,7 @@ var errUnexpected = errors.New("unexpected answer")
 const (
 	maxProblem = 64 << 10
 	maxText    = 500              // characters of a problem's text
-	maxAfter   = 30 * time.Second // the longest Retry-After that a call waits by itself
+	maxAfter   = 30 * time.Second // the longest Retry-After that a call waits by itself; a longer one is the caller's to wait
 )
 
 // refusal makes the error of an answer that is not a success. The text is somebody else's and made printable.
@@ -69,7 +69,10 @@ func refusal(resp *http.Response) error {
 	}
 	var after time.Duration
 	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		after = min(time.Duration(seconds)*time.Second, maxAfter)
+		after = time.Duration(seconds) * time.Second
+		if r.After = after; after > maxAfter {
+			return r // such as a cooldown: the caller has better things to do than to wait
+		}
 	}
 	return &lostError{cause: r, after: after}
 }

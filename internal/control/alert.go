@@ -27,7 +27,8 @@ var severities = map[string]int{
 }
 
 // Alert opens, updates or resolves the incident of an alert group. One open incident exists per group key, however
-// often the source repeats itself. Service, environment, owner and severity come from the labels and the service
+// often the source repeats itself, and a bounded number per service: beyond it the source is told to come again, which
+// Alertmanager does by itself. Service, environment, owner and severity come from the labels and the service
 // catalogue.
 func (c *Control) Alert(ctx context.Context, by writ.Principal, g writ.AlertGroup) (writ.Incident, error) {
 	if by.Kind != writ.KindService || !by.Valid() {
@@ -65,8 +66,22 @@ func (c *Control) Alert(ctx context.Context, by writ.Principal, g writ.AlertGrou
 			if g.Status == statusResolved {
 				return nil // nothing is open, and nothing was
 			}
+			open, err := tx.Find(store.Slots, store.Filter{Key: incidentSlots(service.Name), Limit: c.Limits.OpenIncidents})
+			if err != nil {
+				return err
+			}
+			if len(open) >= c.Limits.OpenIncidents {
+				return &writ.Refusal{
+					Code: writ.ReasonStorm, Kind: writ.ErrBusy, After: afterStorm,
+					Detail: fmt.Sprintf("service %s has %d open incidents; that is the limit", service.Name, len(open)),
+					Hint:   "send it again later; group the alerts of a service, so that one problem is one incident",
+				}
+			}
 			id, err := newID[writ.IncidentID](c, "inc")
 			if err != nil {
+				return err
+			}
+			if err := store.Create(tx, store.Slots, store.Row{ID: string(id), Incident: string(id), Key: incidentSlots(service.Name)}, slotRow{Incident: id}); err != nil {
 				return err
 			}
 			out = writ.Incident{
@@ -93,6 +108,9 @@ func (c *Control) Alert(ctx context.Context, by writ.Principal, g writ.AlertGrou
 		out.Alerts, out.Severity = g.Alerts, severity
 		if g.Status == statusResolved {
 			if err := in.State.Move(writ.IncidentResolved); err != nil {
+				return err
+			}
+			if err := freeSlot(tx, string(in.ID)); err != nil {
 				return err
 			}
 			at := c.now()

@@ -102,7 +102,9 @@ func TestI03AnAnswerIsForOnePlanAndCountsOnce(t *testing.T) {
 	w := newWorld(t)
 	in := w.incident("shop").ID
 	first := w.propose(repair, w.scale(in))
-	other := w.propose(second, w.scale(in))
+	another := w.scale(in)
+	another.Parameters = with(another.Parameters, "replicas", writ.Int(5))
+	other := w.propose(second, another)
 	st := w.statement(other.ID, "ann", "owner", writ.Approve)
 	_, err := w.answer(first.ID, st, "ann")
 	refused(t, err, writ.ReasonApprovalMismatch)

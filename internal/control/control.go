@@ -51,6 +51,7 @@ type Config struct {
 	Roster       approval.Roster
 	PlanLife     time.Duration // how long a plan waits for people before it is denied
 	EvidenceLife time.Duration // how old cited evidence may be and still count as fresh
+	Limits       Limits        // zero members mean the defaults
 	Now          func() time.Time
 	Rand         io.Reader
 	Log          *slog.Logger
@@ -100,7 +101,10 @@ func New(c Config) (*Control, error) {
 		return nil, errors.New("control: origin, issuer and present URL are required")
 	case c.PlanLife <= 0 || c.EvidenceLife <= 0:
 		return nil, errors.New("control: plan life and evidence life are required")
+	case !c.Limits.check():
+		return nil, fmt.Errorf("%w: control: limits must not be negative, and their window at most %s", writ.ErrInvalid, keepAttempts)
 	}
+	c.Limits = c.Limits.whole()
 	if err := c.Roster.Check(); err != nil {
 		return nil, err
 	}

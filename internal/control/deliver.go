@@ -235,7 +235,7 @@ func (c *Control) ended(tx *store.Tx, run *runRow, row *store.Row, state writ.Ru
 	return c.freePlan(tx, run.Run, reason)
 }
 
-// freePlan ends the plan of an ended run and gives its budget back.
+// freePlan ends the plan of an ended run and gives back what the run held.
 func (c *Control) freePlan(tx *store.Tx, run writ.Run, reason writ.Reason) error {
 	p, row, err := store.Load[planRow](tx, store.Plans, string(run.Plan))
 	if err != nil {
@@ -255,10 +255,7 @@ func (c *Control) freePlan(tx *store.Tx, run writ.Run, reason writ.Reason) error
 			return err
 		}
 	}
-	if err := tx.Delete(store.Reservations, string(run.ID)); err != nil && !errors.Is(err, writ.ErrNotFound) {
-		return err
-	}
-	return nil
+	return c.release(tx, run)
 }
 
 // leaseChanged notes what became of a lease. An end of a lease that was never announced is recorded all the same.

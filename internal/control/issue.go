@@ -1,7 +1,6 @@
 package control
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/writ-dev/writ"
@@ -15,11 +14,9 @@ import (
 // writ.MaxGrantLife.
 const grantLife = 5 * time.Minute
 
-// maxServicePermille bounds the share of one service's ready capacity that all runs together may make unavailable.
-const maxServicePermille = 1000
-
-// issue decides the plan again on the facts of this transaction, reserves its blast radius and issues the grant. When
-// the answer has changed to no, the plan ends; when it needs people again, it goes on waiting.
+// issue decides the plan again on the facts of this transaction, makes its run the only writer of its objects, reserves
+// its blast radius and issues the grant. When the answer has changed to no, the plan ends; when it needs people again,
+// it goes on waiting.
 func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) error {
 	d, err := c.decide(tx, &p, plan, writ.PhaseGrant, "")
 	if err != nil {
@@ -34,21 +31,36 @@ func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) 
 		row.Due = millis(p.ExpiresAt)
 		return c.movePlan(tx, p, row, writ.PlanWaiting)
 	default:
-		return c.endPlan(tx, p, row, writ.PlanDenied, assignment.Refused{Code: d.Reason, Detail: because(d)})
+		return c.denied(tx, p, row, plan, d)
 	}
 	if !plan.Window.Contains(c.now()) {
 		return c.endPlan(tx, p, row, writ.PlanExpired, assignment.Refused{Code: writ.ReasonExpired, Detail: "the plan's window is over"})
 	}
-	run, err := newID[writ.RunID](c, "run")
-	if err != nil {
+	if ended, err := c.endRepeated(tx, p, row, plan); ended || err != nil {
 		return err
 	}
-	refused, err := c.reserve(tx, run, plan)
+	refused, err := busy(tx, plan)
 	if err != nil {
 		return err
 	}
 	if refused != nil {
 		return c.endPlan(tx, p, row, writ.PlanDenied, *refused)
+	}
+	run, err := newID[writ.RunID](c, "run")
+	if err != nil {
+		return err
+	}
+	if refused, err = c.reserve(tx, run, plan); err != nil {
+		return err
+	}
+	if refused != nil {
+		return c.endPlan(tx, p, row, writ.PlanDenied, *refused)
+	}
+	if err := c.lock(tx, run, plan); err != nil {
+		return err
+	}
+	if err := c.attempted(tx, run, p, plan); err != nil {
+		return err
 	}
 	if err := c.mint(tx, &p, plan, d, run); err != nil {
 		return err
@@ -58,32 +70,37 @@ func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) 
 	return c.movePlan(tx, p, row, writ.PlanGranted)
 }
 
-// reserve takes the plan's blast radius out of its service's budget (invariant I09). It is part of the granting
-// transaction, of which there is one at a time.
-func (c *Control) reserve(tx *store.Tx, run writ.RunID, plan writ.Plan) (*assignment.Refused, error) {
-	held, _, err := find[reservationRow](tx, store.Reservations, store.Filter{Key: plan.Service})
-	if err != nil {
-		return nil, err
+// endRepeated ends a plan whose repair was tried too often, or too short a time ago, on one of its objects, and reports
+// whether it did.
+func (c *Control) endRepeated(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) (bool, error) {
+	var keys []string
+	for _, o := range objectsOf(plan) {
+		keys = append(keys, string(o))
 	}
-	used := plan.Blast.Permille
-	for _, r := range held {
-		used += r.Permille
+	r, err := c.tooOften(tx, plan.Playbook.Name, keys...)
+	if r == nil || err != nil {
+		return false, err
 	}
-	switch {
-	case plan.Blast.Permille > plan.Budget.MaxPermille || plan.Blast.Objects > plan.Budget.MaxObjects:
-		return &assignment.Refused{
-			Code:   writ.ReasonBudget,
-			Detail: fmt.Sprintf("the plan touches %d objects and %d‰ of the ready capacity; its playbook allows %d and %d‰", plan.Blast.Objects, plan.Blast.Permille, plan.Budget.MaxObjects, plan.Budget.MaxPermille),
-		}, nil
-	case used > maxServicePermille:
-		return &assignment.Refused{
-			Code:   writ.ReasonBudget,
-			Detail: fmt.Sprintf("%d‰ of %s would be unavailable at once together with the runs in flight", used, plan.Service),
-			Hint:   "propose it again when they have ended",
-		}, nil
+	at := c.now().Add(r.After)
+	p.RetryAt = &at
+	return true, c.endPlan(tx, p, row, writ.PlanDenied, assignment.Refused{Code: r.Code, Detail: r.Detail, Hint: r.Hint})
+}
+
+// denied ends a plan that policy has denied. When a run in flight has something to do with it, it says so: that is what
+// passes by itself.
+func (c *Control) denied(tx *store.Tx, p planRow, row store.Row, plan writ.Plan, d writ.Decision) error {
+	why := assignment.Refused{Code: d.Reason, Detail: because(d)}
+	if d.Reason == writ.ReasonLimit {
+		other, err := busy(tx, plan)
+		if err != nil {
+			return err
+		}
+		if other != nil {
+			why.Detail += " " + other.Detail + "."
+			why.Hint = other.Hint
+		}
 	}
-	return nil, store.Create(tx, store.Reservations, store.Row{ID: string(run), Incident: string(plan.Incident), Key: plan.Service, State: stateOn},
-		reservationRow{Run: run, Objects: plan.Blast.Objects, Permille: plan.Blast.Permille})
+	return c.endPlan(tx, p, row, writ.PlanDenied, why)
 }
 
 // mint signs the grant and writes grant, run and the runner's assignment.

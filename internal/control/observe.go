@@ -228,8 +228,8 @@ func join[T ~string](in []T) string {
 // an unreachable ledger changes nothing about the refusal.
 func (c *Control) deny(ctx context.Context, what string, by writ.Principal, plan writ.PlanID, err error) error {
 	code := writ.ReasonOf(err)
-	if code == "" || !by.Valid() || errors.Is(err, writ.ErrUnavailable) {
-		return err
+	if code == "" || !by.Valid() || errors.Is(err, writ.ErrUnavailable) || errors.Is(err, writ.ErrBusy) {
+		return err // "not now" is no verdict, and a storm of it must not fill the ledger
 	}
 	c.Denied(ctx, what, by, code, plan)
 	return err

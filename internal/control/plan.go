@@ -51,7 +51,7 @@ func (c *Control) planStatus(ctx context.Context, by writ.Principal, id writ.Pla
 // show puts together what a caller may see of a plan. People see the bytes and who decided; agents see codes.
 func (c *Control) show(tx *store.Tx, by writ.Principal, p planRow, state writ.PlanState) (writ.PlanStatus, error) {
 	out := writ.PlanStatus{
-		ID: p.ID, Incident: p.Proposal.Incident, State: state, Reason: p.Reason, Detail: p.Detail, Hint: p.Hint, Title: p.Title,
+		ID: p.ID, Incident: p.Proposal.Incident, State: state, Reason: p.Reason, Detail: p.Detail, Hint: p.Hint, RetryAt: p.RetryAt, Title: p.Title,
 		Service: p.Service, Environment: p.Environment, Playbook: p.Proposal.Playbook, Parameters: p.Proposal.Parameters,
 		Requester: p.Proposal.By, Digest: p.Digest, Run: p.Run, CreatedAt: p.CreatedAt, ExpiresAt: p.ExpiresAt,
 	}

@@ -66,10 +66,14 @@ func (c *Control) planned(ctx context.Context, runner writ.RunnerID, a assignmen
 		case writ.Allow:
 			return c.issue(tx, p, prow, plan)
 		case writ.Requires:
+			// What may not run anyway is not put before people.
+			if ended, err := c.endRepeated(tx, p, prow, plan); ended || err != nil {
+				return err
+			}
 			prow.Due = millis(p.ExpiresAt)
 			return c.movePlan(tx, p, prow, writ.PlanWaiting)
 		}
-		return c.endPlan(tx, p, prow, writ.PlanDenied, assignment.Refused{Code: d.Reason, Detail: because(d)})
+		return c.denied(tx, p, prow, plan, d)
 	})
 }
 
@@ -95,6 +99,11 @@ func (c *Control) movePlan(tx *store.Tx, p planRow, row store.Row, next writ.Pla
 	row.State = string(next)
 	if next.Final() {
 		row.Due = 0
+	}
+	if next != writ.PlanPlanning && next != writ.PlanWaiting {
+		if err := freeSlot(tx, string(p.ID)); err != nil {
+			return err
+		}
 	}
 	return store.Save(tx, store.Plans, row, was, p)
 }

@@ -19,7 +19,6 @@ import (
 const (
 	planningLife  = 60 * time.Second // a runner that has not resolved a plan by then is not there
 	planningRetry = 15 * time.Second
-	maxOpenPlans  = 20 // plans of one requester in one incident that are not final: a storm, not a repair
 )
 
 // Propose takes one ask: a playbook with parameters for an open incident, citing evidence. It answers with the plan's
@@ -55,7 +54,7 @@ func (c *Control) propose(ctx context.Context, by writ.Principal, ask writ.Ask) 
 	}
 	var id writ.PlanID
 	err = c.Store.View(ctx, func(tx *store.Tx) error { // a storm of repeats writes nothing, not even their claims
-		_, id, err = openSame(tx, by, ask, same)
+		_, id, err = c.openSame(tx, by, ask, same)
 		return err
 	})
 	if err != nil || id != "" {
@@ -68,7 +67,7 @@ func (c *Control) propose(ctx context.Context, by writ.Principal, ask writ.Ask) 
 		}
 	}
 	err = c.Store.Update(ctx, func(tx *store.Tx) error {
-		in, found, err := openSame(tx, by, ask, same)
+		in, found, err := c.openSame(tx, by, ask, same)
 		if id = found; err != nil || id != "" {
 			return err
 		}
@@ -79,31 +78,34 @@ func (c *Control) propose(ctx context.Context, by writ.Principal, ask writ.Ask) 
 }
 
 // openSame returns the incident, and the plan of the same ask if there is one that is not final (invariant I19). It
-// refuses when the caller has too many open plans in the incident.
-func openSame(tx *store.Tx, by writ.Principal, ask writ.Ask, same string) (writ.Incident, writ.PlanID, error) {
+// refuses what would be one prompt too many, and what was run too often or is running.
+func (c *Control) openSame(tx *store.Tx, by writ.Principal, ask writ.Ask, same string) (writ.Incident, writ.PlanID, error) {
 	in, err := openIncident(tx, ask.Incident)
 	if err != nil {
 		return in, "", err
 	}
-	mine := 0
-	for _, state := range moving {
-		plans, rows, err := find[planRow](tx, store.Plans, store.Filter{Incident: string(ask.Incident), State: string(state)})
-		if err != nil {
-			return in, "", err
-		}
-		for i, row := range rows {
-			if row.Key == same {
-				return in, plans[i].ID, nil
-			}
-			if plans[i].Proposal.By.Same(by) {
-				mine++
-			}
+	rows, err := tx.Find(store.Plans, store.Filter{Key: same, Newest: true, Limit: 1})
+	if err != nil {
+		return in, "", err
+	}
+	for _, row := range rows {
+		if slices.Contains(moving, writ.PlanState(row.State)) {
+			return in, writ.PlanID(row.ID), nil
 		}
 	}
-	if mine >= maxOpenPlans {
-		return in, "", &writ.Refusal{Code: writ.ReasonBudget, Detail: fmt.Sprintf("you have %d open plans in this incident; that is the limit", mine), Hint: "wait for them, or withdraw some", Kind: writ.ErrBusy}
+	repair, err := repairOf(in.Service, ask.Playbook, ask.Parameters)
+	if err != nil {
+		return in, "", err
 	}
-	return in, "", nil
+	if err := underWay(tx, repair); err != nil {
+		return in, "", err
+	}
+	if r, err := c.tooOften(tx, ask.Playbook, repair); err != nil {
+		return in, "", err
+	} else if r != nil {
+		return in, "", r
+	}
+	return in, "", c.crowded(tx, by, in.Service, repair)
 }
 
 // openPlan writes the proposal's entry, the plan row and the runner's assignment.
@@ -155,6 +157,15 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 	if err := store.Create(tx, store.Plans, store.Row{
 		ID: string(id), Incident: string(in.ID), State: string(writ.PlanPlanning), Key: key, Due: millis(row.ExpiresAt),
 	}, row); err != nil {
+		return "", err
+	}
+	repair, err := repairOf(service.Name, ask.Playbook, ask.Parameters)
+	if err != nil {
+		return "", err
+	}
+	if err := store.Create(tx, store.Slots, store.Row{ID: string(id), Incident: string(in.ID), Key: service.Name}, slotRow{
+		Plan: id, By: by, Repair: repair, Playbook: ask.Playbook,
+	}); err != nil {
 		return "", err
 	}
 	return id, c.assign(tx, target.Runner, in.ID, assignmentRow{

@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -118,13 +119,17 @@ func TestI19IdenticalAsksAreOnePlan(t *testing.T) {
 	if len(ids) != 1 || w.count(writ.EntryProposal) != 1 {
 		t.Errorf("%d plans, %d proposals", len(ids), w.count(writ.EntryProposal))
 	}
-	s, err := w.ctl.Propose(w.ctx, second, ask)
-	must(t, err)
-	if ids[s.ID] != 0 {
-		t.Error("another agent's ask is the same plan")
+	_, err := w.ctl.Propose(w.ctx, second, ask)
+	refused(t, err, writ.ReasonStorm) // it is open: another agent adds nothing to it
+	again := ask
+	again.Incident = w.incident("shop").ID
+	_, err = w.ctl.Propose(w.ctx, repair, again)
+	refused(t, err, writ.ReasonStorm) // and neither does another incident
+	if n := w.count(writ.EntryProposal); n != 1 {
+		t.Errorf("%d proposals", n)
 	}
 	ask.Parameters = with(ask.Parameters, "replicas", writ.Int(4))
-	s, err = w.ctl.Propose(w.ctx, repair, ask)
+	s, err := w.ctl.Propose(w.ctx, repair, ask)
 	must(t, err)
 	if ids[s.ID] != 0 {
 		t.Error("another ask is the same plan")
@@ -134,17 +139,31 @@ func TestI19IdenticalAsksAreOnePlan(t *testing.T) {
 func TestI19OneRequesterHasABoundedNumberOfOpenPlans(t *testing.T) {
 	w := newWorld(t)
 	ask := w.scale(w.incident("shop").ID)
-	for n := range int64(20) {
+	var last writ.PlanStatus
+	for n := range int64(10) {
 		ask.Parameters = with(ask.Parameters, "replicas", writ.Int(n+1))
-		if s := w.propose(repair, ask); s.State != writ.PlanWaiting {
-			t.Fatalf("plan %d is %s: %s", n, s.State, s.Detail)
+		if last = w.propose(repair, ask); last.State != writ.PlanWaiting {
+			t.Fatalf("plan %d is %s: %s", n, last.State, last.Detail)
 		}
 	}
 	ask.Parameters = with(ask.Parameters, "replicas", writ.Int(100))
 	_, err := w.ctl.Propose(w.ctx, repair, ask)
-	refused(t, err, writ.ReasonBudget)
-	if _, err := w.ctl.Propose(w.ctx, second, ask); err != nil {
-		t.Errorf("another agent: %v", err)
+	refused(t, err, writ.ReasonStorm)
+	another := ask
+	another.Incident = w.incident("shop").ID
+	_, err = w.ctl.Propose(w.ctx, repair, another)
+	refused(t, err, writ.ReasonStorm) // a new incident is no new slate
+	if r, ok := err.(*writ.Refusal); !ok || r.After <= 0 || !errors.Is(err, writ.ErrBusy) {
+		t.Errorf("when to come again is not said: %+v", err)
+	}
+	if s := w.propose(second, ask); s.State != writ.PlanWaiting {
+		t.Errorf("another agent: %s %s", s.State, s.Detail)
+	}
+	_, err = w.ctl.Withdraw(w.ctx, repair, last.ID, "no longer needed")
+	must(t, err)
+	ask.Parameters = with(ask.Parameters, "replicas", writ.Int(101))
+	if s := w.propose(repair, ask); s.State != writ.PlanWaiting {
+		t.Errorf("after one was withdrawn: %s %s", s.State, s.Detail)
 	}
 }
 

@@ -31,6 +31,7 @@ type (
 		Leaf          writ.Digest `json:",omitzero"` // of the runner's plan entry
 		Reason        writ.Reason
 		Detail, Hint  string
+		RetryAt       *time.Time `json:",omitempty"`
 		Decision      *writ.Decision
 		DecisionLeaf  writ.Digest `json:",omitzero"`
 		Run           writ.RunID  `json:",omitempty"`
@@ -75,11 +76,6 @@ type (
 	leaseRow struct {
 		Lease  writ.Lease
 		Runner writ.RunnerID
-	}
-	reservationRow struct {
-		Run      writ.RunID
-		Objects  int
-		Permille int
 	}
 	assignmentRow struct {
 		ID      writ.AssignmentID

@@ -35,6 +35,7 @@ type fakeRunner struct {
 	reads    func(assignment.Observe) assignment.Answer  // nil reads a healthy workload
 	plans    func(assignment.Planning) assignment.Answer // nil makes the plan that was asked for
 	permille int
+	units    []writ.Units // of every step; nil says nothing of units
 	asked    atomic.Int64 // assignments handed out
 }
 
@@ -139,8 +140,12 @@ func (r *fakeRunner) resolve(in assignment.Planning) (writ.Plan, error) {
 		Holder: in.Holder, Guards: bound.Guards, Verify: bound.Verify, Undo: bound.Undo, Nonce: nonce, MadeAt: writ.Instant(r.w.now()),
 	}
 	r.mu.Lock()
-	permille := r.permille
+	permille, units := r.permille, r.units
 	r.mu.Unlock()
+	name, ok := prp.Parameters["name"].Str()
+	if !ok {
+		name = "checkout"
+	}
 	for i, s := range bound.Steps {
 		o, _ := plane.Operation(s.Operation)
 		var salt [writ.SaltSize]byte
@@ -149,10 +154,10 @@ func (r *fakeRunner) resolve(in assignment.Planning) (writ.Plan, error) {
 		}
 		step := writ.Step{
 			Key: fmt.Sprintf("%s.%d", p.ID, i+1), Operation: s.Operation, With: s.With, Tier: o.Tier, Title: o.Title,
-			Object: writ.Object{Location: in.Scope[0] + "/checkout", UID: "4711", Version: "12"},
+			Object: writ.Object{Location: in.Scope[0] + writ.Location("/"+name), UID: "4711", Version: "12"},
 			Call:   writ.Call{Method: "PATCH", Path: "/apis/apps/v1/namespaces/shop/deployments/checkout"},
 			Diff:   []writ.Change{{Path: "spec.replicas", Before: "4", After: "3"}}, Inverse: writ.Inverse{Kind: o.Inverse, Title: "put it back"},
-			Blast: writ.Blast{Objects: 1, Replicas: 1, Permille: permille}, TimeoutSeconds: 30,
+			Blast: writ.Blast{Objects: 1, Replicas: 1, Permille: permille}, Units: units, TimeoutSeconds: 30,
 		}
 		p.Steps = append(p.Steps, connector.Seal(step, salt, []byte(`{"spec":{}}`), []byte(`{"spec":{"replicas":4}}`)).Step)
 	}

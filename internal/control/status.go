@@ -12,7 +12,14 @@ func (c *Control) Status(ctx context.Context, by writ.Principal) (writ.Status, e
 	if err := person(by); err != nil {
 		return writ.Status{}, err
 	}
-	return c.Glance(ctx)
+	out, err := c.Glance(ctx)
+	if err != nil {
+		return out, err
+	}
+	return out, c.Store.View(ctx, func(tx *store.Tx) error {
+		out.Services, err = c.loads(tx)
+		return err
+	})
 }
 
 // Glance is Status for the process itself: health and metrics.

@@ -15,7 +15,7 @@ import (
 const sweepEvery = time.Second
 
 // Sweep acts on deadlines until ctx ends: plans that nobody answered expire to a denial, grants that no runner took up
-// lapse, and used statements and idempotency keys are forgotten once nobody could use them again. It logs what fails and goes on.
+// lapse, and used statements, idempotency keys and attempts are forgotten once they count for nothing. It logs what fails and goes on.
 func (c *Control) Sweep(ctx context.Context) {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
@@ -36,7 +36,7 @@ func (c *Control) SweepOnce(ctx context.Context) error {
 	due := store.Filter{DueBefore: millis(c.now()) + 1, Limit: 100}
 	var work bool
 	err := c.Store.View(ctx, func(tx *store.Tx) error {
-		for _, t := range []store.Table{store.Plans, store.Runs, store.Nonces, store.Idempotency} {
+		for _, t := range []store.Table{store.Plans, store.Runs, store.Nonces, store.Idempotency, store.Attempts} {
 			rows, err := tx.Find(t, due)
 			if err != nil {
 				return err
@@ -49,7 +49,7 @@ func (c *Control) SweepOnce(ctx context.Context) error {
 		return err
 	}
 	return c.Store.Update(ctx, func(tx *store.Tx) error {
-		return errors.Join(c.expirePlans(tx, due), c.expireRuns(tx, due), forget(tx, store.Nonces, due), forget(tx, store.Idempotency, due))
+		return errors.Join(c.expirePlans(tx, due), c.expireRuns(tx, due), forget(tx, store.Nonces, due), forget(tx, store.Idempotency, due), forget(tx, store.Attempts, due))
 	})
 }
 

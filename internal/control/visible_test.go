@@ -16,7 +16,9 @@ import (
 func TestR05AgentsSeeTheirOwnPlansOnly(t *testing.T) {
 	w := newWorld(t)
 	in := w.incident("shop").ID
-	mine, theirs := w.propose(repair, w.scale(in)), w.propose(second, w.scale(in))
+	another := w.scale(in)
+	another.Parameters = with(another.Parameters, "replicas", writ.Int(5))
+	mine, theirs := w.propose(repair, w.scale(in)), w.propose(second, another)
 	if _, err := w.ctl.Plan(w.ctx, repair, theirs.ID, 0); !errors.Is(err, writ.ErrNotFound) {
 		t.Errorf("another agent's plan: %v", err)
 	}
@@ -133,6 +135,7 @@ func TestListsNarrowAndPageOn(t *testing.T) {
 
 	s, h := w.granted()
 	h.succeed()
+	w.pass(restartPause)
 	second, _ := w.granted()
 	for plan, want := range map[writ.PlanID]int{s.ID: 1, second.ID: 1, "pln_01JDB3V0T6M2Y8H4R1C7K5P9WD": 0, "": 2} {
 		runs, _, err := w.ctl.Runs(w.ctx, human("ann"), writ.RunFilter{Plan: plan})

@@ -204,6 +204,12 @@ func with(p writ.Parameters, name string, v writ.Value) writ.Parameters {
 	return out
 }
 
+// restartPause is restart-workload's cooldown.
+const restartPause = 5 * time.Minute
+
+// manyIncidents lifts the limit of open incidents, for tests that open many and are about something else.
+func manyIncidents(c *control.Config) { c.Limits.OpenIncidents = 1000 }
+
 // restart is an ask for a tier 1 repair, on evidence that another agent read.
 func (w *world) restart(in writ.IncidentID) writ.Ask {
 	w.t.Helper()

@@ -47,6 +47,12 @@ func (p Playbook) Describe() string {
 		w.WriteString("It cannot be undone.\n")
 	}
 	fmt.Fprintf(&w, "At most %d objects and %d permille of the service's ready capacity.", p.Limits.MaxObjects, p.Limits.MaxPermille)
+	if p.Repeat.Cooldown > 0 {
+		fmt.Fprintf(&w, "\nNot again on the same object for %s after it ended.", p.Repeat.Cooldown)
+	}
+	if p.Repeat.MaxAttempts > 0 {
+		fmt.Fprintf(&w, "\nAt most %d times on the same object within %s.", p.Repeat.MaxAttempts, p.Repeat.Window)
+	}
 	return cut(w.String())
 }
 

@@ -39,6 +39,16 @@ func form(p Playbook) []Finding {
 	if p.Limits.MaxObjects < 1 || p.Limits.MaxPermille < 1 || p.Limits.MaxPermille > 1000 {
 		r.say("limits", "limits must bound the blast radius", "max_objects from 1 on, and max_permille from 1 to 1000")
 	}
+	switch again := p.Repeat; {
+	case again.Cooldown < 0 || again.Cooldown > MaxWindow:
+		r.say("limits", fmt.Sprintf("cooldown_seconds must be 0 to %d", int(MaxWindow.Seconds())), "")
+	case again.MaxAttempts < 0 || again.MaxAttempts > MaxAttempts:
+		r.say("limits", fmt.Sprintf("max_attempts must be 0 to %d", MaxAttempts), "")
+	case again.Window < 0 || again.Window > MaxWindow:
+		r.say("limits", fmt.Sprintf("attempts_window_seconds must be 0 to %d", int(MaxWindow.Seconds())), "")
+	case (again.MaxAttempts == 0) != (again.Window == 0):
+		r.say("limits", "max_attempts and attempts_window_seconds go together", "such as max_attempts: 3, attempts_window_seconds: 3600")
+	}
 	if len(p.Steps) == 0 || len(p.Steps) > writ.MaxSteps {
 		r.say("steps", fmt.Sprintf("there must be 1 to %d steps", writ.MaxSteps), "")
 	}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/canon"
@@ -31,6 +32,10 @@ type file struct {
 	Limits     struct {
 		MaxObjects  int `yaml:"max_objects"`
 		MaxPermille int `yaml:"max_permille"`
+
+		CooldownSeconds       int64 `yaml:"cooldown_seconds"`
+		MaxAttempts           int   `yaml:"max_attempts"`
+		AttemptsWindowSeconds int64 `yaml:"attempts_window_seconds"`
 	} `yaml:"limits"`
 }
 
@@ -92,6 +97,8 @@ func decode(src []byte) (Playbook, []Finding, error) {
 		Name: f.Name, Version: f.Version, Owner: f.Owner, Title: f.Title, Class: f.Class, Plane: f.Plane,
 		Undo: writ.UndoMode(f.Undo), Limits: writ.Budget{MaxObjects: f.Limits.MaxObjects, MaxPermille: f.Limits.MaxPermille},
 	}
+	// Seconds that cannot be a time stay out of range after this, and form says so.
+	p.Repeat = Repeat{Cooldown: seconds(f.Limits.CooldownSeconds), MaxAttempts: f.Limits.MaxAttempts, Window: seconds(f.Limits.AttemptsWindowSeconds)}
 	if f.V != writ.FormatVersion {
 		r.say("v", fmt.Sprintf("v must be %d", writ.FormatVersion), "")
 	}
@@ -119,6 +126,12 @@ func decode(src []byte) (Playbook, []Finding, error) {
 	p.Guards = r.conditions("guards", f.Guards)
 	p.Verify = r.conditions("verify", f.Verify)
 	return p, r.found, nil
+}
+
+// seconds is a time of whole seconds, cut to what form refuses.
+func seconds(n int64) time.Duration {
+	const most = int64(2 * MaxWindow / time.Second)
+	return time.Duration(max(-1, min(n, most))) * time.Second
 }
 
 // A reader converts YAML values and notes what it cannot convert.

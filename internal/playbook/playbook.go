@@ -7,6 +7,8 @@
 package playbook
 
 import (
+	"time"
+
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/connector"
 )
@@ -27,6 +29,15 @@ type Playbook struct {
 	Verify     []Condition // must come to hold after it
 	Undo       writ.UndoMode
 	Limits     writ.Budget
+	Repeat     Repeat
+}
+
+// A Repeat bounds how often a playbook runs on one object, over all incidents and whoever asks. Zero members leave it
+// to the control plane's defaults.
+type Repeat struct {
+	Cooldown    time.Duration // from the end of a run to the beginning of the next
+	MaxAttempts int           // runs within Window, whatever became of them
+	Window      time.Duration
 }
 
 // A Parameter is a connector's parameter with a default. A parameter with a default may be left out.
@@ -85,4 +96,7 @@ const (
 	maxParameters = 20
 	maxTitle      = 200
 	maxWithin     = 3600 // seconds that a check may wait: an incident call does not wait longer
+
+	MaxAttempts = 100            // of one playbook within its window: more is no limit
+	MaxWindow   = 24 * time.Hour // what happened yesterday is another problem; it bounds how long attempts are kept
 )
