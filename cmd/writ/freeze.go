@@ -96,6 +96,15 @@ func runStatus(ctx context.Context, a *app, args []string) error {
 			}
 			fmt.Fprintf(a.stdout, "runner %s serves %v, last seen %s\n", x.ID, x.Targets, seen)
 		}
+		for _, l := range s.Services {
+			fmt.Fprintf(a.stdout, "service %s: %d runs in flight hold %d‰ of its capacity and %d units, %d plans open\n", l.Service, l.Runs, l.Permille, l.Units, l.Open)
+			for _, x := range l.Locks {
+				fmt.Fprintf(a.stdout, "  %s is written by %s of %s since %s\n", x.Object, x.Run, x.Playbook, clock(x.Since))
+			}
+			for _, x := range l.Cooling {
+				fmt.Fprintf(a.stdout, "  %s not again on %s before %s (%s, %d attempts)\n", x.Playbook, x.Object, clock(x.Until), x.Reason, x.Attempts)
+			}
+		}
 		for _, z := range s.Freezes {
 			fmt.Fprintf(a.stdout, "FROZEN %s %s since %s by %s: %s (%s)\n", z.Scope, z.Value, clock(z.At), who(z.By), writ.Printable(z.Reason, 200), z.ID)
 		}

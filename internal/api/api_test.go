@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/api"
@@ -121,6 +122,7 @@ func TestKindsOfErrorBecomeStatuses(t *testing.T) {
 		{&writ.Refusal{Code: writ.ReasonUnknownService, Kind: writ.ErrInvalid}, 422, writ.ReasonUnknownService, "never"},
 		{writ.ErrFrozen, 423, writ.ReasonFrozen, "after"},
 		{&writ.Refusal{Code: writ.ReasonBudget, Kind: writ.ErrBusy}, 429, writ.ReasonBudget, "after"},
+		{&writ.Refusal{Code: writ.ReasonCooldown, Kind: writ.ErrBusy, After: 290*time.Second + 1}, 429, writ.ReasonCooldown, "after"},
 		{writ.ErrUnavailable, 503, writ.ReasonUnavailable, "same"},
 		{errors.New("disk on fire"), 500, "internal", "never"},
 	} {
@@ -136,6 +138,9 @@ func TestKindsOfErrorBecomeStatuses(t *testing.T) {
 		}
 		if (c.status == 429) != (w.Header().Get("Retry-After") != "") {
 			t.Errorf("%v: Retry-After %q", c.err, w.Header().Get("Retry-After"))
+		}
+		if after := w.Header().Get("Retry-After"); c.code == writ.ReasonCooldown && after != "291" {
+			t.Errorf("a cooldown of 290 s and a bit: Retry-After %q", after)
 		}
 	}
 }

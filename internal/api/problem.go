@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -99,6 +100,9 @@ func problem(ctx context.Context, err error) *Problem {
 	}
 	if r, ok := errors.AsType[*writ.Refusal](err); ok && o.kind != nil {
 		p.Code, p.Detail, p.Hint = r.Code, writ.Printable(r.Detail, maxDetail), writ.Printable(r.Hint, maxDetail)
+		if r.After > 0 {
+			p.Retry, p.retryAfter = retryAfter, int((r.After+time.Second-1)/time.Second)
+		}
 	}
 	if d, ok := errors.AsType[decided](err); ok {
 		p.Decision = d.DecisionID()

@@ -149,7 +149,8 @@ func (w *World) newControl(k keys, callers int) (control.Config, error) {
 			{Name: "repair", Iss: issuer, Sub: "repair", Team: team, Owner: writ.Person{Iss: issuer, Sub: "rob"}, Roles: []string{control.RoleRepair}},
 		},
 		Roster: approval.Roster{}, PlanLife: 15 * time.Minute, EvidenceLife: 10 * time.Minute, Now: time.Now, Rand: rand.Reader,
-		Log: slog.New(slog.DiscardHandler),
+		Limits: control.Limits{OpenIncidents: manyRuns, OpenPlans: manyRuns, OpenPlansEach: manyRuns, Attempts: manyRuns, ObjectAttempts: manyRuns},
+		Log:    slog.New(slog.DiscardHandler),
 	}
 	for i := range callers {
 		s := catalogue.Service{Name: service(i), Owner: team, Environment: "prod", Locations: []writ.Location{target + "/" + writ.Location(service(i))}}

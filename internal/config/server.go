@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/approval"
@@ -34,8 +35,19 @@ type Server struct {
 	DevKeys      []DevKey       `yaml:"dev_keys,omitempty"`   // only under --dev
 	PlanLife     Duration       `yaml:"plan_life"`            // how long a plan waits for people
 	EvidenceLife Duration       `yaml:"evidence_life"`        // how old cited evidence may be
+	Limits       *Limits        `yaml:"limits,omitempty"`     // how much at once and how often; what is left out has a default
 	Dev          *DevProcesses  `yaml:"dev,omitempty"`        // only under --dev
 	Kubeconfig   string         `yaml:"kubeconfig,omitempty"` // always refused: a control plane holds no target credential
+}
+
+// Limits bound how much of one service goes on at once, and how often one object is changed. 0 means the default.
+type Limits struct {
+	OpenIncidents     int      `yaml:"open_incidents,omitempty"` // of one service
+	OpenPlans         int      `yaml:"open_plans,omitempty"`     // of one service, asked for by agents and not decided yet
+	OpenPlansPerAgent int      `yaml:"open_plans_per_agent,omitempty"`
+	Attempts          int      `yaml:"attempts,omitempty"`            // of a playbook on one object, when it does not say so itself
+	AttemptsPerObject int      `yaml:"attempts_per_object,omitempty"` // of any playbook
+	Window            Duration `yaml:"window,omitempty"`              // in which attempts are counted, at most 24h
 }
 
 // TLSFiles name a certificate and its key, in PEM.
@@ -118,6 +130,9 @@ type DevProcesses struct {
 	Signer string `yaml:"signer"`
 }
 
+// maxLimit is above any limit that still means something.
+const maxLimit = 1 << 30
+
 // LoadServer reads and checks the configuration of writ serve. Under dev it may hold development keys and name the
 // processes to start beside the server.
 func LoadServer(file string, dev bool) (Server, error) {
@@ -148,6 +163,18 @@ func LoadServer(file string, dev bool) (Server, error) {
 	c.want(s.Services != "", "services must name a catalog-info.yaml")
 	c.want(s.PlanLife > 0, "plan_life must say how long a plan waits, such as 15m")
 	c.want(s.EvidenceLife > 0, "evidence_life must say how old evidence may be, such as 10m")
+	if l := s.Limits; l != nil {
+		for _, x := range []struct {
+			name string
+			n    int
+		}{
+			{"open_incidents", l.OpenIncidents}, {"open_plans", l.OpenPlans}, {"open_plans_per_agent", l.OpenPlansPerAgent},
+			{"attempts", l.Attempts}, {"attempts_per_object", l.AttemptsPerObject},
+		} {
+			c.want(x.n >= 0 && x.n <= maxLimit, "limits.%s must be 1 to %d, or 0 for the default", x.name, maxLimit)
+		}
+		c.want(l.Window >= 0 && time.Duration(l.Window) <= 24*time.Hour, "limits.window must be at most 24h, such as 1h")
+	}
 	for i, t := range s.Targets {
 		l, err := writ.ParseLocation(t.Location)
 		c.want(err == nil && len(l.Segments()) == 0, "targets[%d].location must be <plane>://<target>", i)

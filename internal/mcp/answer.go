@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
@@ -53,6 +54,9 @@ func (d door) refused(err error) *mcp.CallToolResult {
 		next := "Next: correct the call, or choose another step. Repeating it unchanged gives the same answer."
 		if r.Hint != "" {
 			next = "Next: " + shown(r.Hint, 300)
+		}
+		if r.After > 0 {
+			lines = append(lines, fmt.Sprintf("Ask again in %d seconds, not before.", int((r.After+time.Second-1)/time.Second)))
 		}
 		out = text(append(lines, next)...)
 	case errors.Is(err, writ.ErrInvalid):
@@ -105,6 +109,9 @@ func (d door) planAnswer(p writ.PlanStatus) *mcp.CallToolResult {
 		if p.Detail != "" {
 			lines = append(lines, shown(p.Detail, 500))
 		}
+		if p.RetryAt != nil {
+			lines = append(lines, "The same may be asked for again from "+p.RetryAt.UTC().Format("15:04:05Z")+" on, not before.")
+		}
 		next := "Next: nothing was changed. Read fresh evidence before you propose anything else."
 		if p.Hint != "" {
 			next = "Next: " + shown(p.Hint, 300)
@@ -118,6 +125,9 @@ func (d door) planAnswer(p writ.PlanStatus) *mcp.CallToolResult {
 	}
 	if p.Run != "" {
 		known["run"] = p.Run
+	}
+	if p.RetryAt != nil {
+		known["retry_at"] = p.RetryAt.UTC().Format(time.RFC3339)
 	}
 	out.StructuredContent = known
 	return out

@@ -221,6 +221,15 @@ func TestRefusalsAreAnswersThatTellTheNextCall(t *testing.T) {
 	}
 }
 
+func TestUND15ARefusalThatPassesSaysWhenToAskAgain(t *testing.T) {
+	f := &fakeControl{refuse: &writ.Refusal{Code: writ.ReasonAttempts, Detail: "it was tried 3 times", Hint: "find who or what keeps breaking it", Kind: writ.ErrBusy, After: 290*time.Second + 1}}
+	s := connect(t, serve(t, f), "repair-token")
+	got, r := call(t, s, "propose_plan", map[string]any{"incident": "inc_" + ulid, "playbook": "x"})
+	if !r.IsError || got != "NOT NOW attempts\nit was tried 3 times\nAsk again in 291 seconds, not before.\nNext: find who or what keeps breaking it" {
+		t.Errorf("%s", got)
+	}
+}
+
 func TestI20ErrorsFromInsideTellNothing(t *testing.T) {
 	f := &fakeControl{refuse: http.ErrNoLocation}
 	s := connect(t, serve(t, f), "repair-token")

@@ -51,6 +51,7 @@ func TestPlanningRefusals(t *testing.T) {
 	}{
 		"a guard does not hold":            {"one", writ.ReasonGuard, func(w *world) { w.target.GuardFact = false }, nil},
 		"the target does not answer":       {"one", writ.ReasonUnreachable, func(w *world) { w.target.Unreachable = true }, nil},
+		"a floor would not be left":        {"one", writ.ReasonBudget, func(w *world) { w.target.Units = unitsOf(2, 1, 2) }, nil},
 		"there is no such object":          {"lost", writ.ReasonNoObject, nil, nil},
 		"nothing would change":             {"one", writ.ReasonNoChange, func(w *world) { w.target.things["a"] = thing{"uid-a", 1, "new"} }, nil},
 		"the playbook is not the proposed": {"one", writ.ReasonPlaybookAltered, nil, func(p *assignment.Planning) { p.Playbook = []byte(playbooks["two"]) }},

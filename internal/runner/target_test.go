@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +39,8 @@ type fakeTarget struct {
 	UndoReason   writ.Reason
 	UndoUnknown  bool
 	OwnTier      writ.Tier // tier of fake/thing.set in the catalogue
+	Units        []writ.Units
+	Permille     int // of a step
 }
 
 type fakeState struct {
@@ -71,7 +74,7 @@ func newTarget() *fakeTarget {
 			things: map[string]thing{"a": {"uid-a", 1, "old"}, "b": {"uid-b", 1, "old"}, "c": {"uid-c", 1, "old"}},
 			leases: map[string]*credential{}, dos: map[string]int{}, undos: map[string]int{},
 		},
-		point: func(string) {}, GuardFact: true, OwnTier: writ.T1,
+		point: func(string) {}, GuardFact: true, OwnTier: writ.T1, Permille: 100,
 		LoseAnswer: map[string]bool{}, LoseCall: map[string]bool{}, FailCall: map[string]writ.Reason{}, Panic: map[string]bool{},
 	}
 }
@@ -147,7 +150,7 @@ func (f *fakeTarget) Plan(_ context.Context, d connector.Draft) (connector.Prepa
 		Call:    writ.Call{Method: "PUT", Path: "/things/" + name, ContentType: "text/plain"},
 		Diff:    []writ.Change{{Path: "value", Before: t.Value, After: value}},
 		Inverse: writ.Inverse{Kind: writ.InverseReplace, Title: "Put " + t.Value + " back"},
-		Blast:   writ.Blast{Objects: 1, Replicas: 1, Permille: 100}, TimeoutSeconds: 20,
+		Blast:   writ.Blast{Objects: 1, Replicas: 1, Permille: f.Permille}, Units: slices.Clone(f.Units), TimeoutSeconds: 20,
 	}
 	if d.Operation == "fake/thing.replace" {
 		step.Tier = writ.T2

@@ -136,8 +136,19 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier,
 		Author: author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy, Library: rules.library,
 		Services: rules.services, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(),
-		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Now: time.Now, Rand: rand.Reader, Log: log,
+		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), Now: time.Now, Rand: rand.Reader, Log: log,
 	})
+}
+
+// limits are what the configuration says of them.
+func limits(c *config.Limits) control.Limits {
+	if c == nil {
+		return control.Limits{}
+	}
+	return control.Limits{
+		OpenIncidents: c.OpenIncidents, OpenPlans: c.OpenPlans, OpenPlansEach: c.OpenPlansPerAgent, Attempts: c.Attempts,
+		ObjectAttempts: c.AttemptsPerObject, Window: time.Duration(c.Window),
+	}
 }
 
 // PresentURL is the execution URL that holder proofs name and runners pin.

@@ -112,7 +112,7 @@ func testUpdate(t *testing.T, open Opener) {
 
 func testDelete(t *testing.T, open Opener) {
 	f := start(t, open)
-	may := []store.Table{store.Idempotency, store.Nonces, store.Assignments, store.Reservations}
+	may := []store.Table{store.Idempotency, store.Nonces, store.Assignments, store.Reservations, store.Locks, store.Attempts, store.Slots}
 	for _, table := range store.Tables() {
 		r := row("a")
 		r.State = map[store.Table]string{store.Incidents: "open", store.Plans: "waiting", store.Runs: "granted"}[table]
