@@ -107,4 +107,18 @@ func PatchAndApply(before, after []byte) ([]byte, error) {
 		return nil, err
 	}
 	return got.bytes()
+// Selects reports whether a disruption budget selects pods with these labels.
+func Selects(budget, labels []byte) bool {
+	b, err := parseObject(budget)
+	l, also := parseObject(labels)
+	return err == nil && also == nil && selects(b, l)
+}
+
+// Allowance is how many ready pods a disruption budget lets go.
+func Allowance(budget []byte, ready, want, now int64) int64 {
+	b, err := parseObject(budget)
+	if err != nil {
+		return -1
+	}
+	return allowance(b, ready, want, now)
 }
