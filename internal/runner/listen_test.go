@@ -52,8 +52,11 @@ func TestI18AFreezeIsHeardWhenNothingElseIsAsked(t *testing.T) {
 			return nil
 		})
 		w.control.freeze(everything)
-		w.until("the undo", func() bool { return w.target.values() == "new old old" })
-		w.until("the undo", func() bool { return w.target.values() == "old old old" })
+		w.until("the undo", func() bool {
+			w.target.mu.Lock()
+			defer w.target.mu.Unlock()
+			return len(w.target.undos) > 0
+		})
 		cut.Store(false)
 		w.await(id)
 		if end := w.ended(g.run); end.State != writ.RunUndone || end.Reason != writ.ReasonFrozen || w.target.values() != "old old old" {
