@@ -5,6 +5,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/assignment"
+	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/grant"
 	"github.com/writ-dev/writ/internal/store"
 	"github.com/writ-dev/writ/internal/token"
@@ -50,7 +51,10 @@ func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) 
 	if err != nil {
 		return err
 	}
-	if refused, err = c.reserve(tx, run, plan); err != nil {
+	fault.Before(fault.ControlReserve)
+	refused, err = c.reserve(tx, run, plan)
+	fault.After(fault.ControlReserve)
+	if err != nil {
 		return err
 	}
 	if refused != nil {
@@ -62,7 +66,10 @@ func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) 
 	if err := c.attempted(tx, run, p, plan); err != nil {
 		return err
 	}
-	if err := c.mint(tx, &p, plan, d, run); err != nil {
+	fault.Before(fault.ControlGrant)
+	err = c.mint(tx, &p, plan, d, run)
+	fault.After(fault.ControlGrant)
+	if err != nil {
 		return err
 	}
 	p.Run, p.Reason = run, writ.ReasonAllowed

@@ -7,6 +7,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/assignment"
+	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/store"
 )
 
@@ -58,7 +59,9 @@ func (c *Control) planned(ctx context.Context, runner writ.RunnerID, a assignmen
 			return err
 		}
 		p.Title, p.Bytes, p.Digest, p.Leaf, p.ExpiresAt = plan.Title, ans.Planned.Plan, writ.DigestOf(ans.Planned.Plan), at.hash, plan.Window.NotAfter
+		fault.Before(fault.ControlPlan)
 		d, err := c.decide(tx, &p, plan, writ.PhasePlan, "")
+		fault.After(fault.ControlPlan)
 		if err != nil {
 			return err
 		}

@@ -8,7 +8,7 @@ const assembly = 6
 // is named here need not exist yet; one that exists must be named.
 var floor = map[string]int{
 	// F0 imports nothing of ours but what sameFloor lists.
-	"canon": 0, "durable": 0, "redact": 0, "ident": 0, "token": 0, "pin": 0, "policy/cedarx": 0,
+	"canon": 0, "durable": 0, "fault": 0, "redact": 0, "ident": 0, "token": 0, "pin": 0, "policy/cedarx": 0,
 	"policies": 0, "playbooks": 0, // embedded files
 	// F1 are the nouns.
 	".": 1,
@@ -24,7 +24,7 @@ var floor = map[string]int{
 	"api": 5, "mcp": 5, "client": 5,
 	// F6 puts it all together.
 	"server": assembly, "setup": assembly, "storefront": assembly, "demo": assembly, "bench": assembly, "testbed": assembly, "guards": assembly,
-	"floors": assembly, "cmd/writ": assembly, "e2e": assembly,
+	"floors": assembly, "cmd/writ": assembly, "e2e": assembly, "e2e/crash": assembly,
 }
 
 type edge struct{ from, to string }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/fault"
 )
 
 // callGrace is how long a connector may take to return after its context has ended. After it the call counts as
@@ -14,7 +15,7 @@ const callGrace = 5 * time.Second
 
 // call runs f with a time limit. It reports false when f panicked or did not come back in time; f's answer is then
 // lost, and what f did is not known. A panic's text may hold anything and is dropped.
-func call[T any](ctx context.Context, limit time.Duration, f func(context.Context) T) (T, bool) {
+func call[T any](ctx context.Context, op fault.Op, limit time.Duration, f func(context.Context) T) (T, bool) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	type answer struct {
 		v  T
@@ -30,7 +31,9 @@ func call[T any](ctx context.Context, limit time.Duration, f func(context.Contex
 			cancel()
 			came <- a
 		}()
+		fault.Before(op)
 		a.v = f(ctx)
+		fault.After(op)
 		a.ok = true
 	}()
 	select {
@@ -50,12 +53,12 @@ func call[T any](ctx context.Context, limit time.Duration, f func(context.Contex
 }
 
 // try is call for functions that return an error.
-func try[T any](ctx context.Context, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
+func try[T any](ctx context.Context, op fault.Op, limit time.Duration, f func(context.Context) (T, error)) (T, error) {
 	type answer struct {
 		v   T
 		err error
 	}
-	a, ok := call(ctx, limit, func(ctx context.Context) answer {
+	a, ok := call(ctx, op, limit, func(ctx context.Context) answer {
 		v, err := f(ctx)
 		return answer{v, err}
 	})

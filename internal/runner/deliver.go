@@ -10,6 +10,7 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/assignment"
 	"github.com/writ-dev/writ/internal/canon"
+	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/runner/journal"
 )
@@ -232,7 +233,9 @@ func (r *Runner) ask(ctx context.Context, shares []*share, t trusted, seen ledge
 	d.Also = parts[1:]
 	limited, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
+	fault.Before(fault.LinkDeliver)
 	got, err := r.Control.Deliver(limited, d)
+	fault.After(fault.LinkDeliver)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/plan"
 	"github.com/writ-dev/writ/internal/runner/journal"
 )
@@ -97,7 +98,7 @@ func (x *execution) forward(ctx context.Context) (*cause, error) {
 func (x *execution) step(ctx context.Context, lease connector.Lease, i int) (*cause, error) {
 	p, began := x.kept.Prepared[i], x.r.Now()
 	limit := time.Duration(p.Step.TimeoutSeconds) * time.Second
-	out, ok := call(ctx, limit, func(ctx context.Context) connector.Outcome { return lease.Do(ctx, p) })
+	out, ok := call(ctx, fault.TargetDo, limit, func(ctx context.Context) connector.Outcome { return lease.Do(ctx, p) })
 	ms := since(began, x.r.Now())
 	if !ok || out.Effect == writ.Unknown {
 		x.slog.Warn("the outcome of a call is not known", "step", p.Step.Key, "reason", out.Reason)
@@ -266,7 +267,7 @@ func (x *execution) moved(ctx context.Context) *cause {
 	}
 	for i, s := range x.plan.Steps {
 		d := connector.Draft{Key: s.Key, Operation: s.Operation, With: s.With, Scope: x.kept.Scope}
-		now, err := try(ctx, planLimit, func(ctx context.Context) (connector.Prepared, error) { return x.conn.Plan(ctx, d) })
+		now, err := try(ctx, fault.TargetPlan, planLimit, func(ctx context.Context) (connector.Prepared, error) { return x.conn.Plan(ctx, d) })
 		switch code := writ.ReasonOf(err); {
 		case err == nil && now.Step.Object == s.Object:
 			if err := plan.Grown(s, now.Step); err != nil {

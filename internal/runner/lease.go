@@ -10,6 +10,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/ident"
 	"github.com/writ-dev/writ/internal/runner/journal"
 )
@@ -90,7 +91,7 @@ func (x *execution) mint(ctx context.Context, l journal.Lease) (connector.Lease,
 		return nil, err
 	}
 	keep := func(handle []byte) error { return x.r.Journal.KeepHandle(context.WithoutCancel(ctx), l.ID, handle) }
-	lease, err := try(ctx, mintLimit, func(ctx context.Context) (connector.Lease, error) { return x.conn.Lease(ctx, req, keep) })
+	lease, err := try(ctx, fault.TargetMint, mintLimit, func(ctx context.Context) (connector.Lease, error) { return x.conn.Lease(ctx, req, keep) })
 	if err == nil && lease == nil {
 		err = errors.New("the connector made no lease")
 	}
@@ -187,7 +188,7 @@ func (r *Runner) retire(ctx context.Context, id writ.LeaseID, live connector.Lea
 		}
 	}
 	if l.Revoked.IsZero() {
-		_, err := try(ctx, revokeLimit, func(ctx context.Context) (struct{}, error) { return struct{}{}, live.Revoke(ctx) })
+		_, err := try(ctx, fault.TargetRevoke, revokeLimit, func(ctx context.Context) (struct{}, error) { return struct{}{}, live.Revoke(ctx) })
 		if err != nil {
 			return l, fmt.Errorf("revoke %s: %w", l.Name, err)
 		}
@@ -207,7 +208,7 @@ func (r *Runner) retire(ctx context.Context, id writ.LeaseID, live connector.Lea
 
 // probe uses the revoked credential and records what is refused for the first time.
 func (r *Runner) probe(ctx context.Context, l journal.Lease, run journal.Run, live connector.Lease) (journal.Lease, error) {
-	p, err := try(ctx, probeLimit, live.Probe)
+	p, err := try(ctx, fault.TargetProbe, probeLimit, live.Probe)
 	if err != nil {
 		return l, fmt.Errorf("probe %s: %w", l.Name, err)
 	}

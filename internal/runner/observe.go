@@ -7,6 +7,7 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/assignment"
 	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/fault"
 )
 
 // MaxReading bounds the bytes of one reading, whatever was asked for: it becomes one evidence blob.
@@ -30,7 +31,7 @@ func (r *Runner) observe(ctx context.Context, o assignment.Observe) (*assignment
 		return nil, &writ.Refusal{Code: writ.ReasonForm, Detail: "the limit in bytes must be positive", Kind: writ.ErrInvalid}
 	}
 	q := connector.Query{Reader: reader.Name, With: o.Query.With, Scope: o.Scope, Limit: limit}
-	got, err := try(ctx, readLimit, func(ctx context.Context) (connector.Reading, error) { return conn.Observe(ctx, q) })
+	got, err := try(ctx, fault.TargetObserve, readLimit, func(ctx context.Context) (connector.Reading, error) { return conn.Observe(ctx, q) })
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/assignment"
+	"github.com/writ-dev/writ/internal/fault"
 )
 
 const (
@@ -158,7 +159,10 @@ func (r *Runner) answerRun(ctx context.Context, to writ.AssignmentID, id writ.Ru
 func (r *Runner) answer(ctx context.Context, a assignment.Answer) error {
 	limited, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	if err := r.Control.Answer(limited, a); err != nil && !final(err) {
+	fault.Before(fault.LinkAnswer)
+	err := r.Control.Answer(limited, a)
+	fault.After(fault.LinkAnswer)
+	if err != nil && !final(err) {
 		return err
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/writ-dev/writ/internal/assignment"
 	"github.com/writ-dev/writ/internal/canon"
 	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/ident"
 	"github.com/writ-dev/writ/internal/plan"
 	"github.com/writ-dev/writ/internal/playbook"
@@ -124,7 +125,7 @@ func resolve(ctx context.Context, conn connector.Connector, d connector.Draft) (
 	if err := connector.CheckParameters(op.Parameters, d.With); err != nil {
 		return connector.Prepared{}, err
 	}
-	p, err := try(ctx, planLimit, func(ctx context.Context) (connector.Prepared, error) { return conn.Plan(ctx, d) })
+	p, err := try(ctx, fault.TargetPlan, planLimit, func(ctx context.Context) (connector.Prepared, error) { return conn.Plan(ctx, d) })
 	if err != nil {
 		return p, err
 	}

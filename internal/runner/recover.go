@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/fault"
 )
 
 // resume takes over what an earlier process left, from the journal alone: its leases lose their power, then each run
@@ -86,7 +87,7 @@ func (r *Runner) takeUp(ctx context.Context, id writ.RunID) (*execution, error) 
 func (x *execution) drop(ctx context.Context) {
 	for _, a := range x.active {
 		if a.lease != nil {
-			_, _ = try(ctx, revokeLimit, func(ctx context.Context) (struct{}, error) { return struct{}{}, a.lease.Revoke(ctx) })
+			_, _ = try(ctx, fault.TargetRevoke, revokeLimit, func(ctx context.Context) (struct{}, error) { return struct{}{}, a.lease.Revoke(ctx) })
 		}
 		x.r.hold(a.id, false)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/runner/journal"
 )
 
@@ -123,7 +124,7 @@ func (x *execution) settle(ctx context.Context) error {
 		out := connector.Outcome{Reason: writ.ReasonUncertainOutcome}
 		for try := 0; lease != nil && try < settleTries; try++ {
 			p := x.kept.Prepared[i]
-			got, ok := call(ctx, x.limit(i), func(ctx context.Context) connector.Outcome { return lease.Settle(ctx, p) })
+			got, ok := call(ctx, fault.TargetSettle, x.limit(i), func(ctx context.Context) connector.Outcome { return lease.Settle(ctx, p) })
 			if ok {
 				out = got
 			}

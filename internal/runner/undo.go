@@ -5,6 +5,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/runner/journal"
 )
 
@@ -60,7 +61,7 @@ func (x *execution) undoStep(ctx context.Context, i int) error {
 	p, after, began := x.kept.Prepared[i], x.steps[i].did.After, x.r.Now()
 	var b backoff
 	for {
-		u, ok := call(ctx, x.limit(i), func(ctx context.Context) connector.Undone { return lease.Undo(ctx, p, after) })
+		u, ok := call(ctx, fault.TargetUndo, x.limit(i), func(ctx context.Context) connector.Undone { return lease.Undo(ctx, p, after) })
 		if !ok {
 			u = connector.Undone{Reason: writ.ReasonUncertainOutcome, Detail: "the undo did not come back"}
 		}

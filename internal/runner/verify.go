@@ -7,6 +7,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/runner/journal"
 )
 
@@ -81,7 +82,7 @@ func (x *execution) recordCheck(ctx context.Context, c writ.Condition, value wri
 // read takes the observation that a condition is about.
 func (r *Runner) read(ctx context.Context, conn connector.Connector, c writ.Condition, scope []writ.Location) (connector.Reading, error) {
 	q := connector.Query{Reader: c.Reader, With: c.With, Scope: scope, Limit: readBytes}
-	return try(ctx, readLimit, func(ctx context.Context) (connector.Reading, error) { return conn.Observe(ctx, q) })
+	return try(ctx, fault.TargetObserve, readLimit, func(ctx context.Context) (connector.Reading, error) { return conn.Observe(ctx, q) })
 }
 
 // guard checks one guard on a fresh reading. Its refusal names the guard, the fact and what was read.

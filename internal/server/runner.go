@@ -17,6 +17,7 @@ import (
 	"github.com/writ-dev/writ/internal/connector"
 	"github.com/writ-dev/writ/internal/connector/httpapi"
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
+	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/pin"
 	"github.com/writ-dev/writ/internal/runner"
@@ -70,7 +71,7 @@ func NewRunner(ctx context.Context, c config.Runner, log *slog.Logger) (*Runner,
 	}
 	r, err := runner.New(runner.Config{
 		ID: writ.RunnerID(c.ID), Connectors: conns, Control: link, TrustFile: func() ([]byte, error) { return os.ReadFile(c.Path(c.Trust.File)) },
-		Owners: owners, Threshold: c.Trust.Threshold, Author: author, Journal: j, Now: time.Now, Rand: rand.Reader, Log: log,
+		Owners: owners, Threshold: c.Trust.Threshold, Author: author, Journal: j, Now: fault.Clock(), Rand: rand.Reader, Log: log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, j.Close())
@@ -106,7 +107,7 @@ func connect(c config.Runner, t config.RunnerTarget) (connector.Connector, error
 		if read == "" {
 			read = t.Kubeconfig
 		}
-		return kubernetes.NewFromKubeconfig(kubernetes.Config{Target: at, LeaseNamespace: t.Namespace, Now: time.Now, Rand: rand.Reader}, c.Path(t.Kubeconfig), c.Path(read))
+		return kubernetes.NewFromKubeconfig(kubernetes.Config{Target: at, LeaseNamespace: t.Namespace, Now: fault.Clock(), Rand: rand.Reader}, c.Path(t.Kubeconfig), c.Path(read))
 	}
 	file := c.Path(t.Connector)
 	b, err := os.ReadFile(file)
@@ -121,7 +122,7 @@ func connect(c config.Runner, t config.RunnerTarget) (connector.Connector, error
 	if err := hc.Load(func(name string) ([]byte, error) { return os.ReadFile(beside.Path(name)) }); err != nil {
 		return nil, err
 	}
-	return httpapi.New(hc, httpapi.Options{Now: time.Now, Rand: rand.Reader})
+	return httpapi.New(hc, httpapi.Options{Now: fault.Clock(), Rand: rand.Reader})
 }
 
 func owners(c config.Runner) ([]ed25519.PublicKey, error) {

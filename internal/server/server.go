@@ -23,6 +23,7 @@ import (
 	"github.com/writ-dev/writ/internal/authn"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/control"
+	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/mcp"
 	"github.com/writ-dev/writ/internal/pin"
@@ -87,7 +88,7 @@ func openStore(ctx context.Context, c config.Server, identity ed25519.PrivateKey
 	}
 	st, err := store.Open(ctx, store.Config{
 		Path: filepath.Join(data, "ledger.db"), BlobPath: filepath.Join(data, "blobs.db"), Origin: c.Origin, Signer: sign,
-		Now: time.Now, Rand: rand.Reader, Log: log,
+		Now: fault.Clock(), Rand: rand.Reader, Log: log,
 	})
 	if errors.Is(err, writ.ErrConflict) {
 		return nil, inUse(err)
@@ -136,7 +137,7 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier,
 		Author: author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy, Library: rules.library,
 		Services: rules.services, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(),
-		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), Now: time.Now, Rand: rand.Reader, Log: log,
+		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), Now: fault.Clock(), Rand: rand.Reader, Log: log,
 	})
 }
 
@@ -163,7 +164,7 @@ func loadPublic(path string) (ed25519.PublicKey, error) {
 }
 
 func newAuth(c config.Server, dev bool, log *slog.Logger) (*authn.Authenticator, error) {
-	a := authn.Config{Dev: dev, Now: time.Now, Log: log}
+	a := authn.Config{Dev: dev, Now: fault.Clock(), Log: log}
 	for _, i := range c.Issuers {
 		a.Issuers = append(a.Issuers, authn.Issuer{URL: i.URL, Audience: i.Audience, Kind: writ.Kind(i.Kind), Algorithms: i.Algorithms, CAFile: c.Path(i.CA)})
 	}
@@ -182,7 +183,7 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 	ctl := s.Control
 	doors, err := api.Handler(api.Config{
 		Auth: auth, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
-		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, ExternalURL: c.ExternalURL, Log: s.log, Now: time.Now,
+		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, ExternalURL: c.ExternalURL, Log: s.log, Now: fault.Clock(),
 	})
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/canon"
 	"github.com/writ-dev/writ/internal/durable"
+	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/ledger"
 )
 
@@ -152,7 +153,12 @@ func (s *Signer) remember(head ledger.Head) error {
 	if err != nil {
 		return err
 	}
-	if err := s.cell.Set(b); err != nil {
+	fault.Before(fault.SignerHead)
+	if err = fault.Fail(fault.SignerHead); err == nil {
+		err = s.cell.Set(b)
+	}
+	fault.After(fault.SignerHead)
+	if err != nil {
 		s.broken = fmt.Errorf("%w: signer: its memory cannot be written; restart it when the disk is well: %w", writ.ErrUnavailable, err)
 		return s.broken
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/fault"
 )
 
 // blobs keeps off-ledger content and salts, in a file of its own, so that backups of the ledger cannot undo an erasure.
@@ -91,8 +92,13 @@ func (s *Store) PutBlob(ctx context.Context, name, class string, content []byte)
 	if content == nil {
 		content = []byte{}
 	}
+	fault.Before(fault.StoreBlob)
+	if err := fault.Fail(fault.StoreBlob); err != nil {
+		return writ.Commitment{}, fmt.Errorf("blob: %w", kind(err))
+	}
 	_, err := s.blobs.exec(ctx, "INSERT INTO blob (commitment, name, class, size, made, erased, salt, content) VALUES (?, ?, ?, ?, ?, 0, ?, ?)",
 		commitment.String(), name, class, len(content), s.now().UnixMilli(), salt[:], content)
+	fault.After(fault.StoreBlob)
 	if err != nil {
 		return writ.Commitment{}, fmt.Errorf("blob: %w", err)
 	}

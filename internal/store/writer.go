@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/ledger"
 )
 
@@ -170,6 +171,11 @@ func (w *writer) run(note signed) (changed bool, err error) {
 			return false, err
 		}
 	}
+	fault.Before(fault.StoreCommit)
+	if err := fault.Fail(fault.StoreCommit); err != nil {
+		return false, kind(err)
+	}
+	defer fault.After(fault.StoreCommit)
 	return w.commit(w)
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/fault"
 )
 
 // An Event is one line of a run's write-ahead log. The runner gives kinds and data their meaning; a run's events are
@@ -20,12 +21,30 @@ type Event struct {
 
 // Append writes events and the sealed entries that tell of them, in one transaction.
 func (j *Journal) Append(ctx context.Context, run writ.RunID, events []Event, entries ...Entry) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, opOf(events), func(tx *sql.Tx) error {
 		if err := log(ctx, tx, run, events); err != nil {
 			return err
 		}
 		return post(ctx, tx, run, entries)
 	})
+}
+
+// opOf names the write of events for a test's faults, by the first of them.
+func opOf(events []Event) fault.Op {
+	if !fault.On || len(events) == 0 {
+		return fault.JournalCheck
+	}
+	switch events[0].Kind {
+	case "sealed":
+		return fault.JournalIntent
+	case "outcome":
+		return fault.JournalEffect
+	case "undo":
+		return fault.JournalUndo
+	case "undone":
+		return fault.JournalUndone
+	}
+	return fault.JournalTurned
 }
 
 func log(ctx context.Context, tx *sql.Tx, run writ.RunID, events []Event) error {

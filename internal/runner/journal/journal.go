@@ -25,6 +25,7 @@ import (
 	_ "modernc.org/sqlite" // the driver; pure Go
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/fault"
 )
 
 // ErrHeld says that another process has the journal open.
@@ -132,7 +133,7 @@ func (j *Journal) prepare(ctx context.Context) error {
 	if check != "ok" {
 		return fmt.Errorf("%w: %s", ErrDamaged, writ.Printable(check, 200))
 	}
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, fault.JournalOpen, func(tx *sql.Tx) error {
 		var version, tables int
 		if err := tx.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
 			return err
@@ -186,7 +187,12 @@ type change struct {
 //
 // Changes that wait while another is being committed are committed together, each in a savepoint of its own: one sync
 // of the disk for all of them. Whoever has the turn commits for everybody.
-func (j *Journal) write(ctx context.Context, f func(tx *sql.Tx) error) error {
+func (j *Journal) write(ctx context.Context, op fault.Op, f func(tx *sql.Tx) error) error {
+	fault.Before(op)
+	defer fault.After(op)
+	if err := fault.Fail(op); err != nil {
+		return opening(err)
+	}
 	if err := ctx.Err(); err != nil {
 		return opening(err)
 	}

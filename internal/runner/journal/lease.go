@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/fault"
 )
 
 // A Lease is one credential that was, or was about to be, minted. It is dead when both power and identity were seen
@@ -44,7 +45,11 @@ func (j *Journal) PutLease(ctx context.Context, l Lease, events []Event, entries
 	if err != nil {
 		return fmt.Errorf("%w: lease %s: %v", writ.ErrInvalid, l.ID, err)
 	}
-	return j.write(ctx, func(tx *sql.Tx) error {
+	op := fault.JournalLease
+	if len(events) > 0 {
+		op = opOf(events)
+	}
+	return j.write(ctx, op, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, `INSERT INTO lease (id, run, plan, target, name, entry, tier, steps, undo, ttl, made, expires, begun, probes)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING`, l.ID, l.Run, l.Plan, l.Target, l.Name, l.Entry.String(),
 			int(l.Tier), string(steps), bit(l.Undo), l.TTL.Milliseconds(), millis(l.Made), millis(l.Expires), null(l.Begun))
@@ -61,7 +66,7 @@ func (j *Journal) PutLease(ctx context.Context, l Lease, events []Event, entries
 // Minting records that something may be minted under the lease's name from here on. writ.ErrConflict when its end has
 // begun: then nothing may be minted any more.
 func (j *Journal) Minting(ctx context.Context, id writ.LeaseID, at time.Time) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, fault.JournalMinting, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, `UPDATE lease SET begun = COALESCE(begun, ?) WHERE id = ? AND revoking IS NULL`, millis(at), id)
 		return one(r, err, fmt.Errorf("%w: lease %s is not there, or is being ended", writ.ErrConflict, id))
 	})
@@ -69,17 +74,17 @@ func (j *Journal) Minting(ctx context.Context, id writ.LeaseID, at time.Time) er
 
 // KeepHandle records the newest handle of a lease that is not dead.
 func (j *Journal) KeepHandle(ctx context.Context, id writ.LeaseID, handle []byte) error {
-	return j.change(ctx, id, `handle = ?`, handle)
+	return j.change(ctx, fault.JournalHandle, id, `handle = ?`, handle)
 }
 
 // Revoking records the first attempt to revoke; later calls change nothing.
 func (j *Journal) Revoking(ctx context.Context, id writ.LeaseID, at time.Time) error {
-	return j.change(ctx, id, `revoking = COALESCE(revoking, ?)`, millis(at))
+	return j.change(ctx, fault.JournalRevoking, id, `revoking = COALESCE(revoking, ?)`, millis(at))
 }
 
 // Revoked records that the target took the revocation, with the entry that says so.
 func (j *Journal) Revoked(ctx context.Context, l Lease, at time.Time, entries ...Entry) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, fault.JournalRevoked, func(tx *sql.Tx) error {
 		if err := changeLease(ctx, tx, l.ID, `revoked = COALESCE(revoked, ?)`, millis(at)); err != nil {
 			return err
 		}
@@ -90,7 +95,7 @@ func (j *Journal) Revoked(ctx context.Context, l Lease, at time.Time, entries ..
 // Probed records what a probe saw: l's PowerGone, IdentityGone and Probes. Once gone, a time never changes. With
 // both gone the handle is erased.
 func (j *Journal) Probed(ctx context.Context, l Lease, entries ...Entry) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, fault.JournalProbed, func(tx *sql.Tx) error {
 		if err := changeLease(ctx, tx, l.ID, `power_gone = COALESCE(power_gone, ?), identity_gone = COALESCE(identity_gone, ?), probes = ?`,
 			null(l.PowerGone), null(l.IdentityGone), l.Probes); err != nil {
 			return err
@@ -103,8 +108,8 @@ func (j *Journal) Probed(ctx context.Context, l Lease, entries ...Entry) error {
 	})
 }
 
-func (j *Journal) change(ctx context.Context, id writ.LeaseID, set string, args ...any) error {
-	return j.write(ctx, func(tx *sql.Tx) error { return changeLease(ctx, tx, id, set, args...) })
+func (j *Journal) change(ctx context.Context, op fault.Op, id writ.LeaseID, set string, args ...any) error {
+	return j.write(ctx, op, func(tx *sql.Tx) error { return changeLease(ctx, tx, id, set, args...) })
 }
 
 func changeLease(ctx context.Context, tx *sql.Tx, id writ.LeaseID, set string, args ...any) error {

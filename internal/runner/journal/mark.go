@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/fault"
 )
 
 // Marks only ever rise: they are what a runner remembers against a control plane that shows it the past.
@@ -34,7 +35,7 @@ func (j *Journal) markBytes(ctx context.Context, name string) ([]byte, error) {
 
 // SetHead records a checkpoint that was checked and proved to extend the one before.
 func (j *Journal) SetHead(ctx context.Context, head []byte) error {
-	return j.write(ctx, func(tx *sql.Tx) error { return setHead(ctx, tx, head) })
+	return j.write(ctx, fault.JournalMark, func(tx *sql.Tx) error { return setHead(ctx, tx, head) })
 }
 
 func setHead(ctx context.Context, tx *sql.Tx, head []byte) error {
@@ -89,7 +90,7 @@ func (j *Journal) raise(ctx context.Context, name string, value int64, bytes []b
 	case value == seen:
 		return nil
 	}
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, fault.JournalMark, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, `INSERT INTO mark (name, value, bytes) VALUES (?, ?, ?)
 			ON CONFLICT (name) DO UPDATE SET value = excluded.value, bytes = excluded.bytes WHERE excluded.value > mark.value`, name, value, bytes)
 		return err
@@ -99,7 +100,7 @@ func (j *Journal) raise(ctx context.Context, name string, value int64, bytes []b
 // UseProof records the identifier of a holder's proof until expires, after which the proof is void by its own time. A
 // proof that was used before is refused with proof_replayed.
 func (j *Journal) UseProof(ctx context.Context, jti string, expires time.Time) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, fault.JournalProof, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, `INSERT INTO proof (jti, expires) VALUES (?, ?) ON CONFLICT (jti) DO NOTHING`, jti, millis(expires))
 		return one(r, err, writ.Refuse(writ.ReasonPresentedTwice, "this proof of possession was used before"))
 	})
@@ -113,7 +114,7 @@ func (j *Journal) Prune(ctx context.Context, now time.Time, keep time.Duration) 
 	const done = `SELECT id FROM run WHERE ended IS NOT NULL AND ended < ?
 		AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.run = run.id AND outbox.state = 'waiting')
 		AND NOT EXISTS (SELECT 1 FROM lease WHERE lease.run = run.id AND (power_gone IS NULL OR identity_gone IS NULL))`
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, fault.JournalPruned, func(tx *sql.Tx) error {
 		for _, s := range []struct {
 			sql string
 			arg int64

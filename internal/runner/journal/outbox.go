@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/ledger"
 )
 
@@ -84,7 +85,7 @@ type Proved struct {
 
 // Delivered records what the control plane proved and that the checked head moved with it, in one transaction.
 func (j *Journal) Delivered(ctx context.Context, head []byte, proved ...Proved) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, fault.JournalProved, func(tx *sql.Tx) error {
 		for _, p := range proved {
 			if _, err := tx.ExecContext(ctx, `UPDATE outbox SET state = 'delivered' WHERE run = ? AND seq <= ? AND state = 'waiting'`, p.Run, p.Seq); err != nil {
 				return err
@@ -100,7 +101,7 @@ func (j *Journal) Delivered(ctx context.Context, head []byte, proved ...Proved) 
 // Void records that the control plane refused an entry: it, and waiting entries that only tell of it, will not be sent
 // again. A lease that was announced by it, and for which minting has not begun, is forgotten with it.
 func (j *Journal) Void(ctx context.Context, run writ.RunID, seq int64) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, fault.JournalVoid, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, `UPDATE outbox SET state = 'void' WHERE run = ? AND seq = ? AND state = 'waiting'`, run, seq)
 		if err := one(r, err, fmt.Errorf("%w: entry %d of run %s does not wait", writ.ErrConflict, seq, run)); err != nil {
 			return err

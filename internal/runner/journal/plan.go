@@ -9,6 +9,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/fault"
 )
 
 // A Plan is one plan that this runner made, with everything that stays on the runner.
@@ -44,7 +45,7 @@ func (j *Journal) PutPlan(ctx context.Context, p Plan) error {
 	if err != nil {
 		return fmt.Errorf("%w: plan %s: %v", writ.ErrInvalid, p.ID, err)
 	}
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, fault.JournalPlan, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, `INSERT INTO plan (id, digest, bytes, prepared, scope, entry, not_after)
 			VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING`,
 			p.ID, p.Digest.String(), p.Bytes, steps, string(scope), p.Entry, p.NotAfter*1000)

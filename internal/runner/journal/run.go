@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/fault"
 )
 
 // A Run is one run that this runner has judged. State is running until its outcome is known (Conclude); the run has
@@ -40,7 +41,7 @@ const MaxRefusals = 1000
 // of a run: before it nothing has happened, after it the run has an end that the journal knows how to reach. A grant
 // that was used before is refused with the reason spent.
 func (j *Journal) Spend(ctx context.Context, r Run) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, fault.JournalSpent, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `INSERT INTO spent (grant_id, run, at) VALUES (?, ?, ?) ON CONFLICT (grant_id) DO NOTHING`,
 			r.Grant, r.ID, millis(r.Started))
 		if err := one(res, err, writ.Refuse(writ.ReasonSpent, "this grant was used before")); err != nil {
@@ -53,7 +54,7 @@ func (j *Journal) Spend(ctx context.Context, r Run) error {
 // Refuse records a run that was refused before its grant was spent, with the entries that say so. writ.ErrBusy when
 // MaxRefusals are waiting.
 func (j *Journal) Refuse(ctx context.Context, r Run, entries ...Entry) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, fault.JournalRefused, func(tx *sql.Tx) error {
 		var waiting int
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM outbox JOIN run ON run.id = outbox.run
 			WHERE outbox.state = 'waiting' AND run.state = ?`, writ.RunRefused).Scan(&waiting); err != nil {
@@ -147,7 +148,7 @@ func (j *Journal) SpentSince(ctx context.Context, t time.Time) (int, error) {
 
 // Conclude records the outcome of a run. The outcome of a run is set once; writ.ErrConflict afterwards.
 func (j *Journal) Conclude(ctx context.Context, r Run) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, fault.JournalConcluded, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE run SET state = ?, reason = ?, detail = ?, applied = ?, undone = ?, unknown = ?
 			WHERE id = ? AND state = ?`, r.State, r.Reason, r.Detail, r.Applied, r.Undone, r.Unknown, r.ID, writ.RunRunning)
 		return one(res, err, fmt.Errorf("%w: run %s has its outcome", writ.ErrConflict, r.ID))
@@ -156,7 +157,7 @@ func (j *Journal) Conclude(ctx context.Context, r Run) error {
 
 // End records that a concluded run has nothing more to do, with its last entry. writ.ErrConflict when it has ended.
 func (j *Journal) End(ctx context.Context, id writ.RunID, at time.Time, last Entry) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, fault.JournalEnded, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE run SET ended = ? WHERE id = ? AND ended IS NULL AND state <> ?`, millis(at), id, writ.RunRunning)
 		if err := one(res, err, fmt.Errorf("%w: run %s has ended or has no outcome", writ.ErrConflict, id)); err != nil {
 			return err
