@@ -1,0 +1,318 @@
+package crash_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/fault"
+)
+
+// A kill is one case of the matrix: a scenario in which one process is killed at one passage of one point.
+type kill struct {
+	scenario string
+	how      topology
+	process  string
+	op       fault.Op
+	side     string
+	n        int
+}
+
+func (k kill) String() string {
+	how := ""
+	if k.how == oneProcess {
+		how = "one process/"
+	}
+	return fmt.Sprintf("%s/%s%s/%s %s %d", k.scenario, how, k.process, k.side, k.op, k.n)
+}
+
+// ends are what a killed repair may end as. Nothing here is unknowable, since the storefront can be read: no case may
+// end as uncertain.
+var ends = []writ.RunState{writ.RunSucceeded, writ.RunUndone, writ.RunFailed, writ.RunRefused}
+
+// of names the process that passes an operation.
+func of(op fault.Op) string {
+	switch word := op.String(); {
+	case strings.HasPrefix(word, "store-"), strings.HasPrefix(word, "control-"):
+		return "server"
+	case strings.HasPrefix(word, "signer-"):
+		return "signer"
+	}
+	return "runner"
+}
+
+// most is how many passages of one point are cases of their own. Readings that poll, and deliveries and marks that time
+// makes, are all alike; the server's commits are not.
+func most(op fault.Op) int {
+	switch op {
+	case fault.StoreCommit:
+		return 40
+	case fault.SignerHead, fault.JournalProved, fault.LinkDeliver:
+		return 4
+	case fault.TargetObserve, fault.LinkAnswer, fault.TargetProbe, fault.JournalProbed, fault.TargetPlan:
+		return 3
+	case fault.JournalMark, fault.JournalPruned, fault.JournalOpen:
+		return 1
+	}
+	return 4
+}
+
+// A passage is a point with how often it was passed.
+type passages map[string]int // "op side" -> times
+
+// traced lets a scenario run without faults and returns what it passed.
+func (s *site) traced(t *testing.T, sc scenario) passages {
+	t.Helper()
+	for _, p := range s.processes() {
+		_ = os.Remove(p.script + ".trace")
+		p.faults(t, "trace")
+	}
+	r, err := s.drive(sc, s.services[0])
+	must(t, err)
+	_, err = s.quiet()
+	must(t, err)
+	must(t, s.accept(r, sc.ends))
+	out := passages{}
+	for _, p := range s.processes() {
+		b, err := os.ReadFile(p.script + ".trace")
+		must(t, err)
+		for line := range strings.Lines(string(b)) {
+			out[strings.TrimSpace(line)]++
+		}
+		p.faults(t)
+	}
+	return out
+}
+
+// kills are the cases that passages give.
+func (p passages) kills(sc string, how topology) (out []kill) {
+	for _, op := range fault.Ops() {
+		for _, side := range []string{"before", "after"} {
+			for n := 1; n <= min(p[op.String()+" "+side], most(op)); n++ {
+				out = append(out, kill{sc, how, of(op), op, side, n})
+			}
+		}
+	}
+	return out
+}
+
+// A result is what came of a case.
+type result struct {
+	kill
+	ended   writ.RunState
+	fired   bool
+	recover time.Duration // from the restart until the run has ended and every lease is dead
+	failed  bool
+}
+
+// play plays a case on a site.
+func (s *site) play(k kill) (out result, err error) {
+	out.kill = k
+	p := map[string]*process{"signer": s.signer, "server": s.server, "runner": s.runner}[k.process]
+	before, _, _ := p.state()
+	if err := p.write(fmt.Sprintf("kill %s %s %d\n", k.op, k.side, k.n)); err != nil {
+		return out, err
+	}
+	r, err := s.drive(scenarioOf(k.scenario), s.services[0])
+	if err != nil {
+		return out, err
+	}
+	dead, err := s.quiet()
+	if err != nil {
+		return out, err
+	}
+	deaths, born, _ := p.state()
+	if out.fired = deaths > before; out.fired {
+		out.recover = max(0, dead.Sub(born))
+	}
+	if err := p.write(""); err != nil {
+		return out, err
+	}
+	out.ended = r.run.State
+	return out, s.accept(r, ends...)
+}
+
+// perSite is how many cases a site sees before it is thrown away: its ledger, which is verified after each, grows.
+const perSite = 25
+
+// playAll plays the cases, several at a time, each as a subtest.
+func playAll(t *testing.T, cases []kill) []result {
+	queue := make(chan kill, len(cases))
+	for _, k := range cases {
+		queue <- k
+	}
+	close(queue)
+	var mu sync.Mutex
+	var results []result
+	var workers sync.WaitGroup
+	for range atOnce {
+		workers.Go(func() {
+			var s *site
+			played := 0
+			defer func() {
+				if s != nil {
+					s.last(t)
+				}
+			}()
+			for k := range queue {
+				if s != nil && (played >= perSite || s.how != k.how) {
+					s.last(t)
+					s = nil
+				}
+				t.Run(k.String(), func(sub *testing.T) {
+					if s == nil {
+						s, played = newSite(t, k.how), 0
+					}
+					played++
+					r, err := s.play(k)
+					if err != nil {
+						r.failed = true
+						sub.Errorf("%v\n%s", err, s.logs())
+						s.stop()
+						s = nil
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					results = append(results, r)
+				})
+			}
+		})
+	}
+	workers.Wait()
+	return results
+}
+
+// last repairs once more, without faults, and stops the site: what the case before left behind would be in the way.
+func (s *site) last(t *testing.T) {
+	defer s.stop()
+	sc := scenarioOf("success")
+	r, err := s.drive(sc, s.services[0])
+	if err == nil {
+		_, err = s.quiet()
+	}
+	if err == nil {
+		err = s.accept(r, sc.ends)
+	}
+	if err != nil {
+		t.Errorf("the repair after the last case: %v\n%s", err, s.logs())
+	}
+}
+
+// full says whether all of the matrix is wanted.
+func full() bool { return !testing.Short() || os.Getenv("WRIT_MATRIX") == "full" }
+
+// TestD02KilledAtEveryPoint kills each process at each point of each scenario, before and after, and demands that the
+// repair ends as if nothing had happened, or as if it had not been made: once, without power left behind, and on record.
+func TestD02KilledAtEveryPoint(t *testing.T) {
+	var cases []kill
+	seen := passages{}
+	base := newSite(t, threeProcesses)
+	for _, sc := range scenarios {
+		p := base.traced(t, sc)
+		for word, n := range p {
+			seen[word] += n
+		}
+		cases = append(cases, p.kills(sc.name, threeProcesses)...)
+		if sc.name == "success" {
+			for _, k := range p.kills(sc.name, oneProcess) {
+				if k.n == 1 {
+					cases = append(cases, k)
+				}
+			}
+		}
+	}
+	base.stop()
+	if !full() {
+		cases = slices.DeleteFunc(cases, func(k kill) bool { return !k.representative() })
+	}
+	t.Logf("%d cases", len(cases))
+	results := playAll(t, cases)
+	missed := 0
+	for _, r := range results {
+		if !r.fired && !r.failed {
+			missed++
+			if r.n == 1 {
+				t.Errorf("%s was never passed", r.kill)
+			}
+		}
+	}
+	t.Logf("%d of %d cases did not come to their passage", missed, len(results))
+	report(t, results)
+}
+
+// representative cases are those of -short: the first passage of each point that success passes in the runner, and of
+// those that only an undo or a lost answer passes; the server's grant; the signer's memory.
+func (k kill) representative() bool {
+	if k.n != 1 || k.how != threeProcesses {
+		return false
+	}
+	switch k.scenario {
+	case "success":
+		return k.side == "after" || k.op == fault.TargetDo || k.op == fault.TargetMint || k.op == fault.JournalSpent
+	case "undo":
+		return k.op == fault.JournalUndo || k.op == fault.TargetUndo || k.op == fault.JournalUndone || k.op == fault.JournalTurned && k.side == "after"
+	case "lost":
+		return k.op == fault.TargetSettle
+	}
+	return false
+}
+
+// report prints what came of the cases, and times.
+func report(t *testing.T, results []result) {
+	type row struct{ scenario, process string }
+	count := map[row]map[string]int{}
+	var times []time.Duration
+	for _, r := range results {
+		at := row{r.scenario, r.process}
+		if r.how == oneProcess {
+			at.process = "all in one"
+		}
+		if count[at] == nil {
+			count[at] = map[string]int{}
+		}
+		switch {
+		case r.failed:
+			count[at]["broken"]++
+		case !r.fired:
+			count[at]["missed"]++
+		default:
+			count[at][string(r.ended)]++
+			count[at]["killed"]++
+			times = append(times, r.recover)
+		}
+	}
+	var rows []row
+	for r := range count {
+		rows = append(rows, r)
+	}
+	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.scenario+a.process, b.scenario+b.process) })
+	columns := []string{"killed", "succeeded", "undone", "failed", "refused", "uncertain", "missed", "broken"}
+	var b strings.Builder
+	b.WriteString("| scenario | process | killed at | succeeded | undone | failed | refused | uncertain | point not reached | promise broken |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
+	total := map[string]int{}
+	for _, r := range rows {
+		fmt.Fprintf(&b, "| %s | %s |", r.scenario, r.process)
+		for _, c := range columns {
+			fmt.Fprintf(&b, " %d |", count[r][c])
+			total[c] += count[r][c]
+		}
+		b.WriteByte('\n')
+	}
+	b.WriteString("| all | |")
+	for _, c := range columns {
+		b.WriteString(" " + strconv.Itoa(total[c]) + " |")
+	}
+	slices.Sort(times)
+	if len(times) > 0 {
+		fmt.Fprintf(&b, "\n\nFrom the restart of the killed process until the run has ended and every lease is proven dead: p50 %.1f s, p99 %.1f s.\n",
+			times[len(times)/2].Seconds(), times[len(times)*99/100].Seconds())
+	}
+	t.Log("\n" + b.String())
+	publish(t, "matrix", b.String())
+}

@@ -1,0 +1,353 @@
+package crash_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	mathrand "math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/client"
+	"github.com/writ-dev/writ/internal/config"
+	"github.com/writ-dev/writ/internal/connector/httpapi"
+	"github.com/writ-dev/writ/internal/setup"
+	"github.com/writ-dev/writ/internal/storefront"
+)
+
+var theBinary struct {
+	sync.Once
+	dir, path string
+	err       error
+}
+
+// binary builds writ with the tag faults, once.
+func binary(t testing.TB) string {
+	t.Helper()
+	theBinary.Do(func() {
+		if theBinary.dir, theBinary.err = os.MkdirTemp("", "writ-crash-"); theBinary.err != nil {
+			return
+		}
+		theBinary.path = filepath.Join(theBinary.dir, "writ")
+		out, err := exec.Command("go", "build", "-tags", "faults", "-o", theBinary.path, "github.com/writ-dev/writ/cmd/writ").CombinedOutput()
+		if err != nil {
+			theBinary.err = fmt.Errorf("go build: %w\n%s", err, out)
+		}
+	})
+	must(t, theBinary.err)
+	return theBinary.path
+}
+
+// atOnce is how many sites live at a time: they wait much more than they compute.
+const atOnce = 6
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", fmt.Sprint(atOnce)); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	if theBinary.dir != "" {
+		os.RemoveAll(theBinary.dir)
+	}
+	os.Exit(code)
+}
+
+// Names of an installation's parties.
+const (
+	team      = "checkout"
+	you       = "you" // approves
+	ana       = "ana" // answers for the diagnosing agent
+	rob       = "rob" // answers for the repairing agent
+	diagnoser = "diagnose"
+	repairer  = "repair"
+	alerts    = "alertmanager"
+	target    = writ.Location("httpapi://shop")
+)
+
+// A topology is how many processes an installation has.
+type topology int
+
+const (
+	threeProcesses topology = iota
+	oneProcess
+)
+
+// An engine is the control plane's database: what a site needs to know to set it up and to look into it from outside.
+type engine interface {
+	configure(t *testing.T, c *config.Server)
+	// reservations counts the blast radii that are held.
+	reservations(ctx context.Context) (int, error)
+}
+
+// A site is one installation with its processes and its target.
+type site struct {
+	t                        *testing.T
+	how                      topology
+	dir                      string
+	shop                     *storefront.Shop
+	wire                     *wire
+	in                       setup.Installation
+	database                 engine
+	url, admin               string
+	person, reads, asks, src *client.Client
+	signer, server, runner   *process // in one process all three are the same
+	services                 []string
+	alerted                  int
+}
+
+// An option changes a site before it starts.
+type option func(*site)
+
+// withServices gives the site that many services.
+func withServices(n int) option {
+	return func(s *site) {
+		s.services = nil
+		for i := range n {
+			s.services = append(s.services, fmt.Sprintf("svc-%d", i))
+		}
+	}
+}
+
+// newSite installs Writ for a shop with one service and starts it.
+func newSite(t *testing.T, how topology, options ...option) *site {
+	t.Helper()
+	s := prepare(t, how, options...)
+	s.start()
+	return s
+}
+
+// prepare installs and starts nothing.
+func prepare(t *testing.T, how topology, options ...option) *site {
+	t.Helper()
+	s := &site{t: t, how: how, dir: t.TempDir(), services: []string{"svc-0"}, database: &sqlite{}}
+	for _, o := range options {
+		o(s)
+	}
+	var err error
+	s.shop, err = storefront.Start(context.Background(), storefront.Config{Rate: -1})
+	must(t, err)
+	t.Cleanup(s.shop.Stop)
+	s.wire = newWire(t, s.shop)
+	var catalogue strings.Builder
+	for _, name := range s.services {
+		must(t, s.shop.Open(name))
+		fmt.Fprintf(&catalogue, "---\napiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: %[1]s\n  annotations:\n    writ.dev/environment: prod\n    writ.dev/locations: %[2]s/services/%[1]s\nspec: {type: service, lifecycle: production, owner: %[3]s}\n",
+			name, target, team)
+	}
+	yml := storefront.ConnectorYAML(s.wire.URL)
+	c, err := httpapi.ParseConfig(yml)
+	must(t, err)
+	must(t, c.Load(s.shop.ReadFile))
+	conn, err := httpapi.New(c, httpapi.Options{Now: time.Now, Rand: rand.Reader})
+	must(t, err)
+	files := s.shop.Files()
+	files["shop.yaml"] = yml
+	addr := freePorts(t, 4)
+	s.in, err = setup.Write(filepath.Join(s.dir, "writ"), setup.Options{
+		Listen: addr[0], Runners: addr[1], Signer: addr[2], Admin: addr[3], Services: []byte(catalogue.String()), Playbooks: playbooks(t), Now: time.Now(),
+		Ceiling: &setup.Ceiling{MaxObjects: 5, MaxPermille: 1000, RunsPerHour: 100_000, ProofT2: writ.ProofD},
+		Targets: []setup.Target{{Location: target, Connector: "shop.yaml", Files: files, Catalogue: conn.Catalogue()}},
+		Agents: []setup.Agent{
+			{Name: diagnoser, Team: "observability", Owner: ana, Roles: []string{"diagnose"}},
+			{Name: repairer, Team: team, Owner: rob, Roles: []string{"repair"}},
+		},
+		People:  []setup.Person{{Sub: you, Groups: []string{team, team + "-oncall"}}, {Sub: ana, Groups: []string{team}}, {Sub: rob, Groups: []string{team}}},
+		Sources: []string{alerts},
+	})
+	must(t, err)
+	s.url, s.admin = "http://"+addr[0], "http://"+addr[3]
+	for name, to := range map[string]**client.Client{you: &s.person, diagnoser: &s.reads, repairer: &s.asks, alerts: &s.src} {
+		secret, err := os.ReadFile(s.in.Tokens[name])
+		must(t, err)
+		*to, err = client.New(s.url, client.Config{Token: client.Static(strings.TrimSpace(string(secret)))})
+		must(t, err)
+	}
+	s.edit(func(c *config.Server) {
+		s.database.configure(t, c)
+		if how == threeProcesses {
+			c.Dev = nil
+		}
+	})
+	if how == oneProcess {
+		s.server = s.process("all", "serve", "-c", s.in.Server, "--dev", "--log-level", "warn")
+		s.signer, s.runner = s.server, s.server
+	} else {
+		s.signer = s.process("signer", "signer", "-c", s.in.Signer, "--log-level", "warn")
+		s.server = s.process("server", "serve", "-c", s.in.Server, "--dev", "--log-level", "warn")
+		s.runner = s.process("runner", "runner", "-c", s.in.Runner, "--log-level", "info")
+	}
+	return s
+}
+
+// processes are the site's, each once.
+func (s *site) processes() []*process {
+	if s.how == oneProcess {
+		return []*process{s.server}
+	}
+	return []*process{s.signer, s.server, s.runner}
+}
+
+// start starts all processes and returns when they are ready.
+func (s *site) start() {
+	s.t.Helper()
+	for _, p := range s.processes() {
+		must(s.t, p.start())
+		if p == s.signer && p != s.server {
+			await(s.t, "the signer", func() (bool, string) { return strings.Contains(p.tail(), "listens on"), s.trouble() })
+		}
+	}
+	await(s.t, "the server", func() (bool, string) {
+		resp, err := http.Get(s.admin + "/readyz")
+		if err != nil {
+			return false, s.trouble()
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK, resp.Status
+	})
+}
+
+// trouble says which process can not go on.
+func (s *site) trouble() string {
+	var out []string
+	for _, p := range s.processes() {
+		if _, _, failed := p.state(); failed != "" {
+			out = append(out, failed)
+		}
+	}
+	return strings.Join(out, "; ")
+}
+
+// stop kills everything: the site is not used any more.
+func (s *site) stop() {
+	for _, p := range s.processes() {
+		p.end(syscall.SIGKILL)
+	}
+	s.wire.Close()
+	s.shop.Stop()
+}
+
+// logs are the ends of all logs.
+func (s *site) logs() string {
+	var b strings.Builder
+	for _, p := range s.processes() {
+		b.WriteString(p.tail() + "\n")
+	}
+	return b.String()
+}
+
+// edit changes the control plane's configuration.
+func (s *site) edit(f func(*config.Server)) {
+	s.t.Helper()
+	c, err := config.LoadServer(s.in.Server, true)
+	must(s.t, err)
+	f(&c)
+	b, err := yaml.Marshal(c)
+	must(s.t, err)
+	must(s.t, os.WriteFile(s.in.Server, b, 0o600))
+}
+
+func playbooks(t testing.TB) [][]byte {
+	t.Helper()
+	names, err := filepath.Glob("testdata/playbooks/*.yaml")
+	must(t, err)
+	var out [][]byte
+	for _, n := range names {
+		b, err := os.ReadFile(n)
+		must(t, err)
+		out = append(out, b)
+	}
+	return out
+}
+
+// Ports lie below those that the kernel gives to outgoing connections (ip(7), ip_local_port_range: from 32768).
+const (
+	firstPort = 20000
+	ports     = 12000
+)
+
+var handedOut sync.Map // two sites never get the same port
+
+func freePorts(t testing.TB, n int) []string {
+	t.Helper()
+	var out []string
+	for tries := 0; len(out) < n; tries++ {
+		if tries > 1000 {
+			t.Fatal("no free ports")
+		}
+		address := fmt.Sprintf("127.0.0.1:%d", firstPort+mathrand.IntN(ports))
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		must(t, l.Close())
+		if _, taken := handedOut.LoadOrStore(address, true); !taken {
+			out = append(out, address)
+		}
+	}
+	return out
+}
+
+// patience is how long anything may take on a machine that is busy with other things.
+const patience = 90 * time.Second
+
+// until asks again and again, until done or out of patience.
+func until(what string, done func() (ok bool, state string)) error {
+	deadline := time.Now().Add(patience)
+	for {
+		ok, state := done()
+		if ok {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("waited %s for %s: %s", patience, what, state)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func await(t testing.TB, what string, done func() (ok bool, state string)) {
+	t.Helper()
+	must(t, until(what, done))
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// persist calls f until it works. Only what asking again cannot change ends it at once.
+func (s *site) persist(what string, f func(ctx context.Context) error) error {
+	var last error
+	err := until(what, func() (bool, string) {
+		if why := s.trouble(); why != "" {
+			last = errors.New(why)
+			return true, ""
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		last = f(ctx)
+		return last == nil || errors.Is(last, writ.ErrInvalid) || errors.Is(last, writ.ErrDenied) || errors.Is(last, writ.ErrNotFound), fmt.Sprint(last)
+	})
+	return errors.Join(err, last)
+}
+
+func sorted(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,29 @@
+package crash_test
+
+import (
+	"context"
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	_ "modernc.org/sqlite" // looks at the live file, read only
+
+	"github.com/writ-dev/writ/internal/config"
+)
+
+// sqlite is the engine of one process: two files in the data directory.
+type sqlite struct{ file string }
+
+func (d *sqlite) configure(_ *testing.T, c *config.Server) {
+	d.file = filepath.Join(c.Path(c.Data), "ledger.db")
+}
+
+func (d *sqlite) reservations(ctx context.Context) (n int, err error) {
+	db, err := sql.Open("sqlite", "file:"+d.file+"?mode=ro&_pragma=busy_timeout(5000)")
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	err = db.QueryRowContext(ctx, "SELECT count(*) FROM reservations").Scan(&n)
+	return n, err
+}
