@@ -113,6 +113,15 @@ func (p *process) signal(sig syscall.Signal) {
 	_ = p.cmd.Process.Signal(sig)
 }
 
+// stopped reports whether the process stands still after a SIGSTOP, by proc(5).
+func (p *process) stopped() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	_, after, ok := strings.Cut(string(b), ") ")
+	return err == nil && ok && strings.HasPrefix(after, "T")
+}
+
 // write gives the process other faults, at once.
 func (p *process) write(script string) error {
 	tmp := p.script + ".new"

@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"golang.org/x/crypto/ssh"
@@ -17,6 +19,7 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/approval"
 	"github.com/writ-dev/writ/internal/authn"
+	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/ident"
 	"github.com/writ-dev/writ/internal/storefront"
 	"github.com/writ-dev/writ/verify"
@@ -29,6 +32,9 @@ type scenario struct {
 	approved bool                                                         // a person answers
 	begin    func(s *site)                                                // before the alert
 	during   func(s *site, run writ.RunID) error                          // once the run is known
+	asked    func(s *site) error                                          // when a person is asked, before the answer
+	faults   []string                                                     // of the runner, besides the kill
+	only     []fault.Op                                                   // the points that are worth a kill; all when empty
 	undo     func(s *site)                                                // what begin did
 	ends     writ.RunState                                                // without any fault
 	with     func(was storefront.View) (writ.Parameters, storefront.View) // parameters, and what the service is set to if it helps
@@ -63,6 +69,14 @@ var scenarios = []scenario{
 	{
 		name: "lost", playbook: "helps", ends: writ.RunSucceeded, with: twoSteps,
 		begin: func(s *site) { s.wire.cutOnce(unanswered, "/flags/dark-mode") }, undo: func(s *site) { s.wire.setCut(nil) },
+	},
+	{
+		name: "refused", playbook: "scale", approved: true, ends: writ.RunRefused, with: scale, only: []fault.Op{fault.JournalRefused, fault.LinkDeliver, fault.LinkAnswer},
+		asked: func(s *site) error { return os.Rename(s.trust(), s.trust()+".away") }, undo: func(s *site) { _ = os.Rename(s.trust()+".away", s.trust()) },
+	},
+	{
+		name: "frozen", playbook: "helps", ends: writ.RunFailed, with: twoSteps, only: []fault.Op{fault.JournalVoid, fault.JournalEffect, fault.JournalTurned},
+		faults: []string{"stop journal-intent after 1"}, during: (*site).freezeWhenStopped, undo: (*site).unfreeze,
 	},
 }
 
@@ -132,6 +146,11 @@ func (s *site) drive(sc scenario, service string) (r repair, err error) {
 		return r, err
 	}
 	if sc.approved && r.plan.State == writ.PlanWaiting {
+		if sc.asked != nil {
+			if err = sc.asked(s); err != nil {
+				return r, err
+			}
+		}
 		if err = s.approve(&r); err != nil {
 			return r, err
 		}
@@ -231,6 +250,47 @@ func (s *site) stopWhenApplied(run writ.RunID) error {
 	})
 }
 
+// trust is the runner's trust file.
+func (s *site) trust() string { return filepath.Join(s.in.Dir, "trust.json") }
+
+// freezeWhenStopped freezes everything while the runner stands still between sealing an intent and sending it.
+func (s *site) freezeWhenStopped(run writ.RunID) error {
+	before, _, _ := s.runner.state()
+	if err := s.persist("the runner's stop", func(ctx context.Context) error {
+		if deaths, _, _ := s.runner.state(); deaths > before || s.runner.stopped() {
+			return nil
+		}
+		r, err := s.person.Run(ctx, run)
+		if err == nil && !r.State.Final() {
+			err = fmt.Errorf("%w: it runs", writ.ErrUnavailable)
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	err := s.persist("the freeze", func(ctx context.Context) error {
+		_, err := s.person.Freeze(ctx, writ.FreezeAll, "", "a test says so")
+		return err
+	})
+	s.runner.signal(syscall.SIGCONT)
+	return err
+}
+
+func (s *site) unfreeze() {
+	s.runner.signal(syscall.SIGCONT)
+	_ = s.persist("the end of the freeze", func(ctx context.Context) error {
+		for f, err := range s.person.Freezes(ctx) {
+			if err == nil {
+				err = s.person.Unfreeze(ctx, f.ID, "the test is over")
+			}
+			if err != nil && !errors.Is(err, writ.ErrConflict) {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
 func story(r writ.RunStatus) string {
 	var b bytes.Buffer
 	for _, e := range r.Events {
@@ -286,6 +346,9 @@ func (s *site) accept(r repair, allowed ...writ.RunState) error {
 	}
 	if state != writ.RunUncertain && !same(now, want) {
 		wrong("the run is %s and the service is set to %+v, want %+v", state, now, want)
+	}
+	if state == writ.RunRefused {
+		s.refused++
 	}
 	errs = append(errs, s.powerless(r.service)...)
 	if n, err := s.database.reservations(context.Background()); err != nil || n != 0 {
@@ -344,6 +407,8 @@ func (s *site) verified() error {
 	if err != nil {
 		return fmt.Errorf("the ledger does not verify: %w", err)
 	}
+	// A run that was refused before its grant could be believed has no entry of its end: its refusal is one of a presentation.
+	report.Open = slices.DeleteFunc(report.Open, func(f verify.Finding) bool { return f.Code == "open_run" && s.refused > 0 })
 	if report.Verdict() == verify.Violated || !report.Complete || len(report.Findings) != 0 || len(report.Open) != 0 {
 		return fmt.Errorf("the ledger does not verify: %s, findings %+v, open %+v", report.Verdict(), report.Findings, report.Open)
 	}

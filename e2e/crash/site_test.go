@@ -109,7 +109,7 @@ type site struct {
 	person, reads, asks, src *client.Client
 	signer, server, runner   *process // in one process all three are the same
 	services                 []string
-	alerted                  int
+	alerted, refused         int // incidents, and runs that were refused
 }
 
 // An option changes a site before it starts.
