@@ -49,9 +49,15 @@ func of(op fault.Op) string {
 
 // most is how many passages of one point are cases of their own. Readings that poll, and deliveries and marks that time
 // makes, are all alike; the server's commits are not.
-func most(op fault.Op) int {
+func most(op fault.Op, sc scenario) int {
+	if sc.name != "success" && op != fault.StoreCommit {
+		return 2 // the first repair has been through all of them
+	}
 	switch op {
 	case fault.StoreCommit:
+		if sc.name != "success" {
+			return 8
+		}
 		return 40
 	case fault.SignerHead, fault.JournalProved, fault.LinkDeliver:
 		return 4
@@ -101,7 +107,7 @@ func (p passages) kills(sc scenario, how topology) (out []kill) {
 			continue
 		}
 		for _, side := range []string{"before", "after"} {
-			for n := 1; n <= min(p[op.String()+" "+side], most(op)); n++ {
+			for n := 1; n <= min(p[op.String()+" "+side], most(op, sc)); n++ {
 				out = append(out, kill{sc.name, how, of(op), op, side, n})
 			}
 		}

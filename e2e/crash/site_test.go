@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -109,7 +110,8 @@ type site struct {
 	person, reads, asks, src *client.Client
 	signer, server, runner   *process // in one process all three are the same
 	services                 []string
-	alerted, refused         int // incidents, and runs that were refused
+	jumped                   atomic.Bool  // a clock has gone back
+	alerted, refused         atomic.Int64 // incidents, and runs that were refused
 }
 
 // An option changes a site before it starts.

@@ -166,3 +166,22 @@ func (w *wire) statusOf(token, service string) (int, error) {
 	resp.Body.Close()
 	return resp.StatusCode, nil
 }
+
+// cutFor loses what matches, from the first one on for a while.
+func (w *wire) cutFor(d time.Duration, match func(*http.Request) bool) {
+	var once sync.Once
+	w.setCut(func(r *http.Request) cut {
+		if !match(r) {
+			return passes
+		}
+		once.Do(func() { time.AfterFunc(d, func() { w.setCut(nil) }) })
+		return lost
+	})
+}
+
+// seen returns the changes since the last call of taken.
+func (w *wire) seen() []effect {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]effect(nil), w.effects...)
+}

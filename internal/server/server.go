@@ -183,7 +183,8 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 	ctl := s.Control
 	doors, err := api.Handler(api.Config{
 		Auth: auth, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
-		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, ExternalURL: c.ExternalURL, Log: s.log, Now: fault.Clock(),
+		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, ExternalURL: c.ExternalURL, Log: s.log,
+		Now: time.Now, // of socket deadlines alone, which are the machine's
 	})
 	if err != nil {
 		return err
