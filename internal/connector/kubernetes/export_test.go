@@ -107,6 +107,8 @@ func PatchAndApply(before, after []byte) ([]byte, error) {
 		return nil, err
 	}
 	return got.bytes()
+}
+
 // Selects reports whether a disruption budget selects pods with these labels.
 func Selects(budget, labels []byte) bool {
 	b, err := parseObject(budget)
