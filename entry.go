@@ -65,6 +65,7 @@ const (
 	EntryPlanEnd    EntryKind = "end"  // the plan has ended without a run: expired, withdrawn, stale, refused
 	EntryDeny       EntryKind = "deny" // a request that was refused before there was a plan
 	EntryFreeze     EntryKind = "freeze"
+	EntrySettle     EntryKind = "settle" // a person says what a step of an uncertain run did
 	EntryGenesis    EntryKind = "genesis"
 )
 
@@ -244,6 +245,14 @@ type (
 		Reason Reason    `json:"reason"`
 		Plan   PlanID    `json:"plan,omitempty"`
 	}
+	SettleBody struct {
+		Run    RunID      `json:"run"`
+		Plan   PlanID     `json:"plan"`
+		Step   string     `json:"step"`
+		As     Effect     `json:"as"` // applied or not_applied
+		By     Principal  `json:"by"`
+		Reason Commitment `json:"reason"` // to the person's words
+	}
 	FreezeBody struct {
 		Freeze FreezeID    `json:"freeze"`
 		Scope  FreezeScope `json:"scope"`
@@ -274,6 +283,7 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryPlanEnd:    func() any { return new(PlanEndBody) },
 	EntryDeny:       func() any { return new(DenyBody) },
 	EntryFreeze:     func() any { return new(FreezeBody) },
+	EntrySettle:     func() any { return new(SettleBody) },
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type

@@ -37,6 +37,7 @@ type Plan struct {
 	Steps          []Step        `json:"steps"`
 	Verify         []Condition   `json:"verify"`
 	Undo           UndoMode      `json:"undo"`
+	Reverts        RunID         `json:"reverts,omitempty"` // the run that it puts back
 	Blast          Blast         `json:"blast"`
 	Nonce          string        `json:"nonce"` // 128 random bits, so that two plans never share a digest
 	MadeAt         time.Time     `json:"made_at"`
@@ -88,6 +89,7 @@ type Step struct {
 	Owner          Location      `json:"owner,omitempty"` // the workload that the object is a part of; one writer at a time has both
 	Units          []Units       `json:"units,omitempty"` // what runs where the step acts; absent when the target does not tell
 	TimeoutSeconds int           `json:"timeout_seconds"`
+	Reverts        string        `json:"reverts,omitempty"` // key of the step whose pre-image it puts back
 }
 
 // Units are the running units of one workload that a step touches, counted live when the plan was made. A step may
@@ -226,6 +228,8 @@ func (p Plan) checkStep(i int, s Step) error {
 		return fmt.Errorf("step %d lacks the object's identity or the call", i+1)
 	case len(s.Diff) > MaxChanges:
 		return fmt.Errorf("step %d changes more than %d fields", i+1, MaxChanges)
+	case (s.Reverts == "") != (p.Reverts == ""):
+		return fmt.Errorf("step %d does not put back what the plan does", i+1)
 	case s.TimeoutSeconds < 1:
 		return fmt.Errorf("step %d has no time limit", i+1)
 	case s.Owner != "" && !s.Owner.Within(p.Target):

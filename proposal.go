@@ -24,6 +24,7 @@ type Proposal struct {
 	Parameters Parameters    `json:"parameters,omitempty"`
 	Evidence   []EvidenceRef `json:"evidence,omitempty"`
 	Claim      Commitment    `json:"claim,omitzero"`
+	Reverts    RunID         `json:"reverts,omitempty"` // the run that it is to put back; made by the control plane for a person
 	At         time.Time     `json:"at"`
 }
 

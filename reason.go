@@ -124,3 +124,12 @@ const (
 	ReasonLeaseFailed        Reason = "lease_failed"
 	ReasonUnavailable        Reason = "unavailable"
 )
+
+// After a run.
+const (
+	ReasonNotUncertain  Reason = "not_uncertain" // only a run that ended uncertain can be settled
+	ReasonSettled       Reason = "settled"       // a person has said it before
+	ReasonUnsettled     Reason = "unsettled"     // a person must say first what an uncertain run did
+	ReasonNothingToUndo Reason = "nothing_to_undo"
+	ReasonForgotten     Reason = "forgotten" // the runner no longer has the bytes
+)

@@ -51,6 +51,18 @@ type Run struct {
 	Ended    *time.Time `json:"ended,omitempty"`
 	Leases   []Lease    `json:"leases,omitempty"`
 	Stop     bool       `json:"stop,omitempty"` // somebody asked it to stop at the next step boundary
+
+	Settled []Settlement `json:"settled,omitempty"` // of an uncertain run: what people found out
+}
+
+// A Settlement is a person's word on what a step of an uncertain run did. The run stays uncertain: that it did not know
+// is how it ended.
+type Settlement struct {
+	Step   string    `json:"step"` // key
+	As     Effect    `json:"as"`   // applied: what the step was to change stands; not_applied: it does not
+	By     Principal `json:"by"`
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"` // people only
 }
 
 // RunState is closed.

@@ -47,8 +47,64 @@ type ApprovalStatus struct {
 // A RunStatus is a run with its story so far.
 type RunStatus struct {
 	Run
-	Title  string  `json:"title"`
-	Events []Event `json:"events,omitempty"`
+	Title   string      `json:"title"`
+	Reverts RunID       `json:"reverts,omitempty"` // the run that it put back
+	Open    []StepDoubt `json:"open,omitempty"`    // what a person must look at and settle; people only
+	Events  []Event     `json:"events,omitempty"`
+}
+
+// A StepDoubt is a step of an uncertain run of which a person must say whether what it was to change stands.
+type StepDoubt struct {
+	Number int      `json:"number"` // from 1
+	Step   string   `json:"step"`   // key
+	Title  string   `json:"title"`
+	Object Object   `json:"object"` // as it was before the call
+	Method string   `json:"method"`
+	Path   string   `json:"path"` // of the call
+	Diff   []Change `json:"diff,omitempty"`
+	Effect Effect   `json:"effect"`         // of the call, as far as the runner knows
+	Undo   string   `json:"undo,omitempty"` // what became of its undo: none, unknown, refused, or the code of its refusal
+	Look   string   `json:"look"`           // what to look at, and which answer means what
+}
+
+// An Undo is how far the runs of an incident have been put back, newest first. Each undo is a plan of its own.
+type Undo struct {
+	Incident IncidentID  `json:"incident"`
+	State    UndoState   `json:"state"`
+	By       Principal   `json:"by"`
+	At       time.Time   `json:"at"`
+	Because  string      `json:"because,omitempty"`
+	Reason   Reason      `json:"reason,omitempty"` // why it stopped
+	Detail   string      `json:"detail,omitempty"`
+	Hint     string      `json:"hint,omitempty"`
+	Runs     []UndoneRun `json:"runs"` // in the order in which they are put back
+}
+
+// UndoState is closed.
+type UndoState string
+
+const (
+	UndoOpen    UndoState = "open"    // going on, or waiting for approvals
+	UndoStopped UndoState = "stopped" // something was in the way; asking again goes on from there
+	UndoDone    UndoState = "done"    // everything stands as before
+)
+
+// An UndoneRun is one run to be put back.
+type UndoneRun struct {
+	Run    RunID     `json:"run"`
+	Title  string    `json:"title"`
+	Plan   PlanID    `json:"plan,omitempty"` // that puts it back; none before its turn
+	State  PlanState `json:"plan_state,omitempty"`
+	By     RunID     `json:"undone_by,omitempty"` // the run of that plan
+	Done   bool      `json:"done"`                // verified: what was before stands again
+	Reason Reason    `json:"reason,omitempty"`
+	Detail string    `json:"detail,omitempty"`
+}
+
+// An UndoAsk asks for the undo of an incident's runs.
+type UndoAsk struct {
+	Run     RunID  `json:"run,omitempty"`     // the oldest to be put back; empty means all
+	Because string `json:"because,omitempty"` // stays off the ledger
 }
 
 // An Event is one ledger entry as a sentence.
@@ -69,6 +125,7 @@ type IncidentStatus struct {
 	Evidence []Evidence   `json:"evidence,omitempty"`
 	Plans    []PlanStatus `json:"plans,omitempty"` // newest first, without bytes
 	Timeline []Event      `json:"timeline,omitempty"`
+	Undo     *Undo        `json:"undo,omitempty"`
 }
 
 // A PlaybookSummary is one playbook that the caller may ask for.

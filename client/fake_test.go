@@ -136,6 +136,14 @@ func (f *fake) Runs(_ context.Context, _ writ.Principal, q writ.RunFilter) ([]wr
 	return []writ.RunStatus{f.run(writ.RunRunning)}, "", f.called("runs %s %s %s %d", q.State, q.Incident, q.Plan, q.Limit)
 }
 
+func (f *fake) Settle(_ context.Context, _ writ.Principal, id writ.RunID, step int, as writ.Effect, reason string) (writ.RunStatus, error) {
+	return f.run(writ.RunUncertain), f.called("settle %s %d %s %s", id, step, as, reason)
+}
+
+func (f *fake) Undo(_ context.Context, _ writ.Principal, id writ.IncidentID, ask writ.UndoAsk) (writ.Undo, error) {
+	return writ.Undo{Incident: id, State: writ.UndoOpen}, f.called("undo %s %s %s", id, ask.Run, ask.Because)
+}
+
 func (f *fake) Stop(_ context.Context, _ writ.Principal, id writ.RunID, because string) (writ.RunStatus, error) {
 	return f.run(writ.RunRunning), f.called("stop %s %s", id, because)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"reflect"
 	"slices"
+	"time"
 
 	"github.com/writ-dev/writ"
 )
@@ -120,4 +122,51 @@ func (c *Client) WaitRun(ctx context.Context, id writ.RunID) (writ.RunStatus, er
 func (c *Client) Stop(ctx context.Context, id writ.RunID, because string) (writ.RunStatus, error) {
 	var r writ.RunStatus
 	return r, c.do(ctx, call{method: http.MethodPost, path: "/v1/runs/" + string(id) + "/stop", body: becauseBody{because}}, &r)
+}
+
+// Settle says, as a person, what step number step (from 1) of an uncertain run did: applied or not applied.
+func (c *Client) Settle(ctx context.Context, id writ.RunID, step int, as writ.Effect, reason string) (writ.RunStatus, error) {
+	var r writ.RunStatus
+	return r, c.do(ctx, call{method: http.MethodPost, path: "/v1/runs/" + string(id) + "/settlement", body: struct {
+		Step   int         `json:"step"`
+		As     writ.Effect `json:"as"`
+		Reason string      `json:"reason"`
+	}{step, as, reason}}, &r)
+}
+
+// Undo asks for the undo of an incident's runs, newest first, and returns at once with the plans made so far; see
+// WaitUndo. While one is under way it is that one.
+func (c *Client) Undo(ctx context.Context, id writ.IncidentID, ask writ.UndoAsk) (writ.Undo, error) {
+	var u writ.Undo
+	return u, c.do(ctx, call{method: http.MethodPost, path: "/v1/incidents/" + string(id) + "/undo", body: ask}, &u)
+}
+
+// undoPause is the time between two looks at an undo: each of its steps takes seconds.
+const undoPause = time.Second
+
+// WaitUndo returns the undo of an incident once it is not open any more, and calls seen with each state of it that is new.
+// It waits as long as ctx lives: a plan may wait for people.
+func (c *Client) WaitUndo(ctx context.Context, id writ.IncidentID, seen func(writ.Undo)) (writ.Undo, error) {
+	var last writ.Undo
+	for first := true; ; first = false {
+		in, err := c.Incident(ctx, id)
+		switch {
+		case err != nil:
+			return last, err
+		case in.Undo == nil:
+			return last, writ.ErrNotFound
+		}
+		if first || !reflect.DeepEqual(*in.Undo, last) {
+			last = *in.Undo
+			seen(last)
+		}
+		if last.State != writ.UndoOpen {
+			return last, nil
+		}
+		select {
+		case <-ctx.Done():
+			return last, ctx.Err()
+		case <-time.After(undoPause):
+		}
+	}
 }

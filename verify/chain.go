@@ -55,6 +55,7 @@ type grant struct {
 	undos   map[string]*seen[writ.StepBody]
 	keys    []string // of the intents, in order
 	run     *seen[writ.RunBody]
+	settled map[string]writ.SettleBody
 	names   []string // of the approvers that it counts
 }
 
@@ -134,6 +135,8 @@ func (s *chain) take(index int64, e ledger.Entry) {
 		}
 	case *writ.LeaseBody, *writ.RevokeBody, *writ.ProbeBody:
 		s.credential(index, e)
+	case *writ.SettleBody:
+		s.settled(index, *b)
 	case *writ.StepBody, *writ.EffectBody, *writ.UndoEffectBody, *writ.VerifyBody, *writ.RunBody:
 		s.act(index, e)
 	}

@@ -297,5 +297,8 @@ func (g *grant) line(key string) Step {
 			out.Undo = "begun"
 		}
 	}
+	if b, ok := g.settled[key]; ok {
+		out.Settled, out.SettledBy = b.As.String(), b.By
+	}
 	return out
 }

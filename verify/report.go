@@ -82,6 +82,8 @@ type Step struct {
 	Call      string             `json:"call"`             // method and path
 	Effect    string             `json:"effect,omitempty"` // "" when the bundle has none
 	Undo      string             `json:"undo,omitempty"`
+	Settled   string             `json:"settled,omitempty"`   // of an uncertain run: what a person says it did
+	SettledBy writ.Principal     `json:"settled_by,omitzero"` // who
 }
 
 // Verdict is the worst of the three.

@@ -92,6 +92,9 @@ func (l Plan) text() string {
 		if s.Undo != "" {
 			p("            undo: %s", s.Undo)
 		}
+		if s.Settled != "" {
+			p("            settled as %s by %s", s.Settled, writ.Printable(s.SettledBy.String(), 200))
+		}
 	}
 	return b.String()
 }

@@ -83,6 +83,7 @@ func runRunShow(ctx context.Context, a *app, args []string) error {
 	}
 	err = a.print(r.format, s, func() {
 		fmt.Fprintf(a.stdout, "%s  %s %s\n  %s\n", s.ID, s.State, s.Reason, writ.Printable(s.Title, 200))
+		a.showDoubts(s)
 		for _, e := range s.Events {
 			fmt.Fprintln(a.stdout, "  "+event(e))
 		}

@@ -157,6 +157,15 @@ func (f *fake) Stop(context.Context, writ.Principal, writ.RunID, string) (writ.R
 	return f.run(), f.called("stop")
 }
 
+func (f *fake) Settle(_ context.Context, _ writ.Principal, _ writ.RunID, step int, as writ.Effect, reason string) (writ.RunStatus, error) {
+	return f.run(), f.called(fmt.Sprintf("settle %d %s %s", step, as, reason))
+}
+
+func (f *fake) Undo(_ context.Context, _ writ.Principal, id writ.IncidentID, ask writ.UndoAsk) (writ.Undo, error) {
+	return writ.Undo{Incident: id, State: writ.UndoOpen, By: human, At: at, Runs: []writ.UndoneRun{{Run: runID, Title: "Roll back", Plan: planID, State: writ.PlanPlanning}}},
+		f.called(fmt.Sprintf("undo %s %s", ask.Run, ask.Because))
+}
+
 func (f *fake) Incidents(context.Context, writ.Principal, writ.IncidentFilter) ([]writ.Incident, string, error) {
 	return []writ.Incident{{ID: incident}}, "", f.called("incidents")
 }

@@ -22,6 +22,16 @@ type incidentIn struct {
 
 type incidentOut struct{ Body writ.IncidentStatus }
 
+type undoIn struct {
+	ID   string `path:"id"`
+	Body struct {
+		Run     string `json:"run,omitempty" maxLength:"40" doc:"the oldest run to be put back; all without it"`
+		Because string `json:"because,omitempty" maxLength:"4096"`
+	} `nameHint:"UndoRequest"`
+}
+
+type undoOut struct{ Body writ.Undo }
+
 func (d *door) registerIncidents() {
 	register(d, call{id: "list-incidents", method: http.MethodGet, path: "/v1/incidents", kinds: askers, summary: "Incidents, newest first"},
 		func(ctx context.Context, by writ.Principal, in *incidentsIn) (*incidentsOut, error) {
@@ -41,5 +51,19 @@ func (d *door) registerIncidents() {
 			}
 			i, err := d.Incidents.Incident(ctx, by, id)
 			return &incidentOut{i}, err
+		})
+	register(d, call{id: "undo", method: http.MethodPost, path: "/v1/incidents/{id}/undo", kinds: people, body: strict,
+		summary: "Put the incident's runs back, newest first, each by a plan of its own; the answer lists them"},
+		func(ctx context.Context, by writ.Principal, in *undoIn) (*undoOut, error) {
+			id, err := writ.ParseIncidentID(in.ID)
+			if err != nil {
+				return nil, err
+			}
+			ask := writ.UndoAsk{Because: in.Body.Because}
+			if err := optional(&ask.Run, in.Body.Run, writ.ParseRunID); err != nil {
+				return nil, err
+			}
+			u, err := d.Incidents.Undo(ctx, by, id, ask)
+			return &undoOut{u}, err
 		})
 }

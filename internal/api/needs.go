@@ -47,12 +47,14 @@ type Runs interface {
 	Run(ctx context.Context, by writ.Principal, id writ.RunID, wait time.Duration) (writ.RunStatus, error)
 	Runs(ctx context.Context, by writ.Principal, f writ.RunFilter) (runs []writ.RunStatus, next string, err error)
 	Stop(ctx context.Context, by writ.Principal, id writ.RunID, because string) (writ.RunStatus, error)
+	Settle(ctx context.Context, by writ.Principal, id writ.RunID, step int, as writ.Effect, reason string) (writ.RunStatus, error)
 }
 
 // Incidents are opened by alerts; see Alerts.
 type Incidents interface {
 	Incidents(ctx context.Context, by writ.Principal, f writ.IncidentFilter) (incidents []writ.Incident, next string, err error)
 	Incident(ctx context.Context, by writ.Principal, id writ.IncidentID) (writ.IncidentStatus, error)
+	Undo(ctx context.Context, by writ.Principal, id writ.IncidentID, ask writ.UndoAsk) (writ.Undo, error)
 }
 
 // Alerts takes one checked webhook call. It deduplicates by group key.

@@ -27,6 +27,15 @@ type runOut struct {
 	Body    writ.RunStatus
 }
 
+type settlementIn struct {
+	ID   string `path:"id"`
+	Body struct {
+		Step   int    `json:"step" minimum:"1" maximum:"20" doc:"number of the step, from 1"`
+		As     string `json:"as" enum:"applied,not_applied" doc:"applied: what the step was to change stands"`
+		Reason string `json:"reason" minLength:"1" maxLength:"4096" doc:"what you saw; stays off the ledger"`
+	} `nameHint:"SettlementRequest"`
+}
+
 func (d *door) registerRuns() {
 	register(d, call{id: "list-runs", method: http.MethodGet, path: "/v1/runs", kinds: askers, summary: "Runs, newest first"},
 		func(ctx context.Context, by writ.Principal, in *runsIn) (*runsOut, error) {
@@ -58,6 +67,20 @@ func (d *door) registerRuns() {
 				return nil, err
 			}
 			r, err := d.Runs.Stop(ctx, by, id, in.Body.Because)
+			return &runOut{Body: r}, err
+		})
+	register(d, call{id: "settle", method: http.MethodPost, path: "/v1/runs/{id}/settlement", kinds: people, body: strict,
+		summary: "Say what a step of an uncertain run did; 409 when it is not in doubt or was settled before"},
+		func(ctx context.Context, by writ.Principal, in *settlementIn) (*runOut, error) {
+			id, err := writ.ParseRunID(in.ID)
+			if err != nil {
+				return nil, err
+			}
+			var as writ.Effect
+			if err := as.UnmarshalText([]byte(in.Body.As)); err != nil {
+				return nil, err
+			}
+			r, err := d.Runs.Settle(ctx, by, id, in.Body.Step, as, in.Body.Reason)
 			return &runOut{Body: r}, err
 		})
 }

@@ -70,6 +70,14 @@ type Planning struct {
 	Policy       writ.Digest     `json:"policy"`
 	Window       writ.Window     `json:"window"`
 	Holder       string          `json:"holder"`
+	Reverts      *Reverts        `json:"reverts,omitempty"` // for a proposal to put a run back
+}
+
+// Reverts says which run a plan is to put back. The runner compares it with what its own journal knows.
+type Reverts struct {
+	Run   writ.RunID `json:"run"`
+	Plan  []byte     `json:"plan"`  // canonical bytes of the run's plan
+	Steps []int      `json:"steps"` // numbers of its steps that stand, from 1, in the order in which they are put back
 }
 
 // A Bundle is everything the runner needs to judge and execute one granted plan. It trusts no verdict in it.

@@ -30,6 +30,12 @@ type Connector interface {
 	// no_inverse, parameter…, unreachable). It writes nothing, not even with a dry run.
 	Plan(ctx context.Context, d Draft) (Prepared, error)
 
+	// Revert resolves the exact call that puts back what an earlier step changed, as a step of its own that can be undone
+	// in turn. It writes nothing. It refuses with no_change when, and only when, the pre-image stands field by field; with
+	// undo_conflict, saying who changed what, when the object is not as the step left it; and with no_inverse, saying what
+	// cannot be put back. Other refusals are those of Plan.
+	Revert(ctx context.Context, r Reversal) (Prepared, error)
+
 	// Lease mints the credential of one run: good for these calls on these objects and nothing else. It must call
 	// keep with a handle that is enough to revoke and probe the credential before the credential gains any power, and
 	// again whenever the handle changes; if keep fails, it removes what it made and fails. After an error the caller
@@ -149,6 +155,14 @@ type Draft struct {
 	Operation writ.OperationName
 	With      writ.Parameters
 	Scope     []writ.Location
+}
+
+// A Reversal is one step to put back.
+type Reversal struct {
+	Key   string   // the idempotency key of the step that puts it back
+	Of    Prepared // the step, as it was carried out
+	After []byte   // what it left, from its Outcome; empty when nobody saw it, and then what it was to leave counts
+	Scope []writ.Location
 }
 
 // Prepared is a resolved step with the bytes that stay on the runner. The step commits to them.

@@ -162,10 +162,16 @@ func (c *Control) countFacts(tx *store.Tx, f *policy.Facts, plan writ.Plan) erro
 		if r.Run.State.Final() && r.Run.State != writ.RunSucceeded {
 			failures++
 		}
-		if p.Proposal.Playbook.Name == plan.Playbook.Name {
+		// An undo repeats only undos of the same run.
+		if p.Proposal.Playbook.Name == plan.Playbook.Name && p.Proposal.Reverts == plan.Reverts {
 			repeated++
 		}
 	}
+	unsettled, err := unsettledOn(tx, plan)
+	if err != nil {
+		return err
+	}
+	f.Unsettled = &unsettled
 	f.NewPlane = !planes[plan.Target.Plane()]
 	planes[plan.Target.Plane()] = true
 	after := len(planes)

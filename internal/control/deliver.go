@@ -151,6 +151,8 @@ func runOf(body any) writ.RunID {
 		return b.Run
 	case *writ.RunBody:
 		return b.Run
+	case *writ.SettleBody:
+		return b.Run
 	}
 	return ""
 }

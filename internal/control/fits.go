@@ -36,6 +36,13 @@ func (c *Control) fits(p planRow, asked assignment.Planning, got assignment.Plan
 	if err != nil {
 		return made, err
 	}
+	var of writ.Plan
+	if asked.Reverts != nil {
+		if of, _, err = writ.ParsePlan(asked.Reverts.Plan); err != nil {
+			return made, err
+		}
+		bound = ofRevert(bound, of, len(asked.Reverts.Steps))
+	}
 	differs := func(what string) (writ.Plan, error) {
 		return made, fmt.Errorf("%w: the plan's %s is not what was asked for", writ.ErrInvalid, what)
 	}
@@ -46,6 +53,8 @@ func (c *Control) fits(p planRow, asked assignment.Planning, got assignment.Plan
 		return differs("proposal digest")
 	case !made.Requester.Same(p.Proposal.By) || made.Runner != p.Runner || made.Target != p.Target:
 		return differs("requester, runner or target")
+	case made.Reverts != p.Proposal.Reverts:
+		return differs("run to put back")
 	case made.Service != p.Service || made.Environment != p.Environment:
 		return differs("service or environment")
 	case made.Playbook != p.Proposal.Playbook || !slices.Equal(made.Evidence, p.Proposal.Evidence):
@@ -69,9 +78,14 @@ func (c *Control) fits(p planRow, asked assignment.Planning, got assignment.Plan
 	case len(made.Steps) != len(bound.Steps):
 		return differs("number of steps")
 	}
+	if asked.Reverts != nil {
+		if err := fitsSteps(made, of, *asked.Reverts); err != nil {
+			return made, err
+		}
+	}
 	for i, s := range made.Steps {
 		switch {
-		case s.Operation != bound.Steps[i].Operation || !maps.Equal(s.With, bound.Steps[i].With):
+		case asked.Reverts == nil && (s.Operation != bound.Steps[i].Operation || !maps.Equal(s.With, bound.Steps[i].With)):
 			return differs(fmt.Sprintf("step %d", i+1))
 		case !slices.ContainsFunc(asked.Scope, s.Object.Location.Within):
 			return differs("object " + string(s.Object.Location))

@@ -33,6 +33,7 @@ func (c *Control) Incident(ctx context.Context, by writ.Principal, id writ.Incid
 		return writ.IncidentStatus{}, err
 	}
 	var out writ.IncidentStatus
+	var why writ.Commitment
 	err := c.Store.View(ctx, func(tx *store.Tx) error {
 		in, _, err := store.Load[writ.Incident](tx, store.Incidents, string(id))
 		if err != nil {
@@ -61,8 +62,14 @@ func (c *Control) Incident(ctx context.Context, by writ.Principal, id writ.Incid
 			s.Bytes, s.Plan, s.Evidence = nil, nil, nil
 			out.Plans = append(out.Plans, s)
 		}
+		if out.Undo, why, err = undoStatus(tx, id); err != nil {
+			return err
+		}
 		out.Timeline, err = c.incidentEvents(tx, id)
 		return err
 	})
+	if err == nil && out.Undo != nil {
+		out.Undo.Because, err = c.text(ctx, why)
+	}
 	return out, err
 }

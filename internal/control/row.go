@@ -71,7 +71,11 @@ type (
 		Run   writ.Run
 		Title string
 		Begun []string // keys of the steps whose intents were taken
-		ahead string   // step that was allowed together with the lease before it, in this delivery
+
+		Reasons []writ.Commitment `json:",omitempty"` // of Run.Settled, one each
+		Settled bool              `json:",omitempty"` // nothing of it is in doubt any more
+
+		ahead string // step that was allowed together with the lease before it, in this delivery
 	}
 	leaseRow struct {
 		Lease  writ.Lease

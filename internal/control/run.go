@@ -22,15 +22,17 @@ func (c *Control) Run(ctx context.Context, by writ.Principal, id writ.RunID, wai
 	}
 	over := func() bool { return out.State.Final() && dead(out.Leases) }
 	err := look()
-	if err != nil || wait <= 0 || over() {
+	if err == nil && wait > 0 && !over() {
+		first := len(out.Events)
+		err = c.awaitIn(ctx, out.Incident, wait, func() (bool, error) {
+			err := look()
+			return len(out.Events) != first || over(), err
+		})
+	}
+	if err != nil {
 		return out, err
 	}
-	first := len(out.Events)
-	err = c.awaitIn(ctx, out.Incident, wait, func() (bool, error) {
-		err := look()
-		return len(out.Events) != first || over(), err
-	})
-	return out, err
+	return out, c.addReasons(ctx, by, &out)
 }
 
 func dead(leases []writ.Lease) bool {
@@ -60,6 +62,9 @@ func (c *Control) runStatus(tx *store.Tx, by writ.Principal, id writ.RunID) (wri
 		return writ.RunStatus{}, err
 	}
 	out := writ.RunStatus{Run: run.Run, Title: run.Title}
+	if err := c.addDoubts(tx, by, run, &out); err != nil {
+		return out, err
+	}
 	leases, _, err := find[leaseRow](tx, store.Leases, store.Filter{Key: string(id)})
 	if err != nil {
 		return out, err

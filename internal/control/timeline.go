@@ -153,6 +153,8 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		out.Plan, out.OK, out.Summary = b.Plan, false, fmt.Sprintf("plan %s: %s", b.State, b.Reason)
 	case *writ.DenyBody:
 		out.Plan, out.OK, out.Summary = b.Plan, false, fmt.Sprintf("%s by %s refused: %s", b.What, name(b.By), b.Reason)
+	case *writ.SettleBody:
+		out.Plan, out.Summary = b.Plan, fmt.Sprintf("%s settled step %s as %s", name(b.By), b.Step, b.As)
 	case *writ.FreezeBody:
 		out.OK, out.Summary = !b.On, fmt.Sprintf("freeze of %s %s: on %t", b.Scope, writ.Printable(b.Value, 80), b.On)
 	}

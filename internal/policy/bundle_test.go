@@ -81,7 +81,7 @@ func lowRisk() policy.Request {
 			Registered: true, Team: "platform", Roles: []string{"repair"}, Owner: writ.Person{Iss: "https://login.example", Sub: "ada"},
 			Incident: "inc_01JZZZZZZZZZZZZZZZZZZZZZZZ", IncidentOpen: true, Severity: new(2), Service: "checkout", OwningTeam: "payments", Env: "prod",
 			Tier: 1, Planes: []string{"kubernetes"}, Undo: true, Certified: true, Targets: new(1), Permille: new(250),
-			Concurrent: new(0), PreviousRuns: new(0), Failures: new(0), SameFixRepeated: new(0), PlanesAfter: new(1), NewPlane: true,
+			Concurrent: new(0), PreviousRuns: new(0), Failures: new(0), Unsettled: new(0), SameFixRepeated: new(0), PlanesAfter: new(1), NewPlane: true,
 			EvidenceCount: 2, EvidenceFresh: true, EvidenceAgeSeconds: new(40), Now: 1_800_000_000,
 		},
 	}

@@ -69,6 +69,7 @@ func (f *Facts) canonical() (json.RawMessage, error) {
 	w.int("tierProof", f.TierProof)
 	w.optional("ttl", f.TTL)
 	w.bool("undo", f.Undo)
+	w.optional("unsettled", f.Unsettled)
 	w.b = append(w.b, '}')
 	return w.b, w.err
 }

@@ -130,7 +130,7 @@ func TestI05AnAbsentFactIsNeverMoreAllowed(t *testing.T) {
 		"severity": func(f *policy.Facts) { f.Severity = nil }, "targets": func(f *policy.Facts) { f.Targets = nil },
 		"permille": func(f *policy.Facts) { f.Permille = nil }, "concurrent": func(f *policy.Facts) { f.Concurrent = nil },
 		"failures": func(f *policy.Facts) { f.Failures = nil }, "sameFixRepeated": func(f *policy.Facts) { f.SameFixRepeated = nil },
-		"planesAfter": func(f *policy.Facts) { f.PlanesAfter = nil },
+		"planesAfter": func(f *policy.Facts) { f.PlanesAfter = nil }, "unsettled": func(f *policy.Facts) { f.Unsettled = nil },
 	} {
 		q := lowRisk()
 		change(&q.Facts)

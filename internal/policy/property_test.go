@@ -107,7 +107,7 @@ func randomRequests(r *rand.Rand, n int) []policy.Request {
 		f.Env, f.Stateful = []string{"dev", "staging", "prod"}[r.IntN(3)], r.IntN(4) == 0
 		f.Severity, f.Tainted, f.SelfDiagnosed = new(1+r.IntN(4)), r.IntN(8) == 0, r.IntN(4) == 0
 		f.Permille, f.Failures, f.SameFixRepeated, f.PlanesAfter = new(r.IntN(1100)), pick(2), new(r.IntN(4)), new(r.IntN(4))
-		f.Concurrent = new(r.IntN(8) / 7)
+		f.Concurrent, f.Unsettled = new(r.IntN(8)/7), new(r.IntN(6)/5)
 		f.ApprovalsOwner, f.ApprovalsOncall, f.Proof = r.IntN(3), r.IntN(2), r.IntN(5)
 		f.Cluster = r.IntN(10) == 0
 		if r.IntN(10) == 0 {

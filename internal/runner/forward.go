@@ -266,8 +266,7 @@ func (x *execution) moved(ctx context.Context) *cause {
 		}
 	}
 	for i, s := range x.plan.Steps {
-		d := connector.Draft{Key: s.Key, Operation: s.Operation, With: s.With, Scope: x.kept.Scope}
-		now, err := try(ctx, fault.TargetPlan, planLimit, func(ctx context.Context) (connector.Prepared, error) { return x.conn.Plan(ctx, d) })
+		now, err := x.replan(ctx, i)
 		switch code := writ.ReasonOf(err); {
 		case err == nil && now.Step.Object == s.Object:
 			if err := plan.Grown(s, now.Step); err != nil {

@@ -41,20 +41,14 @@ func (r *Runner) plan(ctx context.Context, in assignment.Planning) (*assignment.
 	if err != nil {
 		return nil, err
 	}
-	for _, g := range bound.Guards {
-		if err := r.guard(ctx, conn, g, in.Scope); err != nil {
-			return nil, err
-		}
-	}
 	made := journal.Plan{ID: in.Plan, Scope: in.Scope, NotAfter: in.Window.NotAfter.Unix()}
-	for i, s := range bound.Steps {
-		d := connector.Draft{Key: fmt.Sprintf("%s.%d", in.Plan, i+1), Operation: s.Operation, With: s.With, Scope: in.Scope}
-		step, err := resolve(ctx, conn, d)
-		if err != nil {
-			return nil, err
-		}
-		made.Prepared = append(made.Prepared, step)
-		p.Steps = append(p.Steps, step.Step)
+	if p.Reverts != "" || in.Reverts != nil {
+		err = r.putBack(ctx, conn, in, &p, &bound, &made)
+	} else {
+		err = r.forth(ctx, conn, in, &p, bound, &made)
+	}
+	if err != nil {
+		return nil, err
 	}
 	if err := complete(&p, bound); err != nil {
 		return nil, err
@@ -78,6 +72,25 @@ func (r *Runner) plan(ctx context.Context, in assignment.Planning) (*assignment.
 		return nil, err
 	}
 	return &assignment.Planned{Plan: made.Bytes, Entry: made.Entry}, nil
+}
+
+// forth reads the playbook's guards and resolves its steps.
+func (r *Runner) forth(ctx context.Context, conn connector.Connector, in assignment.Planning, p *writ.Plan, b playbook.Bound, made *journal.Plan) error {
+	for _, g := range b.Guards {
+		if err := r.guard(ctx, conn, g, in.Scope); err != nil {
+			return err
+		}
+	}
+	for i, s := range b.Steps {
+		d := connector.Draft{Key: fmt.Sprintf("%s.%d", in.Plan, i+1), Operation: s.Operation, With: s.With, Scope: in.Scope}
+		step, err := resolve(ctx, conn, d)
+		if err != nil {
+			return err
+		}
+		made.Prepared = append(made.Prepared, step)
+		p.Steps = append(p.Steps, step.Step)
+	}
+	return nil
 }
 
 // bind parses proposal and playbook, checks that they belong together and that the playbook is pinned, and binds the
@@ -111,7 +124,7 @@ func (r *Runner) bind(in assignment.Planning, t trusted) (writ.Plan, playbook.Bo
 		Requester: prp.By, Runner: r.ID, Target: in.Target, Service: in.Service, Environment: in.Environment, Playbook: prp.Playbook,
 		Parameters: bound.Parameters, Title: bound.Title, Evidence: prp.Evidence, Policy: in.Policy,
 		Window: writ.Window{NotBefore: writ.Instant(in.Window.NotBefore), NotAfter: writ.Instant(in.Window.NotAfter)},
-		Holder: in.Holder, Guards: bound.Guards, Verify: bound.Verify, Undo: bound.Undo, Nonce: nonce, MadeAt: writ.Instant(r.Now()),
+		Holder: in.Holder, Guards: bound.Guards, Verify: bound.Verify, Undo: bound.Undo, Reverts: prp.Reverts, Nonce: nonce, MadeAt: writ.Instant(r.Now()),
 	}, bound, nil
 }
 

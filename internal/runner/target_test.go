@@ -3,6 +3,7 @@ package runner_test
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -158,6 +159,34 @@ func (f *fakeTarget) Plan(_ context.Context, d connector.Draft) (connector.Prepa
 	var salt [writ.SaltSize]byte
 	rand.Read(salt[:])
 	return connector.Seal(step, salt, []byte(value), []byte(t.Value)), nil
+}
+
+func (f *fakeTarget) Revert(_ context.Context, r connector.Reversal) (connector.Prepared, error) {
+	f.point("revert")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	name, _ := r.Of.Step.With["name"].Str()
+	t := f.things[name]
+	left := string(r.Of.Body)
+	var after thing
+	if len(r.After) > 0 && json.Unmarshal(r.After, &after) == nil {
+		left = after.Value
+	}
+	switch {
+	case f.Unreachable:
+		return connector.Prepared{}, writ.Refuse(writ.ReasonUnreachable, "the target does not answer")
+	case t.Value == string(r.Of.Preimage):
+		return connector.Prepared{}, writ.Refuse(writ.ReasonNoChange, "it is as it was")
+	case t.Value != left:
+		return connector.Prepared{}, writ.Refuse(writ.ReasonUndoConflict, name+" was changed by a colleague")
+	}
+	step := r.Of.Step
+	step.Key, step.Reverts, step.Title, step.Object.Version = r.Key, r.Of.Step.Key, "Put "+name+" back", fmt.Sprint(t.Version)
+	step.Diff = []writ.Change{{Path: "value", Before: t.Value, After: string(r.Of.Preimage)}}
+	step.Call.Body, step.Inverse.Preimage = writ.Commitment{}, writ.Commitment{}
+	var salt [writ.SaltSize]byte
+	rand.Read(salt[:])
+	return connector.Seal(step, salt, r.Of.Preimage, []byte(t.Value)), nil
 }
 
 func (f *fakeTarget) Lease(_ context.Context, r connector.LeaseRequest, keep func([]byte) error) (connector.Lease, error) {

@@ -8,6 +8,7 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/connector"
 	"github.com/writ-dev/writ/internal/fault"
+	"github.com/writ-dev/writ/internal/plan"
 	"github.com/writ-dev/writ/internal/runner/journal"
 )
 
@@ -60,6 +61,9 @@ func patience(c writ.Condition, read bool) time.Duration {
 
 // look reads the fact of a condition; false when the target did not say.
 func (x *execution) look(ctx context.Context, c writ.Condition) (writ.Value, bool) {
+	if c.Reader == plan.ReaderReverted {
+		return x.reverted(ctx, c)
+	}
 	got, err := x.r.read(ctx, x.conn, c, x.kept.Scope)
 	if err != nil {
 		x.slog.Info("a check cannot be read", "check", c.Name, "reason", writ.ReasonOf(err))

@@ -171,25 +171,36 @@ func (x *Connector) prepare(r connector.LeaseRequest) (*lease, error) {
 }
 
 // again derives the call of a step anew from its operation and parameters, and demands that it is the step's own
-// (invariant I03): the bytes that were approved are those that the allow-list allows.
+// (invariant I03): the bytes that were approved are those that the allow-list allows. A step that reverts makes the
+// inverse call of its operation.
 func (x *Connector) again(p connector.Prepared) (*operation, error) {
-	altered := func(what string) (*operation, error) {
-		return nil, writ.Refuse(writ.ReasonCallAltered, fmt.Sprintf("step %s: %s", p.Step.Key, what))
-	}
 	o, ok := x.operations[p.Step.Operation]
 	if !ok {
-		return altered("the operation is not on the allow-list")
+		return nil, writ.Refuse(writ.ReasonCallAltered, fmt.Sprintf("step %s: the operation is not on the allow-list", p.Step.Key))
+	}
+	err := x.is(o, p)
+	if err == nil || p.Step.Reverts == "" || o.inverse == nil {
+		return o, err
+	}
+	back := o.reversed()
+	return back, x.is(back, p)
+}
+
+// is demands that a step's call is the one that o makes of its parameters.
+func (x *Connector) is(o *operation, p connector.Prepared) error {
+	altered := func(what string) error {
+		return writ.Refuse(writ.ReasonCallAltered, fmt.Sprintf("step %s: %s", p.Step.Key, what))
 	}
 	if err := o.write.checkParameters(p.Step.With); err != nil {
-		return nil, err
+		return err
 	}
 	location, err := x.locate(o.object, p.Step.With, []writ.Location{x.target})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	call, body, err := x.call(o.write, p.Step.With)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	call.Body = p.Step.Call.Body // p.Check has compared it with p.Body
 	switch {
@@ -198,7 +209,7 @@ func (x *Connector) again(p connector.Prepared) (*operation, error) {
 	case location != p.Step.Object.Location:
 		return altered("the object is not the one that its parameters name")
 	}
-	return o, nil
+	return nil
 }
 
 func (l *lease) scopes() []string {

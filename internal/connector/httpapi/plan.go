@@ -29,6 +29,11 @@ func (x *Connector) Plan(ctx context.Context, d connector.Draft) (connector.Prep
 	if err != nil {
 		return connector.Prepared{}, err
 	}
+	return x.prepared(d, o, location, now)
+}
+
+// prepared resolves one call on an object as it was just read.
+func (x *Connector) prepared(d connector.Draft, o *operation, location writ.Location, now state) (connector.Prepared, error) {
 	step := writ.Step{
 		Key: d.Key, Operation: o.name, With: d.With, Tier: o.tier, Title: o.title.expand(d.With, same), TimeoutSeconds: o.timeout,
 		Object:  writ.Object{Location: location, UID: now.uid, Version: now.etag},

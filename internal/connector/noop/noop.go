@@ -108,6 +108,14 @@ func (c *Connector) Plan(_ context.Context, d connector.Draft) (connector.Prepar
 	return connector.Seal(step, salt, []byte(`{"touch":true}`), []byte(`{"touched":true}`)), nil
 }
 
+// Revert finds that a touch has left nothing to put back.
+func (c *Connector) Revert(_ context.Context, r connector.Reversal) (connector.Prepared, error) {
+	if err := r.Of.Check(); err != nil {
+		return connector.Prepared{}, err
+	}
+	return connector.Prepared{}, writ.Refuse(writ.ReasonNoChange, "a touch leaves nothing to put back")
+}
+
 // locate checks parameters and scope, and returns where the thing would be: at the scope's own place, by its name.
 func (c *Connector) locate(declared []connector.Parameter, with writ.Parameters, scope []writ.Location) (writ.Location, error) {
 	if err := connector.CheckParameters(declared, with); err != nil {
