@@ -43,6 +43,9 @@ func repairOf(service string, name string, with writ.Parameters) (string, error)
 
 // attempted counts a granted run against its objects and its repair.
 func (c *Control) attempted(tx *store.Tx, run writ.RunID, p planRow, plan writ.Plan) error {
+	if plan.Reverts != "" {
+		return nil // an undo is no attempt at a repair
+	}
 	repair, err := repairOf(p.Service, p.Proposal.Playbook.Name, p.Proposal.Parameters)
 	if err != nil {
 		return err

@@ -80,6 +80,9 @@ func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) 
 // endRepeated ends a plan whose repair was tried too often, or too short a time ago, on one of its objects, and reports
 // whether it did.
 func (c *Control) endRepeated(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) (bool, error) {
+	if plan.Reverts != "" {
+		return false, nil // what a run has just done is what it puts back
+	}
 	var keys []string
 	for _, o := range objectsOf(plan) {
 		keys = append(keys, string(o))

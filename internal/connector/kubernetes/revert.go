@@ -58,11 +58,14 @@ func (c *Connector) Revert(ctx context.Context, r connector.Reversal) (connector
 		return none, conflict(blame(at, changed, done, now))
 	}
 	after := reverted(at.kind, before, now)
+	ch, err := c.revertRadius(ctx, at, now, after)
+	if err != nil {
+		return none, err
+	}
+	ch.after, ch.title, ch.detail, ch.undo = after, "Put", " back as it was before step "+of.Key, asBefore(at, now)
 	d := connector.Draft{Key: r.Key, Operation: of.Operation, With: of.With, Scope: r.Scope}
 	op := connector.Operation{Name: of.Operation, Tier: of.Tier, Inverse: writ.InverseReplace}
-	p, err := c.prepare(d, op, at, now, raw, change{
-		after: after, title: "Put", detail: " back as it was before step " + of.Key, undo: asBefore(at, now), blast: revertBlast(at.kind, now, after),
-	})
+	p, err := c.prepare(d, op, at, now, raw, ch)
 	p.Step.Reverts = of.Key
 	return p, err
 }
@@ -86,27 +89,40 @@ func reverted(k kind, before, now object) object {
 // unmeasured stands for a radius that nobody computes; plans count it as the largest.
 const unmeasured = -1
 
-// revertBlast is how much of a workload may be gone at once while it is put back: pods are replaced when their template
-// changes, and taken away when there are to be fewer. Of other objects nobody knows what hangs on them, but nodes.
-func revertBlast(k kind, now, after object) writ.Blast {
+// revertRadius is how much of a workload may be gone at once while it is put back, and the floor that must be left: its
+// pods are replaced when their template changes, and taken away when there are to be fewer. It refuses what would pass the
+// floor. Of other objects nobody knows what hangs on them, but nodes.
+func (c *Connector) revertRadius(ctx context.Context, at place, now, after object) (change, error) {
 	switch {
-	case k.name == "node":
-		return writ.Blast{}
-	case !slices.Contains(workloads, k.name):
-		return writ.Blast{Permille: unmeasured}
+	case at.kind.name == "node":
+		units, err := c.unitsOn(ctx, at)
+		return change{units: units}, err
+	case !slices.Contains(workloads, at.kind.name):
+		return change{blast: writ.Blast{Permille: unmeasured}}, nil
 	}
-	var b writ.Blast
-	for _, p := range paths(k, now, after) {
-		if strings.HasPrefix(p, "spec.template") || strings.HasPrefix(p, "spec.selector") {
-			b = rolloutBlast(k, now)
-			break
-		}
-	}
+	rolls := slices.ContainsFunc(paths(at.kind, now, after), func(p string) bool {
+		return strings.HasPrefix(p, "spec.template") || strings.HasPrefix(p, "spec.selector")
+	})
 	have, want := now.num(1, "spec", "replicas"), after.num(1, "spec", "replicas")
-	if k.name != "daemonset" && have != want {
-		ready := now.num(0, "status", "readyReplicas")
-		b.Replicas = max(b.Replicas, int(max(want-have, have-want)))
-		b.Permille = max(b.Permille, permille(ready-want, ready))
+	if at.kind.name == "daemonset" {
+		have, want = 0, 0
 	}
-	return b
+	p := paceOf(at.kind, now)
+	if !rolls {
+		p.down = 0
+	}
+	b := p.blast()
+	u := writ.Units{Wanted: int(p.want), Ready: int(p.ready), Down: int(p.down), Floor: int(max(0, p.floor())), By: writ.FloorStrategy}
+	left := p.want
+	if have != want {
+		b.Replicas = int(max(want-have, have-want))
+		b.Permille = max(b.Permille, permille(p.ready-want, p.ready))
+		u.Down = max(u.Down, int(max(0, p.ready-want)))
+		u.Floor, u.By, left = max(0, u.Ready-u.Down), writ.FloorDefault, want
+	}
+	if !rolls && have == want {
+		b = writ.Blast{} // nothing runs otherwise
+	}
+	u, err := c.budgeted(ctx, at, now.sub("spec", "template", "metadata", "labels"), u, left)
+	return change{blast: b, units: []writ.Units{u}}, err
 }
