@@ -48,6 +48,8 @@ var every = []struct {
 	{"GET", "/v1/runs", "", nil, "agent human", 200},
 	{"GET", "/v1/runs/" + string(runID), "", nil, "agent human", 200},
 	{"POST", "/v1/runs/" + string(runID) + "/stop", `{"because":"wrong"}`, nil, "human", 200},
+	{"POST", "/v1/runs/" + string(runID) + "/settlement", `{"step":1,"as":"applied","reason":"I looked"}`, nil, "human", 200},
+	{"POST", "/v1/incidents/" + string(incident) + "/undo", `{"because":"wrong"}`, nil, "human", 200},
 	{"GET", "/v1/freezes", "", nil, "agent human source", 200},
 	{"POST", "/v1/freezes", freeze, []string{key}, "human", 201},
 	{"POST", "/v1/freezes/" + string(freezeID) + "/lift", `{"reason":"over"}`, nil, "human", 200},

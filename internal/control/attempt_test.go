@@ -29,7 +29,7 @@ func anyTimes(t *testing.T) func(*control.Config) {
 	return func(c *control.Config) {
 		c.Policy = loadPolicy(t, patched(t, map[string]string{
 			"context.concurrent < 1": "context.concurrent < 1000", "context.sameFixRepeated < 3": "context.sameFixRepeated < 1000",
-			"context.failures < 1": "context.failures < 1000",
+			"context.failures < 1": "context.failures < 1000", "context.unsettled < 1": "context.unsettled < 1000",
 		}), c.Library)
 	}
 }

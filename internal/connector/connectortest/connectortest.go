@@ -16,6 +16,7 @@ func Run(t *testing.T, f Fixture) {
 	t.Run("readers", f.readers)
 	t.Run("do", f.do)
 	t.Run("undo", f.undo)
+	t.Run("revert", f.revert)
 	t.Run("wire", f.wire)
 	t.Run("lease", f.lease)
 }

@@ -65,6 +65,7 @@ func TestI16WholeObjectReplaceUndoesEveryMutation(t *testing.T) {
 				if w.state(t, path) == before {
 					t.Fatal("the mutation changed nothing")
 				}
+				byRevert(t, w, c, forward, p, out, before)
 				if u := back.Undo(t.Context(), p, out.After); !u.Restored || u.Effect != writ.Applied {
 					t.Errorf("undo: %+v", u)
 				}
@@ -74,6 +75,46 @@ func TestI16WholeObjectReplaceUndoesEveryMutation(t *testing.T) {
 			})
 		}
 	}
+}
+
+// byRevert puts a change back by a plan of its own, compares all of the object, and makes the change once more by undoing
+// that. A deletion is refused: what is deleted does not come back as it was.
+func byRevert(t *testing.T, w world, c *kubernetes.Connector, l connector.Lease, p connector.Prepared, out connector.Outcome, before string) {
+	t.Helper()
+	at := p.Step.Object.Location
+	path := kubernetes.PathOf(at)
+	ask := connector.Reversal{Key: "back", Of: p, After: out.After, Scope: []writ.Location{at}}
+	if p.Step.Call.Method == http.MethodDelete {
+		if _, err := c.Revert(t.Context(), ask); writ.ReasonOf(err) != writ.ReasonNoInverse {
+			t.Errorf("a deletion is put back: %v", err)
+		}
+		return
+	}
+	for range 20 {
+		r, err := c.Revert(t.Context(), ask)
+		if err != nil {
+			t.Fatalf("revert: %v", err)
+		}
+		o := l.Do(t.Context(), r)
+		if o.Reason == writ.ReasonWorldMoved {
+			continue // a controller wrote in between
+		}
+		if o.Effect != writ.Applied {
+			t.Fatalf("revert: %+v", o)
+		}
+		if diff := cmp.Diff(tree(t, before), tree(t, w.state(t, path))); diff != "" {
+			t.Errorf("put back by a plan, left behind:\n%s", diff)
+		}
+		again, err := c.Revert(t.Context(), connector.Reversal{Key: "again", Of: r, After: o.After, Scope: ask.Scope})
+		if err != nil {
+			t.Fatalf("revert of the revert: %v", err)
+		}
+		if o := l.Do(t.Context(), again); o.Effect != writ.Applied {
+			t.Fatalf("revert of the revert: %+v", o)
+		}
+		return
+	}
+	t.Fatal("the object does not come to rest")
 }
 
 // settled plans and makes a change, again when a controller wrote the object's status in between.
