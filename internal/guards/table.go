@@ -535,6 +535,22 @@ var table = []Guard{
 	},
 	{
 		Invariant: "I16",
+		File:      "internal/control/undo.go",
+		Guard:     "if run.Run.State == writ.RunSucceeded {",
+		Instead:   "if true {",
+		Package:   "./internal/control",
+		Test:      "TestUND03AnUndoThatFailsIsNotLost",
+	},
+	{
+		Invariant: "I16",
+		File:      "internal/connector/httpapi/revert.go",
+		Guard:     "if len(moved) > 0 {",
+		Instead:   "if false {",
+		Package:   "./internal/connector/httpapi",
+		Test:      "TestI16AStackOfStepsIsPutBackInReverseOrder",
+	},
+	{
+		Invariant: "I16",
 		File:      "internal/connector/httpapi/undo.go",
 		Guard:     "if moved := c.op.moved(was, now, fields); len(moved) > 0 || was.UID != now.uid {",
 		Package:   "./internal/connector/httpapi",

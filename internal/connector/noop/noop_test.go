@@ -73,3 +73,17 @@ func TestI07WhatIsNotDeclaredIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestATouchLeavesNothingToPutBack(t *testing.T) {
+	c, err := noop.New(target, time.Now, rand.Reader)
+	must(t, err)
+	p, err := c.Plan(t.Context(), connector.Draft{Key: "k.1", Operation: noop.Touch, With: writ.Parameters{"name": writ.String("x")}, Scope: []writ.Location{"noop://bench/s1"}})
+	must(t, err)
+	if _, err := c.Revert(t.Context(), connector.Reversal{Key: "k.2", Of: p}); writ.ReasonOf(err) != writ.ReasonNoChange {
+		t.Errorf("revert: %v", err)
+	}
+	p.Body = nil
+	if _, err := c.Revert(t.Context(), connector.Reversal{Key: "k.2", Of: p}); writ.ReasonOf(err) != writ.ReasonCallAltered {
+		t.Errorf("revert of an altered step: %v", err)
+	}
+}
