@@ -6,12 +6,14 @@ import (
 	"github.com/writ-dev/writ"
 )
 
-// A plan that reverts is checked by one reading that no connector has and every runner makes: whether the pre-image of a
-// reverted step stands again, field by field.
+// ReaderReverted is a reading that no connector has and every runner makes: whether the pre-image of a step that was put
+// back stands again, field by field. It is the check of a plan that reverts.
+const ReaderReverted writ.OperationName = "writ/step.reverted"
+
+// The one fact and the one parameter of ReaderReverted.
 const (
-	ReaderReverted writ.OperationName = "writ/step.reverted"
-	FactReverted                      = "reverted"
-	ParamStep                         = "step" // number of the plan's own step, from 1
+	FactReverted = "reverted"
+	ParamStep    = "step" // number of the plan's own step, from 1
 )
 
 // revertedWithin is how long, in seconds, a pre-image may take to stand: controllers settle what they derive from it.

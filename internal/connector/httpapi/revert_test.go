@@ -14,7 +14,10 @@ import (
 func TestI16AStackOfStepsIsPutBackInReverseOrder(t *testing.T) {
 	s := shop(t)
 	x := connect(t, config(t, s, s.AdminURL()))
-	name := storefront.Checkout
+	const name = "side-stack"
+	if err := s.Open(name); err != nil {
+		t.Fatal(err)
+	}
 	before, err := s.Look(name)
 	if err != nil {
 		t.Fatal(err)
@@ -57,13 +60,17 @@ func TestI16AStackOfStepsIsPutBackInReverseOrder(t *testing.T) {
 func TestI03AStepThatRevertsMakesTheInverseCallAndNoOther(t *testing.T) {
 	s := shop(t)
 	x := connect(t, config(t, s, s.AdminURL()))
-	p := plan(t, x, setRelease(storefront.Checkout, "v3"))
+	const name = "side-back"
+	if err := s.Open(name); err != nil {
+		t.Fatal(err)
+	}
+	p := plan(t, x, setRelease(name, "v3"))
 	out := lease(t, x, false, p).Do(t.Context(), p)
-	back, err := x.Revert(t.Context(), connector.Reversal{Key: "pln_x.1", Of: p, After: out.After, Scope: []writ.Location{"httpapi://shop/services/checkout"}})
+	back, err := x.Revert(t.Context(), connector.Reversal{Key: "pln_x.1", Of: p, After: out.After, Scope: []writ.Location{"httpapi://shop/services/" + name}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	back.Step.Call.Path = strings.Replace(back.Step.Call.Path, storefront.Checkout, storefront.Payments, 1)
+	back.Step.Call.Path = strings.Replace(back.Step.Call.Path, name, storefront.Payments, 1)
 	if _, err := x.Lease(t.Context(), request(false, back), func([]byte) error { return nil }); writ.ReasonOf(err) != writ.ReasonCallAltered {
 		t.Errorf("a lease for another call: %v", err)
 	}
