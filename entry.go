@@ -66,6 +66,9 @@ const (
 	EntryDeny       EntryKind = "deny" // a request that was refused before there was a plan
 	EntryFreeze     EntryKind = "freeze"
 	EntrySettle     EntryKind = "settle" // a person says what a step of an uncertain run did
+	EntryCell       EntryKind = "cell"   // a runner's cell changed hands
+	EntryDebt       EntryKind = "debt"   // a lease could not be proven dead in time, or was at last
+	EntryOrphan     EntryKind = "orphan" // a credential of the runner's on its target that belongs to no run it knows was ended
 	EntryGenesis    EntryKind = "genesis"
 )
 
@@ -221,6 +224,7 @@ type (
 		PowerMillis    int     `json:"power_ms,omitempty"`        // from the start of the revocation
 		IdentityMillis int     `json:"identity_ms,omitempty"`
 		Probes         int     `json:"probes"`
+		Expired        bool    `json:"expired,omitempty"`      // nobody holds the credential, and the target has no name for it: its issuer's limit on its life is over
 		NeverMinted    bool    `json:"never_minted,omitempty"` // minting was never begun: nothing stands under the name, and no credential answered
 	}
 	RunBody struct {
@@ -253,6 +257,32 @@ type (
 		By     Principal  `json:"by"`
 		Reason Commitment `json:"reason"` // to the person's words
 	}
+	CellBody struct {
+		Runner   RunnerID `json:"runner"`
+		Instance string   `json:"instance"` // of the journal that holds it now
+		Epoch    int64    `json:"epoch"`
+		Was      string   `json:"was,omitempty"` // the instance that held it before, when that is another
+	}
+	DebtBody struct {
+		Runner RunnerID  `json:"runner"`
+		Lease  LeaseID   `json:"lease"`
+		Run    RunID     `json:"run"`
+		Target Location  `json:"target"`
+		Name   string    `json:"name"`
+		On     bool      `json:"on"` // false: it was proven dead at last
+		Since  time.Time `json:"since"`
+	}
+	OrphanBody struct {
+		Runner         RunnerID `json:"runner"`
+		Target         Location `json:"target"`
+		Name           string   `json:"name"`
+		Run            string   `json:"run,omitempty"` // as its mark on the target says
+		Revoked        bool     `json:"revoked"`
+		PowerGone      bool     `json:"power_gone"` // nothing that gives it power exists on the target
+		IdentityGone   bool     `json:"identity_gone"`
+		PowerMillis    int      `json:"power_ms,omitempty"`
+		IdentityMillis int      `json:"identity_ms,omitempty"`
+	}
 	FreezeBody struct {
 		Freeze FreezeID    `json:"freeze"`
 		Scope  FreezeScope `json:"scope"`
@@ -284,6 +314,9 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryDeny:       func() any { return new(DenyBody) },
 	EntryFreeze:     func() any { return new(FreezeBody) },
 	EntrySettle:     func() any { return new(SettleBody) },
+	EntryCell:       func() any { return new(CellBody) },
+	EntryDebt:       func() any { return new(DebtBody) },
+	EntryOrphan:     func() any { return new(OrphanBody) },
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type

@@ -122,6 +122,8 @@ const (
 	ReasonStopped            Reason = "stopped"
 	ReasonStepFailed         Reason = "step_failed"
 	ReasonLeaseFailed        Reason = "lease_failed"
+	ReasonFenced             Reason = "fenced"     // another process holds the runner's cell
+	ReasonTakenOver          Reason = "taken_over" // its process went silent, and another of the cell ended the run without knowing its pre-images
 	ReasonUnavailable        Reason = "unavailable"
 )
 

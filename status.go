@@ -207,7 +207,23 @@ type Cooldown struct {
 
 // A RunnerStatus says when a runner last asked for work.
 type RunnerStatus struct {
-	ID       RunnerID   `json:"id"`
-	Targets  []Location `json:"targets"`
-	LastSeen *time.Time `json:"last_seen,omitempty"`
+	ID       RunnerID    `json:"id"`
+	Targets  []Location  `json:"targets"`
+	LastSeen *time.Time  `json:"last_seen,omitempty"`
+	Instance string      `json:"instance,omitempty"` // of the journal whose process holds the cell
+	Epoch    int64       `json:"epoch,omitempty"`    // grows with each process that holds it
+	Standby  *time.Time  `json:"standby,omitempty"`  // when another process of the cell last stood by
+	Alive    int         `json:"leases_alive,omitempty"`
+	Silent   bool        `json:"silent,omitempty"` // leases of its runs are alive, and nothing is heard of it
+	Debts    []LeaseDebt `json:"debts,omitempty"`  // while there is one, no new grant is issued for it
+}
+
+// A LeaseDebt is a credential that could not be proven dead in time.
+type LeaseDebt struct {
+	Lease     LeaseID   `json:"lease"`
+	Run       RunID     `json:"run"`
+	Target    Location  `json:"target"`
+	Name      string    `json:"name"`
+	Since     time.Time `json:"since"` // when its end began
+	PowerGone bool      `json:"power_gone"`
 }

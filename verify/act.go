@@ -156,6 +156,10 @@ func (s *chain) credential(index int64, e ledger.Entry) {
 			l.power = l.power || b.PowerGone
 			l.identity = l.identity || b.IdentityGone
 			l.never = l.never || b.NeverMinted
+			l.revoked = l.revoked || b.Expired
+			if b.Expired && e.Record.Time.Before(l.body.Expires) {
+				s.wrong(index, "lease", "entry %d says that the life of the credential %s is over before it is", index, writ.Printable(l.body.Name, 60))
+			}
 			if b.NeverMinted && (b.PowerStatus != 0 || b.IdentityStatus != 0) {
 				s.wrong(index, "lease", "entry %d says that the credential %s was never minted, and that it was answered", index, writ.Printable(l.body.Name, 60))
 			}

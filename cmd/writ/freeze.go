@@ -95,6 +95,10 @@ func runStatus(ctx context.Context, a *app, args []string) error {
 				seen = clock(*x.LastSeen)
 			}
 			fmt.Fprintf(a.stdout, "runner %s serves %v, last seen %s\n", x.ID, x.Targets, seen)
+			if x.Standby != nil {
+				fmt.Fprintf(a.stdout, "  epoch %d, and another process stands by\n", x.Epoch)
+			}
+			a.debts(x)
 		}
 		for _, l := range s.Services {
 			fmt.Fprintf(a.stdout, "service %s: %d runs in flight hold %d‰ of its capacity and %d units, %d plans open\n", l.Service, l.Runs, l.Permille, l.Units, l.Open)
@@ -109,4 +113,19 @@ func runStatus(ctx context.Context, a *app, args []string) error {
 			fmt.Fprintf(a.stdout, "FROZEN %s %s since %s by %s: %s (%s)\n", z.Scope, z.Value, clock(z.At), who(z.By), writ.Printable(z.Reason, 200), z.ID)
 		}
 	})
+}
+
+// debts shows why a runner gets no new grants, and who must look.
+func (a *app) debts(x writ.RunnerStatus) {
+	if x.Silent {
+		fmt.Fprintf(a.stdout, "SILENT runner %s: %d credentials of its runs are alive, and nothing is heard of it\n", x.ID, x.Alive)
+	}
+	for _, d := range x.Debts {
+		what := "it still has power"
+		if d.PowerGone {
+			what = "its power is gone, its identity is not"
+		}
+		fmt.Fprintf(a.stdout, "DEBT lease %s of %s on %s is not proven dead since %s: %s; runner %s gets no new grants\n",
+			writ.Printable(d.Name, 80), d.Run, d.Target, clock(d.Since), what, x.ID)
+	}
 }

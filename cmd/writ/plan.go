@@ -93,6 +93,15 @@ func listPlans(ctx context.Context, a *app, args []string, name string, state wr
 	if err := r.open(); err != nil {
 		return err
 	}
+	if name == "inbox" && r.format != "json" { // what waits for a person is not plans alone
+		s, err := r.Status(ctx)
+		if err != nil {
+			return err
+		}
+		for _, x := range s.Runners {
+			a.debts(x)
+		}
+	}
 	return printList(a, r.format, r.Plans(ctx, writ.PlanFilter{State: writ.PlanState(want)}), "PLAN\tSTATE\tSERVICE\tWHAT\tASKED BY\tANSWER BEFORE", func(p writ.PlanStatus) string {
 		title := p.Title
 		if title == "" {

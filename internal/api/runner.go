@@ -24,18 +24,22 @@ const runnerBodyTime = 30 * time.Second
 // Runners is what the runners' door can do. Next returns nil when there is no work within the wait that is asked for.
 // Answers and deliveries may come again; repeats are harmless.
 type Runners interface {
+	Join(ctx context.Context, runner writ.RunnerID, join assignment.Join) (assignment.Joined, error)
 	Next(ctx context.Context, runner writ.RunnerID, ask assignment.Ask) (*assignment.Assignment, error)
 	AnswerAssignment(ctx context.Context, runner writ.RunnerID, answer assignment.Answer) error
 	Deliver(ctx context.Context, runner writ.RunnerID, delivery assignment.Delivery) (assignment.Delivered, error)
 	Feed(ctx context.Context, runner writ.RunnerID, listen assignment.Listen) (assignment.Told, error)
 }
 
-// RunnerHandler is the runners' door: the four paths of internal/assignment and nothing else. identify finds the
+// RunnerHandler is the runners' door: the paths of internal/assignment and nothing else. identify finds the
 // runner by the key of its connection; without one the answer is 401. It logs to slog's default logger, and only what
 // no kind of error foresees.
 func RunnerHandler(runners Runners, identify func(*http.Request) (writ.RunnerID, bool)) http.Handler {
 	d := &door{Config: Config{Log: slog.Default(), Now: time.Now, Rand: rand.Reader}}
 	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+assignment.PathJoin, fromRunner(d, identify, func(ctx context.Context, by writ.RunnerID, join assignment.Join) (any, error) {
+		return runners.Join(ctx, by, join)
+	}))
 	mux.HandleFunc("POST "+assignment.PathNext, fromRunner(d, identify, func(ctx context.Context, by writ.RunnerID, ask assignment.Ask) (any, error) {
 		if wait := time.Duration(ask.WaitSeconds) * time.Second; ask.WaitSeconds < 0 || wait > assignment.MaxWait || ask.Seen < 0 {
 			return nil, &writ.Refusal{Code: writ.ReasonForm, Kind: writ.ErrInvalid,

@@ -18,11 +18,17 @@ const runner = writ.RunnerID("spiffe://corp.example/runner/prod-eu1")
 type fakeRunners struct {
 	by       writ.RunnerID
 	work     *assignment.Assignment
+	joined   assignment.Join
 	answer   assignment.Answer
 	delivery assignment.Delivery
 	listen   assignment.Listen
 	err      error
 	calls    int
+}
+
+func (f *fakeRunners) Join(_ context.Context, by writ.RunnerID, j assignment.Join) (assignment.Joined, error) {
+	f.by, f.joined, f.calls = by, j, f.calls+1
+	return assignment.Joined{Epoch: 7}, f.err
 }
 
 func (f *fakeRunners) Next(_ context.Context, by writ.RunnerID, _ assignment.Ask) (*assignment.Assignment, error) {

@@ -12,6 +12,7 @@ import (
 
 // Paths of the runners' door, below the control plane's runner URL. All are POST over mutual TLS with pinned keys.
 const (
+	PathJoin    = "/v1/runner/join"    // Join -> Joined
 	PathNext    = "/v1/runner/next"    // Ask -> Assignment, or 204 when there is nothing within the wait
 	PathAnswer  = "/v1/runner/answer"  // Answer -> {}
 	PathEntries = "/v1/runner/entries" // Delivery -> Delivered
@@ -33,6 +34,7 @@ const MaxWait = 20 * time.Second
 type Ask struct {
 	WaitSeconds int   `json:"wait_seconds"`
 	Seen        int64 `json:"seen"` // size of the newest checkpoint this runner has checked; 0 for none
+	Claim       Claim `json:"claim,omitzero"`
 }
 
 // An Assignment is one piece of work. It is handed out again, unchanged in meaning, until it is answered or expires:
@@ -99,6 +101,7 @@ type Answer struct {
 	Planned    *Planned          `json:"planned,omitempty"`
 	Ended      bool              `json:"ended,omitempty"` // the run's last entry has been delivered
 	Refused    *Refused          `json:"refused,omitempty"`
+	Claim      Claim             `json:"claim,omitzero"`
 }
 
 // Observed is a reading, with bytes redacted by the connector.
@@ -134,11 +137,13 @@ const MaxRuns = 64
 // A Delivery hands over ledger entries that the runner has sealed, in order. Entries that the control plane already
 // has are answered with their receipts again. A delivery without entries asks for the feed and the stop sign. Entries of
 // other runs may travel with it: all of them are taken or, on error, none, and all receipts prove one checkpoint.
+// Entries without a run are of the kind orphan.
 type Delivery struct {
 	Run     writ.RunID `json:"run"`
 	Entries [][]byte   `json:"entries,omitempty"`
 	Seen    int64      `json:"seen"`
-	Also    []Delivery `json:"also,omitempty"` // of other runs; Seen is that of the whole, and they have no Also
+	Also    []Delivery `json:"also,omitempty"` // of other runs; Seen and Claim are those of the whole, and they have no Also
+	Claim   Claim      `json:"claim,omitzero"`
 }
 
 // Count returns the number of entries in d, those of other runs included.
@@ -151,13 +156,15 @@ func (d Delivery) Count() int {
 }
 
 // Delivered answers a delivery. The entries are durable up to the refused one. A step.intent is decided anew before it
-// is appended, and only a step.intent or a lease entry can be refused; safety entries never are.
+// is appended, and only a step.intent or a lease entry can be refused; safety entries never are. Of a process that does
+// not hold its cell any more, what would move a run forward or end it is refused with the code fenced.
 type Delivered struct {
 	Receipts []ledger.Receipt `json:"receipts,omitempty"` // one for each accepted entry
 	Refused  *Refused         `json:"refused,omitempty"`  // why the first entry without a receipt was not taken
 	Feed     []byte           `json:"feed"`
-	Stop     bool             `json:"stop"`           // a person asked this run to stop at the next step boundary
-	Also     []Delivered      `json:"also,omitempty"` // one for each of the delivery's Also, in order, without a feed
+	Stop     bool             `json:"stop"`            // a person asked this run to stop at the next step boundary
+	Also     []Delivered      `json:"also,omitempty"`  // one for each of the delivery's Also, in order, without a feed
+	Epoch    int64            `json:"epoch,omitempty"` // the cell's epoch in the transaction that took the entries
 }
 
 // FeedType is the DSSE payload type of a feed.

@@ -61,6 +61,10 @@ type World struct {
 // wire is the runner's side of the control plane, without a network.
 type wire struct{ *control.Control }
 
+func (w wire) Join(ctx context.Context, j assignment.Join) (assignment.Joined, error) {
+	return w.Control.Join(ctx, runnerID, j)
+}
+
 func (w wire) Next(ctx context.Context, ask assignment.Ask) (*assignment.Assignment, error) {
 	return w.Control.Next(ctx, runnerID, ask)
 }

@@ -55,6 +55,7 @@ type Config struct {
 	Now          func() time.Time
 	Rand         io.Reader
 	Log          *slog.Logger
+	Died         func(what string, after time.Duration) // optional: hears of each lease's end, power and identity, from the start of its revocation
 }
 
 // A Target is one instance of a control plane, the runner that serves it, and what that runner can do there.
@@ -88,8 +89,10 @@ type Control struct {
 	watch  *watch
 	events eventCache
 
-	mu   sync.Mutex
-	seen map[writ.RunnerID]time.Time // guarded by mu; when each runner last asked for work
+	mu      sync.Mutex
+	seen    map[writ.RunnerID]time.Time // guarded by mu; when each runner last called
+	said    map[writ.RunnerID]bool      // guarded by mu; whose silence was said aloud
+	watched time.Time                   // guarded by mu; when silence was last looked for
 }
 
 // New checks the configuration.
@@ -129,6 +132,7 @@ func New(c Config) (*Control, error) {
 		self:   writ.Principal{Kind: writ.KindService, Iss: c.Issuer, Sub: "control"},
 		watch:  &watch{store: c.Store, topics: map[writ.IncidentID]*topic{}},
 		seen:   map[writ.RunnerID]time.Time{},
+		said:   map[writ.RunnerID]bool{},
 	}, nil
 }
 

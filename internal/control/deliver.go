@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/assignment"
@@ -34,10 +35,16 @@ func (c *Control) Deliver(ctx context.Context, runner writ.RunnerID, d assignmen
 	out := make([]assignment.Delivered, len(parts))
 	var at []int64
 	var taken []int // of each part
+	var by sender
 	err := c.Store.Update(ctx, func(tx *store.Tx) error {
 		at, taken = nil, make([]int, len(parts)) // the store may call again
+		held := holds(tx, runner, d.Claim)
+		if held != nil && writ.ReasonOf(held) != writ.ReasonFenced {
+			return held
+		}
+		by = sender{runner: runner, instance: d.Claim.Instance, fenced: held != nil, deaths: map[string][]time.Duration{}}
 		for k, part := range parts {
-			mine, err := c.takeAll(tx, runner, part, &out[k])
+			mine, err := c.takeAll(tx, by, part, &out[k])
 			if err != nil {
 				return err
 			}
@@ -48,6 +55,13 @@ func (c *Control) Deliver(ctx context.Context, runner writ.RunnerID, d assignmen
 	if err != nil {
 		return assignment.Delivered{}, err
 	}
+	for what, all := range by.deaths {
+		for _, after := range all {
+			if c.Died != nil {
+				c.Died(what, after)
+			}
+		}
+	}
 	receipts, err := c.Store.Receipts(ctx, at, d.Seen)
 	if err != nil {
 		return assignment.Delivered{}, err
@@ -56,15 +70,21 @@ func (c *Control) Deliver(ctx context.Context, runner writ.RunnerID, d assignmen
 		out[k].Receipts, receipts = receipts[:n:n], receipts[n:]
 	}
 	out[0].Also = out[1:]
+	if !by.fenced {
+		out[0].Epoch = d.Claim.Epoch
+	}
 	out[0].Feed, err = c.feed(ctx)
 	return out[0], err
 }
 
 // takeAll takes the entries of one run and returns where they stand.
-func (c *Control) takeAll(tx *store.Tx, runner writ.RunnerID, d assignment.Delivery, out *assignment.Delivered) (at []int64, err error) {
+func (c *Control) takeAll(tx *store.Tx, by sender, d assignment.Delivery, out *assignment.Delivered) (at []int64, err error) {
 	*out = assignment.Delivered{}
+	if d.Run == "" {
+		return c.orphans(tx, by.runner, d.Entries)
+	}
 	run, row, err := store.Load[runRow](tx, store.Runs, string(d.Run))
-	if err == nil && run.Run.Runner != runner {
+	if err == nil && run.Run.Runner != by.runner {
 		err = writ.ErrNotFound
 	}
 	if err != nil {
@@ -75,7 +95,7 @@ func (c *Control) takeAll(tx *store.Tx, runner writ.RunnerID, d assignment.Deliv
 		if k+1 < len(d.Entries) {
 			next = d.Entries[k+1]
 		}
-		i, refused, err := c.take(tx, runner, &run, &row, leaf, next)
+		i, refused, err := c.take(tx, by, &run, &row, leaf, next)
 		if err != nil {
 			return nil, err
 		}
@@ -89,10 +109,22 @@ func (c *Control) takeAll(tx *store.Tx, runner writ.RunnerID, d assignment.Deliv
 	return at, nil
 }
 
+// A sender is who delivers: the process of a runner that holds its cell, or one that does no longer.
+type sender struct {
+	runner   writ.RunnerID
+	instance string
+	fenced   bool
+	deaths   map[string][]time.Duration // what died in this transaction, and how long after its revocation began
+}
+
+func (s sender) died(what string, millis int) {
+	s.deaths[what] = append(s.deaths[what], time.Duration(millis)*time.Millisecond)
+}
+
 // take checks and applies one entry; next is the one that follows it in the delivery, nil for none. A refusal is a
 // value: what came before it stays.
-func (c *Control) take(tx *store.Tx, runner writ.RunnerID, run *runRow, row *store.Row, leaf, next []byte) (int64, *assignment.Refused, error) {
-	e, err := c.ofRun(runner, *run, leaf)
+func (c *Control) take(tx *store.Tx, by sender, run *runRow, row *store.Row, leaf, next []byte) (int64, *assignment.Refused, error) {
+	e, err := c.ofRun(by.runner, *run, leaf)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -101,11 +133,11 @@ func (c *Control) take(tx *store.Tx, runner writ.RunnerID, run *runRow, row *sto
 	} else if !errors.Is(err, writ.ErrNotFound) {
 		return 0, nil, err
 	}
-	refused, err := c.mayTake(tx, runner, run, e, next)
+	refused, err := c.mayTake(tx, by, run, e, next)
 	if err != nil || refused != nil {
 		return 0, refused, err
 	}
-	if err := c.apply(tx, runner, run, row, e); err != nil {
+	if err := c.apply(tx, by, run, row, e); err != nil {
 		return 0, nil, err
 	}
 	at, err := appendLeaf(tx, leaf, e.Record.Task)
@@ -158,23 +190,25 @@ func runOf(body any) writ.RunID {
 }
 
 // apply changes the state as an entry says.
-func (c *Control) apply(tx *store.Tx, runner writ.RunnerID, run *runRow, row *store.Row, e ledger.Entry) error {
+func (c *Control) apply(tx *store.Tx, by sender, run *runRow, row *store.Row, e ledger.Entry) error {
 	switch b := e.Body.(type) {
 	case *writ.LeaseBody:
 		l := writ.Lease{ID: b.Lease, Run: b.Run, Target: b.Target, Tier: b.Tier, Name: b.Name, Rights: b.Rights, MintedAt: e.Record.Time, Expires: b.Expires}
 		if _, err := tx.Get(store.Leases, string(b.Lease)); err == nil {
 			return fmt.Errorf("%w: lease %s was announced before", writ.ErrInvalid, b.Lease)
 		}
-		err := store.Create(tx, store.Leases, store.Row{ID: string(b.Lease), Incident: string(run.Run.Incident), State: stateAlive, Key: string(b.Run)}, leaseRow{Lease: l, Runner: runner})
+		err := store.Create(tx, store.Leases, store.Row{ID: string(b.Lease), Incident: string(run.Run.Incident), State: stateAlive, Key: string(b.Run)}, leaseRow{
+			Lease: l, Runner: by.runner, Leaf: e.Hash, Instance: by.instance,
+		})
 		if err != nil {
 			return err
 		}
-		return c.started(tx, run, row, e)
+		return c.started(tx, by, run, row, e)
 	case *writ.StepBody:
 		if e.Record.Kind == writ.EntryStepIntent {
 			run.Begun = append(run.Begun, b.Step)
 		}
-		return c.started(tx, run, row, e)
+		return c.started(tx, by, run, row, e)
 	case *writ.RevokeBody:
 		return c.leaseChanged(tx, b.Run, b.Lease, func(l *writ.Lease) {
 			if b.Done {
@@ -188,9 +222,11 @@ func (c *Control) apply(tx *store.Tx, runner writ.RunnerID, run *runRow, row *st
 			l.NeverMinted = b.NeverMinted
 			if b.PowerGone && l.PowerGone == nil {
 				l.PowerGone = &at
+				by.died("power", b.PowerMillis)
 			}
 			if b.IdentityGone && l.IdentityGone == nil {
 				l.IdentityGone = &at
+				by.died("identity", b.IdentityMillis)
 			}
 		})
 	case *writ.RunBody:
@@ -200,13 +236,37 @@ func (c *Control) apply(tx *store.Tx, runner writ.RunnerID, run *runRow, row *st
 }
 
 // started moves a granted run to running.
-func (c *Control) started(tx *store.Tx, run *runRow, row *store.Row, e ledger.Entry) error {
+func (c *Control) started(tx *store.Tx, by sender, run *runRow, row *store.Row, e ledger.Entry) error {
 	if run.Run.State != writ.RunGranted {
 		return store.Save(tx, store.Runs, *row, row.State, *run)
 	}
 	at := e.Record.Time
-	run.Run.Started = &at
+	run.Run.Started, run.Instance = &at, by.instance
 	return c.moveRun(tx, run, row, writ.RunRunning)
+}
+
+// orphans appends what a runner did to credentials of its own on a target that belong to no run.
+func (c *Control) orphans(tx *store.Tx, runner writ.RunnerID, entries [][]byte) ([]int64, error) {
+	var at []int64
+	for _, leaf := range entries {
+		e, err := c.runnerEntry(runner, leaf)
+		if err != nil {
+			return nil, err
+		}
+		if b, ok := e.Body.(*writ.OrphanBody); !ok || b.Runner != runner || e.Record.Task != "" {
+			return nil, fmt.Errorf("%w: an entry of kind %s belongs to a run", writ.ErrInvalid, e.Record.Kind)
+		}
+		i, err := tx.IndexOf(e.Hash)
+		if errors.Is(err, writ.ErrNotFound) {
+			i, _, err = tx.Append(leaf)
+			c.Log.Error("a credential of a runner that belongs to no run it knows was found on its target and ended", "runner", string(runner))
+		}
+		if err != nil {
+			return nil, err
+		}
+		at = append(at, i)
+	}
+	return at, nil
 }
 
 func (c *Control) moveRun(tx *store.Tx, run *runRow, row *store.Row, next writ.RunState) error {

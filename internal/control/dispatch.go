@@ -38,12 +38,10 @@ func (c *Control) close(tx *store.Tx, id writ.AssignmentID) error {
 
 // Next hands the runner its next piece of work, or nil when none came within the wait.
 func (c *Control) Next(ctx context.Context, runner writ.RunnerID, ask assignment.Ask) (*assignment.Assignment, error) {
-	c.mu.Lock()
-	c.seen[runner] = c.now()
-	c.mu.Unlock()
+	c.saw(runner)
 	var out *assignment.Assignment
 	err := c.await(ctx, time.Duration(ask.WaitSeconds)*time.Second, func() (bool, error) {
-		doc, err := c.claim(ctx, runner)
+		doc, err := c.claim(ctx, runner, ask.Claim)
 		if err != nil || doc == nil {
 			return false, err
 		}
@@ -53,14 +51,22 @@ func (c *Control) Next(ctx context.Context, runner writ.RunnerID, ask assignment
 	return out, err
 }
 
-// claim takes the oldest assignment that is due and makes it invisible for a while.
-func (c *Control) claim(ctx context.Context, runner writ.RunnerID) (*assignmentRow, error) {
+// claim takes the oldest assignment that is due and makes it invisible for a while. Only the holder of the cell is given
+// any.
+func (c *Control) claim(ctx context.Context, runner writ.RunnerID, by assignment.Claim) (*assignmentRow, error) {
 	due := store.Filter{Key: string(runner), State: stateOpen, DueBefore: millis(c.now()) + 1, Limit: 1}
+	if err := c.Store.View(ctx, func(tx *store.Tx) error { return holds(tx, runner, by) }); err != nil {
+		return nil, err
+	}
 	if any, err := c.Store.Look(ctx, store.Assignments, due); err != nil || len(any) == 0 {
 		return nil, err
 	}
 	var doc *assignmentRow
 	err := c.Store.Update(ctx, func(tx *store.Tx) error {
+		doc = nil
+		if err := holds(tx, runner, by); err != nil {
+			return err
+		}
 		docs, rows, err := find[assignmentRow](tx, store.Assignments, due)
 		if err != nil || len(rows) == 0 {
 			return err
@@ -135,7 +141,9 @@ func (c *Control) bundle(ctx context.Context, id writ.RunID, seen int64) (*assig
 func (c *Control) AnswerAssignment(ctx context.Context, runner writ.RunnerID, ans assignment.Answer) error {
 	var row store.Row
 	var doc assignmentRow
+	var held error
 	err := c.Store.View(ctx, func(tx *store.Tx) error {
+		held = holds(tx, runner, ans.Claim)
 		var err error
 		doc, row, err = store.Load[assignmentRow](tx, store.Assignments, string(ans.Assignment))
 		return err
@@ -146,8 +154,11 @@ func (c *Control) AnswerAssignment(ctx context.Context, runner writ.RunnerID, an
 	if err != nil {
 		return notFound(err, "assignment", string(ans.Assignment))
 	}
-	if row.State == stateDone {
+	switch {
+	case row.State == stateDone:
 		return nil
+	case held != nil:
+		return held
 	}
 	switch doc.Kind {
 	case assignment.KindObserve:

@@ -14,7 +14,10 @@ import (
 // safety, and are always taken.
 //
 // A lease and its step stand or fall together: a lease that is in the ledger and never made could never be proven dead.
-func (c *Control) mayTake(tx *store.Tx, runner writ.RunnerID, run *runRow, e ledger.Entry, next []byte) (*assignment.Refused, error) {
+func (c *Control) mayTake(tx *store.Tx, by sender, run *runRow, e ledger.Entry, next []byte) (*assignment.Refused, error) {
+	if by.fenced {
+		return late(*run, e, next != nil), nil
+	}
 	switch b := e.Body.(type) {
 	case *writ.StepBody:
 		if e.Record.Kind == writ.EntryStepIntent {
@@ -29,7 +32,7 @@ func (c *Control) mayTake(tx *store.Tx, runner writ.RunnerID, run *runRow, e led
 			return nil, nil // to undo with
 		}
 		if next != nil {
-			if s, err := c.ofRun(runner, *run, next); err != nil {
+			if s, err := c.ofRun(by.runner, *run, next); err != nil {
 				return nil, err
 			} else if step, ok := s.Body.(*writ.StepBody); ok && s.Record.Kind == writ.EntryStepIntent {
 				refused, err := c.mayGoOn(tx, *run, *step)

@@ -37,6 +37,11 @@ func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) 
 	if !plan.Window.Contains(c.now()) {
 		return c.endPlan(tx, p, row, writ.PlanExpired, assignment.Refused{Code: writ.ReasonExpired, Detail: "the plan's window is over"})
 	}
+	if refused, err := owes(tx, plan.Runner); err != nil {
+		return err
+	} else if refused != nil {
+		return c.endPlan(tx, p, row, writ.PlanDenied, *refused)
+	}
 	if ended, err := c.endRepeated(tx, p, row, plan); ended || err != nil {
 		return err
 	}

@@ -75,11 +75,15 @@ type (
 		Reasons []writ.Commitment `json:",omitempty"` // of Run.Settled, one each
 		Settled bool              `json:",omitempty"` // nothing of it is in doubt any more
 
-		ahead string // step that was allowed together with the lease before it, in this delivery
+		// Instance is the journal of the process that began it; empty when none had joined.
+		Instance string `json:",omitempty"`
+		ahead    string // step that was allowed together with the lease before it, in this delivery
 	}
 	leaseRow struct {
-		Lease  writ.Lease
-		Runner writ.RunnerID
+		Lease    writ.Lease
+		Runner   writ.RunnerID
+		Leaf     writ.Digest `json:",omitzero"` // of its announcement
+		Instance string      `json:",omitempty"`
 	}
 	assignmentRow struct {
 		ID      writ.AssignmentID

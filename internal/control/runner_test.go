@@ -37,6 +37,20 @@ type fakeRunner struct {
 	permille int
 	units    []writ.Units // of every step; nil says nothing of units
 	asked    atomic.Int64 // assignments handed out
+	claims   assignment.Claim
+}
+
+// claim is what the runner calls with from here on.
+func (r *fakeRunner) claim(c assignment.Claim) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.claims = c
+}
+
+func (r *fakeRunner) claimed() assignment.Claim {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.claims
 }
 
 func newRunner(w *world, author ledger.Author) *fakeRunner {
@@ -47,7 +61,11 @@ func newRunner(w *world, author ledger.Author) *fakeRunner {
 func (r *fakeRunner) start() {
 	r.done.Go(func() {
 		for r.w.ctx.Err() == nil {
-			a, err := r.w.ctl.Next(r.w.ctx, runnerID, assignment.Ask{WaitSeconds: 20})
+			a, err := r.w.ctl.Next(r.w.ctx, runnerID, assignment.Ask{WaitSeconds: 20, Claim: r.claimed()})
+			if writ.ReasonOf(err) == writ.ReasonFenced {
+				time.Sleep(time.Millisecond) // the test has not told it yet that it holds the cell
+				continue
+			}
 			if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded) {
 				r.w.t.Errorf("next: %v", err)
 				return
@@ -61,7 +79,7 @@ func (r *fakeRunner) start() {
 				continue
 			}
 			ans := r.respond(*a)
-			ans.Assignment = a.ID
+			ans.Assignment, ans.Claim = a.ID, r.claimed()
 			if err := r.w.ctl.AnswerAssignment(r.w.ctx, runnerID, ans); err != nil && r.w.ctx.Err() == nil {
 				r.w.t.Errorf("answer %s: %v", a.Kind, err)
 			}

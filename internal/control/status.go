@@ -68,13 +68,13 @@ func (c *Control) Glance(ctx context.Context) (writ.Status, error) {
 		out.Runners[i].Targets = append(out.Runners[i].Targets, t.Location)
 	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	for i := range out.Runners {
 		if at, ok := c.seen[out.Runners[i].ID]; ok {
 			out.Runners[i].LastSeen = &at
 		}
 	}
-	return out, nil
+	c.mu.Unlock()
+	return out, c.Store.View(ctx, func(tx *store.Tx) error { return c.cells(tx, out.Runners) })
 }
 
 // Entries returns raw entries from an index on, with the newest signed checkpoint; people only.

@@ -155,6 +155,16 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		out.Plan, out.OK, out.Summary = b.Plan, false, fmt.Sprintf("%s by %s refused: %s", b.What, name(b.By), b.Reason)
 	case *writ.SettleBody:
 		out.Plan, out.Summary = b.Plan, fmt.Sprintf("%s settled step %s as %s", name(b.By), b.Step, b.As)
+	case *writ.DebtBody:
+		out.Run, out.OK, out.Summary = b.Run, !b.On, fmt.Sprintf("lease %s cannot be proven dead; its runner gets no new grant", writ.Printable(b.Name, 80))
+		if !b.On {
+			out.Summary = fmt.Sprintf("lease %s was proven dead at last", writ.Printable(b.Name, 80))
+		}
+	case *writ.CellBody:
+		out.OK, out.Summary = b.Was == "", fmt.Sprintf("a process took the cell of %s, epoch %d", b.Runner, b.Epoch)
+	case *writ.OrphanBody:
+		out.OK, out.Summary = b.IdentityGone, fmt.Sprintf("credential %s on %s belonged to no known run: revoked, %s, %s", writ.Printable(b.Name, 80), b.Target,
+			gone("power", b.PowerGone, 0, b.PowerMillis), gone("identity", b.IdentityGone, 0, b.IdentityMillis))
 	case *writ.FreezeBody:
 		out.OK, out.Summary = !b.On, fmt.Sprintf("freeze of %s %s: on %t", b.Scope, writ.Printable(b.Value, 80), b.On)
 	}

@@ -52,6 +52,7 @@ type fakeControl struct {
 
 type controlState struct {
 	mu      sync.Mutex
+	cell    fakeCell
 	leaves  [][]byte
 	index   map[string]int64
 	nodes   hashes
@@ -110,7 +111,7 @@ func (c *fakeControl) clone() *fakeControl {
 	d.points = new(atomic.Pointer[func(string) error])
 	d.controlState = &controlState{
 		leaves: append([][]byte(nil), c.leaves...), index: maps.Clone(c.index), nodes: append(hashes(nil), c.nodes...), edge: c.edge.Clone(),
-		epoch: c.epoch, freezes: append([]assignment.Freeze(nil), c.freezes...), revoked: append([]writ.GrantID(nil), c.revoked...),
+		cell: c.cell, epoch: c.epoch, freezes: append([]assignment.Freeze(nil), c.freezes...), revoked: append([]writ.GrantID(nil), c.revoked...),
 		stop: maps.Clone(c.stop), answers: maps.Clone(c.answers), changed: make(chan struct{}),
 	}
 	for _, w := range c.queue {
@@ -222,8 +223,68 @@ func (c *fakeControl) enqueue(w *work) {
 	c.changed = make(chan struct{})
 }
 
+// fakeCell is who holds the runner's cell. Only what a runner can see of it is as in the real control plane.
+type fakeCell struct {
+	instance string
+	epoch    int64
+	seen     time.Time
+	debts    []assignment.Debt
+	left     []assignment.Taken // told to whoever takes over
+}
+
+func (c *fakeControl) Join(_ context.Context, j assignment.Join) (assignment.Joined, error) {
+	if err := c.point("join"); err != nil {
+		return assignment.Joined{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	own := c.cell.instance == j.Claim.Instance
+	switch {
+	case j.Claim.Epoch > 0:
+		if err := c.holds(j.Claim); err != nil {
+			return assignment.Joined{}, err
+		}
+		c.cell.seen, c.cell.debts = time.Now(), j.Debts
+		return assignment.Joined{Epoch: c.cell.epoch}, nil
+	case own && j.Held != c.cell.epoch && !j.Fenced:
+		return assignment.Joined{Restored: true}, nil
+	case c.cell.instance != "" && (!own || j.Fenced) && time.Since(c.cell.seen) < assignment.SilentAfter:
+		return assignment.Joined{Holder: c.cell.instance, Seen: c.cell.seen}, nil
+	}
+	out := assignment.Joined{Kept: own || c.cell.instance == ""}
+	if !out.Kept {
+		out.Takeover = c.cell.left
+	}
+	c.cell.instance, c.cell.seen = j.Claim.Instance, time.Now()
+	c.cell.epoch++
+	out.Epoch = c.cell.epoch
+	return out, nil
+}
+
+// holds is called with mu held.
+func (c *fakeControl) holds(claim assignment.Claim) error {
+	if claim.Instance != c.cell.instance || claim.Epoch != c.cell.epoch {
+		return writ.Refuse(writ.ReasonFenced, "another process works for this runner now")
+	}
+	return nil
+}
+
+// seize is another process taking the cell.
+func (c *fakeControl) seize() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cell.instance, c.cell.seen = "another-instance-of-the-cell", time.Now()
+	c.cell.epoch++
+}
+
 func (c *fakeControl) Next(ctx context.Context, ask assignment.Ask) (*assignment.Assignment, error) {
 	if err := c.point("next"); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	err := c.holds(ask.Claim)
+	c.mu.Unlock()
+	if err != nil {
 		return nil, err
 	}
 	over := time.NewTimer(time.Duration(ask.WaitSeconds) * time.Second)
@@ -325,7 +386,7 @@ func (c *fakeControl) deliver(d assignment.Delivery) (assignment.Delivered, erro
 	var at [][]int64
 	parts := append([]assignment.Delivery{d}, d.Also...)
 	for _, part := range parts {
-		answer, indexes, err := c.takeAll(part)
+		answer, indexes, err := c.takeAll(part, c.holds(d.Claim))
 		if err != nil {
 			return answer, err
 		}
@@ -338,10 +399,13 @@ func (c *fakeControl) deliver(d assignment.Delivery) (assignment.Delivered, erro
 		out[k].Stop = c.stop[parts[k].Run]
 	}
 	out[0].Feed, out[0].Also = c.feed(), out[1:]
+	if c.holds(d.Claim) == nil {
+		out[0].Epoch = d.Claim.Epoch
+	}
 	return out[0], nil
 }
 
-func (c *fakeControl) takeAll(d assignment.Delivery) (out assignment.Delivered, at []int64, err error) {
+func (c *fakeControl) takeAll(d assignment.Delivery, held error) (out assignment.Delivered, at []int64, err error) {
 	for _, leaf := range d.Entries {
 		e, err := ledger.VerifyAuthor(leaf, func(id string) ed25519.PublicKey { return c.runner })
 		if err != nil {
@@ -350,6 +414,10 @@ func (c *fakeControl) takeAll(d assignment.Delivery) (out assignment.Delivered, 
 		if i, ok := c.index[e.Hash.String()]; ok {
 			at = append(at, i)
 			continue
+		}
+		if past := e.Record.Kind == writ.EntryRevoke || e.Record.Kind == writ.EntryProbe; held != nil && !past {
+			out.Refused = &assignment.Refused{Code: writ.ReasonFenced}
+			break
 		}
 		if c.Refuse != nil {
 			if out.Refused = c.Refuse(e); out.Refused != nil {

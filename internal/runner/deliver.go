@@ -187,6 +187,9 @@ func (r *Runner) deliverSome(ctx context.Context, t trusted, open []*parcel) (le
 			s.parcel.end(post{}, err)
 			continue
 		}
+		if s.parcel.over() {
+			continue
+		}
 		next, taken, wrong := s.check(t, seen)
 		if wrong != nil {
 			s.parcel.end(post{}, wrong)
@@ -230,9 +233,10 @@ func (r *Runner) ask(ctx context.Context, shares []*share, t trusted, seen ledge
 		parts = append(parts, part)
 	}
 	d := parts[0]
-	d.Also = parts[1:]
+	d.Also, d.Claim = parts[1:], r.claim()
 	limited, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
+	sent := r.Now()
 	fault.Before(fault.LinkDeliver)
 	got, err := r.Control.Deliver(limited, d)
 	fault.After(fault.LinkDeliver)
@@ -241,6 +245,16 @@ func (r *Runner) ask(ctx context.Context, shares []*share, t trusted, seen ledge
 	}
 	if len(got.Also) != len(d.Also) {
 		return writ.Refuse(writ.ReasonReceipt, "the answer has not one part for each run")
+	}
+	if got.Epoch == d.Claim.Epoch {
+		r.heard(got.Epoch, sent)
+	} else {
+		r.lose(ctx, d.Claim.Epoch)
+		for _, s := range shares { // what was taken all the same is of the past; nothing may go forward on it
+			if len(s.parcel.events) > 0 {
+				s.parcel.end(post{}, writ.Refuse(writ.ReasonFenced, "another process works for this runner now"))
+			}
+		}
 	}
 	for i, answer := range append([]assignment.Delivered{got}, got.Also...) {
 		shares[i].answer = answer
@@ -298,7 +312,7 @@ func (r *Runner) asked(run writ.RunID) bool {
 func (r *Runner) askSigns(ctx context.Context, run writ.RunID) {
 	limited, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
-	got, err := r.Control.Deliver(limited, assignment.Delivery{Run: run, Seen: r.seen().Size})
+	got, err := r.Control.Deliver(limited, assignment.Delivery{Run: run, Seen: r.seen().Size, Claim: r.claim()})
 	if t := r.lastTrust(); err == nil && t.file != nil {
 		r.takeStop(run, got)
 		r.takeNews(ctx, got, t)

@@ -73,6 +73,9 @@ func (x *execution) forward(ctx context.Context) (*cause, error) {
 	if why, err := x.acknowledge(ctx, 0); why != nil || err != nil {
 		return why, err
 	}
+	if why := r.holds(ctx); why != nil {
+		return why, x.record(ctx, 0, outcome{Effect: writ.NotApplied, Reason: why.Reason, Detail: why.Detail}, 0, false)
+	}
 	if err := r.Journal.Minting(ctx, l.ID, r.Now()); err != nil {
 		return nil, err
 	}
@@ -96,6 +99,9 @@ func (x *execution) forward(ctx context.Context) (*cause, error) {
 // step makes one call, whose intent has been acknowledged, and brings the next step's intent to the ledger together
 // with the outcome.
 func (x *execution) step(ctx context.Context, lease connector.Lease, i int) (*cause, error) {
+	if why := x.r.holds(ctx); why != nil {
+		return why, x.record(ctx, i, outcome{Effect: writ.NotApplied, Reason: why.Reason, Detail: why.Detail}, 0, false)
+	}
 	p, began := x.kept.Prepared[i], x.r.Now()
 	limit := time.Duration(p.Step.TimeoutSeconds) * time.Second
 	out, ok := call(ctx, fault.TargetDo, limit, func(ctx context.Context) connector.Outcome { return lease.Do(ctx, p) })
@@ -223,6 +229,9 @@ func (x *execution) halted(fresh bool) *cause {
 	case <-x.r.stopping:
 		return &cause{writ.ReasonStopped, "the runner is stopping"}
 	default:
+	}
+	if x.r.gone(x.run.ID) {
+		return &cause{writ.ReasonFenced, "another process works for this runner now"}
 	}
 	if x.r.asked(x.run.ID) {
 		return &cause{writ.ReasonStopped, "a person asked this run to stop"}

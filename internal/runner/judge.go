@@ -30,6 +30,9 @@ func (r *Runner) run(ctx context.Context, a assignment.Assignment, seen ledger.H
 		r.Log.Error("journal", "error", err)
 		return
 	}
+	if !r.holding() {
+		return // the process that holds the cell is handed it
+	}
 	j := &judgement{r: r, in: a, b: *a.Run, seen: seen}
 	err := r.judge(ctx, j)
 	var x *execution

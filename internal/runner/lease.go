@@ -90,6 +90,9 @@ func (x *execution) mint(ctx context.Context, l journal.Lease) (connector.Lease,
 	if err != nil {
 		return nil, err
 	}
+	if req.TTL = l.Expires.Sub(x.r.Now()); req.TTL <= 0 { // so that it is over when the announcement says
+		return nil, writ.Refuse(writ.ReasonLeaseFailed, "the lease's time was over before it could be minted")
+	}
 	keep := func(handle []byte) error { return x.r.Journal.KeepHandle(context.WithoutCancel(ctx), l.ID, handle) }
 	lease, err := try(ctx, fault.TargetMint, mintLimit, func(ctx context.Context) (connector.Lease, error) { return x.conn.Lease(ctx, req, keep) })
 	if err == nil && lease == nil {
@@ -172,9 +175,11 @@ func (r *Runner) retire(ctx context.Context, id writ.LeaseID, live connector.Lea
 	case err != nil || l.Dead():
 		return l, err
 	}
-	run, err := r.Journal.Run(ctx, l.Run)
-	if err != nil {
-		return l, err
+	var run journal.Run
+	if l.Run != "" {
+		if run, err = r.Journal.Run(ctx, l.Run); err != nil {
+			return l, err
+		}
 	}
 	if l.Revoking.IsZero() {
 		l.Revoking = r.Now()
@@ -186,6 +191,9 @@ func (r *Runner) retire(ctx context.Context, id writ.LeaseID, live connector.Lea
 		if live, err = r.reopen(ctx, l); err != nil {
 			return l, err
 		}
+		if live == nil {
+			return r.outlast(ctx, l, run)
+		}
 	}
 	if l.Revoked.IsZero() {
 		_, err := try(ctx, fault.TargetRevoke, revokeLimit, func(ctx context.Context) (struct{}, error) { return struct{}{}, live.Revoke(ctx) })
@@ -193,6 +201,12 @@ func (r *Runner) retire(ctx context.Context, id writ.LeaseID, live connector.Lea
 			return l, fmt.Errorf("revoke %s: %w", l.Name, err)
 		}
 		l.Revoked = r.Now()
+		if l.Run == "" {
+			if err := r.Journal.Revoked(ctx, l, l.Revoked); err != nil {
+				return l, err
+			}
+			return r.probe(ctx, l, run, live)
+		}
 		body := writ.RevokeBody{Lease: l.ID, Run: l.Run, Name: l.Name, Done: true, Millis: since(l.Revoking, l.Revoked)}
 		e, _, err := r.seal(run.Log, writ.EntryRevoke, run.Incident, body, ref(relLease, l.Entry)...)
 		if err != nil {
@@ -221,7 +235,14 @@ func (r *Runner) probe(ctx context.Context, l journal.Lease, run journal.Run, li
 		l.IdentityGone = now
 	}
 	var entries []journal.Entry
-	if was.PowerGone != l.PowerGone || was.IdentityGone != l.IdentityGone {
+	switch news := was.PowerGone != l.PowerGone || was.IdentityGone != l.IdentityGone; {
+	case news && l.Run == "":
+		e, err := r.orphanEntry(l)
+		if err != nil {
+			return was, err
+		}
+		entries = append(entries, e)
+	case news:
 		body := writ.ProbeBody{
 			Lease: l.ID, Run: l.Run, PowerGone: !l.PowerGone.IsZero(), IdentityGone: !l.IdentityGone.IsZero(),
 			PowerStatus: p.PowerStatus, IdentityStatus: p.IdentityStatus, PowerMillis: since(l.Revoking, l.PowerGone),
@@ -243,11 +264,43 @@ func (r *Runner) probe(ctx context.Context, l journal.Lease, run journal.Run, li
 	return l, nil
 }
 
-// reopen makes a lease of an earlier process, or one whose minting failed, revocable.
+// expirySlack is for minting that had begun when the lease was over, and for issuers that round.
+const expirySlack = mintLimit + 5*time.Second
+
+// outlast ends a lease of another journal on a target that knows credentials by themselves alone: nobody here can show
+// it, so it is waited for until the life that it was given is over.
+func (r *Runner) outlast(ctx context.Context, l journal.Lease, run journal.Run) (journal.Lease, error) {
+	now := r.Now()
+	if over := l.Expires.Add(expirySlack); now.Before(over) {
+		return l, fmt.Errorf("%w: the target has no name for the credential %s; it is over at %s", writ.ErrUnavailable, l.Name, over.UTC().Format(time.RFC3339))
+	}
+	was := l
+	l.Revoked, l.PowerGone, l.IdentityGone, l.Probes = now, now, now, l.Probes+1
+	e, _, err := r.seal(run.Log, writ.EntryProbe, run.Incident, writ.ProbeBody{
+		Lease: l.ID, Run: l.Run, PowerGone: true, IdentityGone: true, PowerMillis: since(l.Revoking, now), IdentityMillis: since(l.Revoking, now),
+		Probes: l.Probes, Expired: true,
+	}, ref(relLease, l.Entry)...)
+	if err != nil {
+		return was, err
+	}
+	e.Needs = l.Entry
+	if err := r.Journal.Revoked(ctx, l, now); err != nil {
+		return was, err
+	}
+	return l, r.Journal.Probed(ctx, l, e)
+}
+
+// reopen makes a lease of an earlier process, or one whose minting failed, revocable; nil when nobody can but time.
 func (r *Runner) reopen(ctx context.Context, l journal.Lease) (connector.Lease, error) {
 	conn, err := r.connector(l.Target)
 	if err != nil {
 		return nil, err
+	}
+	if l.Plan == "" { // of another journal
+		if by, ok := conn.(connector.Reclaimer); ok {
+			return by.Reclaim(l.Name)
+		}
+		return nil, nil
 	}
 	p, err := r.Journal.Plan(ctx, l.Plan)
 	if err != nil {

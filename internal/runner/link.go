@@ -44,6 +44,16 @@ func NewLink(base string, client *http.Client) (*Link, error) {
 	return &Link{base: strings.TrimSuffix(base, "/"), client: &own}, nil
 }
 
+// Join implements Control.
+func (l *Link) Join(ctx context.Context, j assignment.Join) (assignment.Joined, error) {
+	var out assignment.Joined
+	some, err := l.post(ctx, assignment.PathJoin, j, &out)
+	if err == nil && !some {
+		err = fmt.Errorf("%w: the control plane answered nothing", writ.ErrUnavailable)
+	}
+	return out, err
+}
+
 // Next implements Control.
 func (l *Link) Next(ctx context.Context, ask assignment.Ask) (*assignment.Assignment, error) {
 	var a assignment.Assignment

@@ -88,6 +88,10 @@ func (r *Runner) round(ctx context.Context) bool {
 // drain delivers everything of one run and then answers its assignment. Entries that the control plane refuses are
 // void: it decides them anew, and they never happened.
 func (r *Runner) drain(ctx context.Context, id writ.RunID) error {
+	if id == "" { // of no run
+		_, err := r.deliver(ctx, id)
+		return err
+	}
 	for {
 		p, err := r.deliver(ctx, id)
 		if err != nil {
@@ -159,6 +163,7 @@ func (r *Runner) answerRun(ctx context.Context, to writ.AssignmentID, id writ.Ru
 func (r *Runner) answer(ctx context.Context, a assignment.Answer) error {
 	limited, cancel := context.WithTimeout(ctx, callLimit)
 	defer cancel()
+	a.Claim = r.claim()
 	fault.Before(fault.LinkAnswer)
 	err := r.Control.Answer(limited, a)
 	fault.After(fault.LinkAnswer)

@@ -66,10 +66,12 @@ func (r *Runner) reapLease(ctx context.Context, id writ.LeaseID, b backoff) {
 	}
 	r.mu.Unlock()
 	if err == nil && !l.PowerGone.IsZero() {
+		r.wake()
+	}
+	if err == nil && !l.PowerGone.IsZero() && l.Run != "" {
 		if err := r.close(ctx, l.Run); err != nil {
 			r.Log.Error("run not ended", "run", string(l.Run), "error", err)
 		}
-		r.wake()
 	}
 }
 

@@ -26,6 +26,11 @@ func (r *Runner) resume(ctx context.Context) error {
 		turns.Go(func() { r.reapLease(ctx, l.ID, backoff{}) })
 	}
 	turns.Wait()
+	// A control plane that answers says whether these runs are still this process's. One that does not is no reason to
+	// leave them half done.
+	if err := r.beat(ctx); err != nil {
+		r.Log.Warn("the control plane does not answer; what was left open goes towards safety meanwhile", "error", err)
+	}
 	runs, err := r.Journal.Unended(ctx)
 	if err != nil {
 		return err

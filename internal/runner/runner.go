@@ -32,6 +32,7 @@ import (
 // or entry that the control plane already has changes nothing. An error that is a *writ.Refusal, or wraps
 // writ.ErrInvalid, will not change by asking again; any other will be tried again by the runner.
 type Control interface {
+	Join(ctx context.Context, j assignment.Join) (assignment.Joined, error)
 	Next(ctx context.Context, ask assignment.Ask) (*assignment.Assignment, error)
 	Answer(ctx context.Context, a assignment.Answer) error
 	Deliver(ctx context.Context, d assignment.Delivery) (assignment.Delivered, error)
@@ -69,6 +70,7 @@ type Runner struct {
 	slots    chan struct{} // one token for each assignment in hand
 	wire     chan struct{} // held while entries are delivered and checked: heads follow one another
 	kick     chan struct{} // wakes the outbox
+	joining  chan struct{} // held while the cell is asked for, or a heartbeat is sent
 	stopping chan struct{} // closed when Serve's context ends
 	done     sync.WaitGroup
 
@@ -83,7 +85,8 @@ type Runner struct {
 	held      map[writ.LeaseID]bool // leases that a run is using; the reaper leaves them alone
 	retry     map[writ.LeaseID]backoff
 	orphans   map[writ.LeaseID]bool // leases of an earlier process that still have power
-	lastAlarm time.Time             // of the reaper alone
+	cell      cell
+	lastAlarm time.Time // of the reaper alone
 }
 
 // New checks the configuration and reads back what the journal remembers.
@@ -109,6 +112,7 @@ func New(c Config) (*Runner, error) {
 	r := &Runner{
 		Config: c, conns: map[writ.Location]connector.Connector{},
 		slots: make(chan struct{}, MaxConcurrent), wire: make(chan struct{}, 1), kick: make(chan struct{}, 1),
+		joining: make(chan struct{}, 1), cell: cell{lost: map[writ.RunID]bool{}},
 		stopping: make(chan struct{}),
 		inHand:   map[writ.AssignmentID]bool{}, stops: map[writ.RunID]bool{}, live: map[writ.RunID]bool{}, held: map[writ.LeaseID]bool{},
 		retry: map[writ.LeaseID]backoff{}, orphans: map[writ.LeaseID]bool{},
@@ -129,6 +133,12 @@ func New(c Config) (*Runner, error) {
 	}
 	if r.head, err = parseHead(head); err != nil {
 		return nil, err
+	}
+	if r.cell.instance, err = c.Journal.Instance(context.Background()); err != nil {
+		return nil, err
+	}
+	if r.cell.instance == "" {
+		return r, r.renew(context.Background())
 	}
 	return r, nil
 }

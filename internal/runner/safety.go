@@ -31,6 +31,9 @@ func (x *execution) turn(ctx context.Context, why cause) error {
 // everything was applied, and undoes what was applied otherwise.
 func (x *execution) finish(ctx context.Context) error {
 	x.letGo(ctx)
+	if !x.owned(ctx) {
+		return x.abandon(ctx)
+	}
 	if err := x.closePromises(ctx); err != nil {
 		return err
 	}
@@ -55,6 +58,9 @@ func (x *execution) finish(ctx context.Context) error {
 		if err := x.turn(ctx, x.unhelpful()); err != nil {
 			return err
 		}
+	}
+	if !x.owned(ctx) {
+		return x.abandon(ctx)
 	}
 	return x.undoAll(ctx)
 }

@@ -31,7 +31,7 @@ func (r *Runner) Serve(ctx context.Context) error {
 	}
 	background, end := context.WithCancel(base)
 	defer end()
-	for _, loop := range []func(context.Context){r.reap, r.post, r.forget, r.listen} {
+	for _, loop := range []func(context.Context){r.reap, r.post, r.forget, r.listen, r.keepCell, r.reclaim} {
 		r.done.Go(func() { loop(background) })
 	}
 	var work sync.WaitGroup
@@ -68,13 +68,23 @@ func (r *Runner) pull(ctx, base context.Context, work *sync.WaitGroup) {
 		case <-ctx.Done():
 			return
 		}
+		claim := r.claim()
+		if claim.Epoch == 0 { // it stands by, or nobody has answered yet
+			<-r.slots
+			pause(ctx, pullFirst, nil)
+			continue
+		}
 		seen := r.seen()
 		limited, cancel := context.WithTimeout(ctx, assignment.MaxWait+callLimit)
-		a, err := r.Control.Next(limited, assignment.Ask{WaitSeconds: int(assignment.MaxWait / time.Second), Seen: seen.Size})
+		a, err := r.Control.Next(limited, assignment.Ask{WaitSeconds: int(assignment.MaxWait / time.Second), Seen: seen.Size, Claim: claim})
 		cancel()
 		switch {
 		case ctx.Err() != nil:
 			return
+		case writ.ReasonOf(err) == writ.ReasonFenced:
+			r.lose(base, claim.Epoch)
+			<-r.slots
+			continue
 		case err != nil:
 			b = b.after(r.Now(), pullFirst, pullRest)
 			r.Log.Warn("no work can be taken", "error", err, "again_in", b.delay)

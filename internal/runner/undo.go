@@ -32,6 +32,9 @@ func (x *execution) undoAll(ctx context.Context) error {
 			continue
 		}
 		if s.undid == nil {
+			if !x.owned(ctx) {
+				return x.abandon(ctx)
+			}
 			if err := x.undoStep(ctx, i); err != nil {
 				return err
 			}

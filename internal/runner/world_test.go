@@ -45,6 +45,7 @@ type world struct {
 	t       testing.TB
 	control *fakeControl
 	target  *fakeTarget
+	conn    connector.Connector // what the runner sees of target; nil for target itself
 	trust   trust.Trust
 	file    []byte // the signed trust file; what the runner reads
 	owner   ed25519.PrivateKey
@@ -154,8 +155,12 @@ func (w *world) prepare() *runner.Runner {
 	var err error
 	w.journal, err = journal.Open(context.Background(), w.path)
 	must(w.t, err)
+	conn := w.conn
+	if conn == nil {
+		conn = w.target
+	}
 	r, err := runner.New(runner.Config{
-		ID: runnerID, Connectors: []connector.Connector{w.target}, Control: w.control,
+		ID: runnerID, Connectors: []connector.Connector{conn}, Control: w.control,
 		TrustFile: func() ([]byte, error) { return w.file, nil }, Owners: []ed25519.PublicKey{w.owner.Public().(ed25519.PublicKey)}, Threshold: 1,
 		Author: w.author, Journal: w.journal, Now: func() time.Time { return w.now() }, Rand: rand.Reader, Log: slog.New(slog.NewTextHandler(logTo(w.t), nil)),
 	})
@@ -174,7 +179,7 @@ func (w *world) stop() {
 // snapshot copies what a dead process leaves behind: the journal's file as it is, the target and the control plane.
 func (w *world) snapshot(dir string) *world {
 	c := *w
-	c.target, c.control, c.end = w.target.clone(), w.control.clone(), nil
+	c.target, c.control, c.end, c.conn = w.target.clone(), w.control.clone(), nil, nil
 	c.path = filepath.Join(dir, "journal.db")
 	c.now = time.Now
 	for _, suffix := range []string{"", "-wal"} {

@@ -23,6 +23,7 @@ const maxUnsigned = 1000
 // admin serves health and metrics on a loopback address of its own.
 func (s *Server) admin() http.Handler {
 	reg := prometheus.NewRegistry()
+	reg.MustRegister(s.deaths)
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{s})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
@@ -60,11 +61,13 @@ var (
 	descFreezes   = prometheus.NewDesc("writ_freezes", "Freezes in force.", nil, nil)
 	descEntries   = prometheus.NewDesc("writ_ledger_entries", "Ledger entries committed.", nil, nil)
 	descSigned    = prometheus.NewDesc("writ_ledger_signed_entries", "Ledger entries under a signed checkpoint.", nil, nil)
+	descDebts     = prometheus.NewDesc("writ_lease_debts", "Leases of a runner that could not be proven dead in time; it gets no new grants while there is one.", []string{"runner"}, nil)
+	descSilent    = prometheus.NewDesc("writ_runner_silent", "1 while nothing is heard of a runner and leases of its runs are alive.", []string{"runner"}, nil)
 	descRunner    = prometheus.NewDesc("writ_runner_last_seen_seconds", "Seconds since a runner asked for work.", []string{"runner"}, nil)
 )
 
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descIncidents, descWaiting, descRunning, descLeases, descFreezes, descEntries, descSigned, descRunner} {
+	for _, d := range []*prometheus.Desc{descIncidents, descWaiting, descRunning, descLeases, descFreezes, descEntries, descSigned, descRunner, descDebts, descSilent} {
 		ch <- d
 	}
 }
@@ -84,8 +87,24 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
 	}
 	for _, r := range st.Runners {
+		silent := 0.0
+		if r.Silent {
+			silent = 1
+		}
+		ch <- prometheus.MustNewConstMetric(descSilent, prometheus.GaugeValue, silent, string(r.ID))
+		ch <- prometheus.MustNewConstMetric(descDebts, prometheus.GaugeValue, float64(len(r.Debts)), string(r.ID))
 		if r.LastSeen != nil {
 			ch <- prometheus.MustNewConstMetric(descRunner, prometheus.GaugeValue, time.Since(*r.LastSeen).Seconds(), string(r.ID))
 		}
 	}
+}
+
+// newDeaths is the histogram of how long leases took to die, from the start of their revocation by their runner's clock.
+// Buckets reach from the milliseconds of a binding's deletion over the seconds for which an API server remembers a token
+// to the limit at which a lease is a debt.
+func newDeaths() *prometheus.HistogramVec {
+	return prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "writ_lease_dead_seconds", Help: "Time from the end of a run, when the revocation of its lease begins, until power and identity were refused.",
+		Buckets: []float64{.01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 12.5, 15, 20, 30, 60, 300},
+	}, []string{"what"})
 }

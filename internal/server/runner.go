@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -107,7 +109,7 @@ func connect(c config.Runner, t config.RunnerTarget) (connector.Connector, error
 		if read == "" {
 			read = t.Kubeconfig
 		}
-		return kubernetes.NewFromKubeconfig(kubernetes.Config{Target: at, LeaseNamespace: t.Namespace, Now: fault.Clock(), Rand: rand.Reader}, c.Path(t.Kubeconfig), c.Path(read))
+		return kubernetes.NewFromKubeconfig(kubernetes.Config{Target: at, LeaseNamespace: t.Namespace, Cell: mark(c), Now: fault.Clock(), Rand: rand.Reader}, c.Path(t.Kubeconfig), c.Path(read))
 	}
 	file := c.Path(t.Connector)
 	b, err := os.ReadFile(file)
@@ -148,4 +150,15 @@ func CheckTrust(c config.Runner, now time.Time) (trust.Trust, error) {
 		return trust.Trust{}, fmt.Errorf("%w: %w", writ.ErrInvalid, err)
 	}
 	return trust.Load(b, keys, c.Trust.Threshold, 0, writ.RunnerID(c.ID), now)
+}
+
+// mark is what a runner's credentials bear on a target: derived from its key, which no other runner and no other
+// installation has, and which the processes of one cell share. A runner whose key cannot be read does not start.
+func mark(c config.Runner) string {
+	key, err := pin.Load(c.Path(c.Key))
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(key.Public().(ed25519.PublicKey))
+	return hex.EncodeToString(sum[:16])
 }

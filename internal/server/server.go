@@ -18,6 +18,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/api"
 	"github.com/writ-dev/writ/internal/authn"
@@ -37,12 +39,13 @@ type Server struct {
 	Control   *control.Control
 	store     *store.Store
 	listeners []listener
+	deaths    *prometheus.HistogramVec
 	log       *slog.Logger
 }
 
 // New opens keys, ledger and listeners of the control plane. Nothing is served before Serve.
 func New(ctx context.Context, c config.Server, version string, dev bool, log *slog.Logger) (_ *Server, err error) {
-	s := &Server{log: log}
+	s := &Server{log: log, deaths: newDeaths()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -55,7 +58,7 @@ func New(ctx context.Context, c config.Server, version string, dev bool, log *sl
 	if s.store, err = openStore(ctx, c, identity, log); err != nil {
 		return nil, err
 	}
-	if s.Control, err = newControl(c, s.store, identity, version, dev, log); err != nil {
+	if s.Control, err = newControl(c, s.store, identity, version, dev, s.deaths, log); err != nil {
 		return nil, err
 	}
 	if err := s.Control.Start(ctx); err != nil {
@@ -100,7 +103,7 @@ func openStore(ctx context.Context, c config.Server, identity ed25519.PrivateKey
 const signTimeout = 10 * time.Second
 
 // newControl loads policy, playbooks and services and makes the use cases.
-func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, version string, dev bool, log *slog.Logger) (*control.Control, error) {
+func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, version string, dev bool, deaths *prometheus.HistogramVec, log *slog.Logger) (*control.Control, error) {
 	author, err := ledger.NewAuthor(identity)
 	if err != nil {
 		return nil, err
@@ -138,6 +141,7 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 		Author: author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy, Library: rules.library,
 		Services: rules.services, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(),
 		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), Now: fault.Clock(), Rand: rand.Reader, Log: log,
+		Died: func(what string, after time.Duration) { deaths.WithLabelValues(what).Observe(after.Seconds()) },
 	})
 }
 

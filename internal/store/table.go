@@ -25,6 +25,7 @@ const (
 	Idempotency  Table = "idempotency" // Key is unique
 	Nonces       Table = "nonce"       // Key is unique
 	Agents       Table = "agentrecord"
+	Cells        Table = "cell"     // ID is the runner's; which process works for it
 	Timeline     Table = "timeline" // which entries belong to which incident
 	Locks        Table = "lock"     // ID is the object that one run may write, Key the run
 	Attempts     Table = "attempt"  // Key is what was attempted, Due when it no longer matters
@@ -52,6 +53,7 @@ var tables = map[Table]struct {
 	Idempotency:  {sql: "idempotency", deletable: true, unique: true},
 	Nonces:       {sql: "nonces", deletable: true, unique: true},
 	Agents:       {sql: "agentrecords"},
+	Cells:        {sql: "cells"},
 	Timeline:     {sql: "timeline"},
 	Locks:        {sql: "locks", deletable: true},
 	Attempts:     {sql: "attempts", deletable: true},
@@ -62,7 +64,7 @@ var tables = map[Table]struct {
 func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
-		Assignments, Reservations, Idempotency, Nonces, Agents, Timeline, Locks, Attempts, Slots,
+		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots,
 	}
 }
 

@@ -46,6 +46,11 @@ type Config struct {
 	// empty. It is made when it is missing.
 	LeaseNamespace string
 
+	// Cell marks everything that is made for leases, as a label, so that it can be found without the journal that knew
+	// it, and told from what other runners and other installations made on the same cluster. Processes that stand in
+	// for one another have the same; without one nothing is marked.
+	Cell string
+
 	Now  func() time.Time
 	Rand io.Reader // fresh salts
 }
@@ -54,6 +59,7 @@ type Config struct {
 type Connector struct {
 	target writ.Location
 	leases string // LeaseNamespace
+	cell   string
 	read   *client
 	mint   *client
 	rest   *rest.Config // where leases connect to, without any credential
@@ -84,7 +90,10 @@ func New(c Config) (*Connector, error) {
 	case !isLabel(c.LeaseNamespace):
 		return nil, bad("the lease namespace is not a name")
 	}
-	k := &Connector{target: target, leases: c.LeaseNamespace, now: c.Now, rand: c.Rand, gone: map[string]time.Time{}}
+	if c.Cell != "" && !isLabel(c.Cell) {
+		return nil, bad("the cell is not a label")
+	}
+	k := &Connector{target: target, leases: c.LeaseNamespace, cell: c.Cell, now: c.Now, rand: c.Rand, gone: map[string]time.Time{}}
 	if k.read, err = newClient(c.Read); err != nil {
 		return nil, bad(err.Error())
 	}

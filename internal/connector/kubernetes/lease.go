@@ -14,6 +14,7 @@ import (
 const (
 	labelRun   = "writ.dev/run"
 	labelLease = "writ.dev/lease"
+	labelCell  = "writ.dev/cell" // whose it is
 )
 
 // A handle is what the runner keeps of a lease. It holds the token, so it must stay on the runner.
@@ -97,7 +98,11 @@ func (l *lease) during(ctx context.Context) (context.Context, context.CancelFunc
 
 // labels of what is made for the lease.
 func (l *lease) meta(namespace string) map[string]any {
-	m := map[string]any{"name": l.name, "labels": map[string]any{labelRun: l.run, labelLease: l.name}}
+	labels := map[string]any{labelRun: l.run, labelLease: l.name}
+	if l.c.cell != "" {
+		labels[labelCell] = l.c.cell
+	}
+	m := map[string]any{"name": l.name, "labels": labels}
 	if namespace != "" {
 		m["namespace"] = namespace
 	}

@@ -34,7 +34,7 @@ func (l *lease) Probe(ctx context.Context) (connector.Probe, error) {
 		return out, err
 	}
 	out.IdentityStatus = a.status
-	out.IdentityGone = a.status == http.StatusUnauthorized && l.outlasted()
+	out.IdentityGone = a.status == http.StatusUnauthorized && l.c.outlasted(l.name)
 	return out, nil
 }
 
@@ -50,19 +50,28 @@ func (l *lease) object() place {
 
 // outlasted reports whether authCache has passed since the identity was deleted by this process, or first seen refused
 // by it. Once it has, the lease is forgotten.
-func (l *lease) outlasted() bool {
-	l.c.goneMu.Lock()
-	defer l.c.goneMu.Unlock()
-	since, ok := l.c.gone[l.name]
+func (c *Connector) outlasted(name string) bool {
+	c.goneMu.Lock()
+	defer c.goneMu.Unlock()
+	since, ok := c.gone[name]
 	if !ok {
-		l.c.gone[l.name] = l.c.now()
+		c.gone[name] = c.now()
 		return false
 	}
-	if l.c.now().Sub(since) < authCache {
+	if c.now().Sub(since) < authCache {
 		return false
 	}
-	delete(l.c.gone, l.name)
+	delete(c.gone, name)
 	return true
+}
+
+// ended notes when everything of a lease was deleted, the first time.
+func (c *Connector) ended(name string) {
+	c.goneMu.Lock()
+	defer c.goneMu.Unlock()
+	if _, ok := c.gone[name]; !ok {
+		c.gone[name] = c.now()
+	}
 }
 
 // probeAbsent verifies with the runner's own credential that nothing of the lease exists.

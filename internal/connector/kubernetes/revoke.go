@@ -27,11 +27,7 @@ func (l *lease) Revoke(ctx context.Context) error {
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("revoke lease %s: %w", l.name, err)
 	}
-	l.c.goneMu.Lock()
-	defer l.c.goneMu.Unlock()
-	if _, ok := l.c.gone[l.name]; !ok {
-		l.c.gone[l.name] = l.c.now()
-	}
+	l.c.ended(l.name)
 	return nil
 }
 
@@ -65,7 +61,12 @@ func (l *lease) remove(ctx context.Context, list string) error {
 }
 
 func (l *lease) delete(ctx context.Context, list, name string) error {
-	a, err := l.c.mint.do(ctx, request{method: http.MethodDelete, path: list + "/" + url.PathEscape(name)})
+	return l.c.remove(ctx, list, url.PathEscape(name))
+}
+
+// remove deletes one object; that it is not there is fine.
+func (c *Connector) remove(ctx context.Context, list, name string) error {
+	a, err := c.mint.do(ctx, request{method: http.MethodDelete, path: list + "/" + name})
 	switch {
 	case err != nil:
 		return err

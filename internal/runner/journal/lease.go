@@ -160,8 +160,10 @@ func (j *Journal) leases(ctx context.Context, where string, args ...any) ([]Leas
 		if err := json.Unmarshal([]byte(steps), &l.Steps); err != nil || !l.Tier.Valid() {
 			return nil, fmt.Errorf("%w: lease %s: its tier or steps are none", ErrDamaged, l.ID)
 		}
-		if l.Entry, err = writ.ParseDigest(entry); err != nil {
-			return nil, fmt.Errorf("%w: lease %s: %v", ErrDamaged, l.ID, err)
+		if entry != "" { // one that was found on the target was never announced
+			if l.Entry, err = writ.ParseDigest(entry); err != nil {
+				return nil, fmt.Errorf("%w: lease %s: %v", ErrDamaged, l.ID, err)
+			}
 		}
 		l.TTL, l.Made, l.Expires = time.Duration(ttl)*time.Millisecond, instant(made), instant(expires)
 		l.Revoking, l.Revoked, l.PowerGone, l.IdentityGone = maybe(revoking), maybe(revoked), maybe(power), maybe(identity)

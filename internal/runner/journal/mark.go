@@ -124,6 +124,7 @@ func (j *Journal) Prune(ctx context.Context, now time.Time, keep time.Duration) 
 			{`DELETE FROM lease WHERE run IN (` + done + `)`, before},
 			{`DELETE FROM outbox WHERE run IN (` + done + `)`, before},
 			{`DELETE FROM run WHERE id IN (` + done + `)`, before},
+			{`DELETE FROM lease WHERE run = '' AND power_gone IS NOT NULL AND identity_gone IS NOT NULL AND made < ?`, before},
 			{`DELETE FROM plan WHERE not_after < ? AND NOT EXISTS (SELECT 1 FROM run WHERE run.plan = plan.id)`, before},
 		} {
 			if _, err := tx.ExecContext(ctx, s.sql, s.arg); err != nil {
