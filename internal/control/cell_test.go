@@ -187,6 +187,7 @@ func TestI06ADebtClosesTheCellUntilItIsPaid(t *testing.T) {
 	lease, intent := h.leaseEntry(), h.intent()
 	h.claimed(c, lease, intent)
 	h.claimed(c, h.effect(intent, writ.Applied), h.check(true), h.revoke(lease), h.end(writ.RunSucceeded, ""))
+	w.pass(10 * time.Minute) // the cooldown of what just ran
 	debt := assignment.Debt{Lease: h.lease, Run: h.b.Run, Target: target, Name: "writ-owed", Since: w.now()}
 	for range 2 { // a heartbeat repeats it
 		_, err := w.beat(first, 1, debt)

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -285,16 +286,15 @@ func (r *Runner) takeOne(ctx context.Context, t assignment.Taken) error {
 	return nil
 }
 
-// abandon ends a run of which this process knows that another one owns it. Nothing is undone, nothing is read: the
-// object is the other's. The record of it is the other's too; this one's would be refused.
+// abandon leaves a run of which this process knows that another one owns it. Nothing is undone, nothing is read: the
+// object is the other's, and so is the record of the run's end.
 func (x *execution) abandon(ctx context.Context) error {
-	state := writ.RunFailed
-	for _, s := range x.steps {
-		if s.acked {
-			state = writ.RunUncertain
-		}
+	x.slog.Warn("run left to another process of this runner")
+	err := x.r.Journal.Abandon(ctx, x.run.ID, writ.ReasonFenced, "another process works for this runner now and ends this run", x.r.Now())
+	if errors.Is(err, writ.ErrConflict) {
+		return nil // it was taken over again meanwhile, by this very journal under another name
 	}
-	return x.conclude(ctx, state, cause{writ.ReasonFenced, "another process works for this runner now and ends this run"})
+	return err
 }
 
 // owned reports whether this process may go on with a run after it has stopped going forward. A control plane that

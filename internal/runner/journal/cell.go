@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/fault"
@@ -50,8 +51,8 @@ func (j *Journal) SetEpoch(ctx context.Context, epoch int64) error {
 }
 
 // TakeOver records a run that a process with another journal began, with its outcome as far as this one will ever know
-// it, the leases that it must end, and the entries that say so. Its grant counts as spent here too. A run that is known
-// already only gains the leases that are new; it reports whether there was anything new.
+// it, the leases that it must end, and the entries that say so. Its grant counts as spent here too. A run that was taken
+// over already only gains the leases that are new; it reports whether there was anything new.
 func (j *Journal) TakeOver(ctx context.Context, r Run, leases []Lease, entries ...Entry) (bool, error) {
 	some := false
 	err := j.write(ctx, fault.JournalLease, func(tx *sql.Tx) error {
@@ -59,6 +60,27 @@ func (j *Journal) TakeOver(ctx context.Context, r Run, leases []Lease, entries .
 		var known int
 		if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM run WHERE id = ?`, r.ID).Scan(&known); err != nil {
 			return err
+		}
+		if known > 0 { // this journal is an older copy, or left it: what the ledger tells of it counts
+			var ended any
+			if !r.Ended.IsZero() {
+				ended = millis(r.Ended)
+			}
+			res, err := tx.ExecContext(ctx, `UPDATE run SET state = ?, reason = ?, detail = ?, applied = ?, undone = ?, unknown = ?, ended = ?
+				WHERE id = ? AND (state = ? OR reason = ?)`, r.State, r.Reason, r.Detail, r.Applied, r.Undone, r.Unknown, ended,
+				r.ID, writ.RunRunning, writ.ReasonFenced)
+			if err != nil {
+				return err
+			}
+			n, err := res.RowsAffected()
+			if err != nil {
+				return err
+			}
+			if some = n > 0; some {
+				if err := post(ctx, tx, r.ID, entries); err != nil {
+					return err
+				}
+			}
 		}
 		if known == 0 {
 			some = true
@@ -92,6 +114,16 @@ func (j *Journal) TakeOver(ctx context.Context, r Run, leases []Lease, entries .
 		return false, fmt.Errorf("take over run %s: %w", r.ID, err)
 	}
 	return some, nil
+}
+
+// Abandon records that another process owns a run: it is over for this journal, and the record of its end is the
+// other's. writ.ErrConflict when the run has its outcome.
+func (j *Journal) Abandon(ctx context.Context, id writ.RunID, why writ.Reason, detail string, at time.Time) error {
+	return j.write(ctx, func(tx *sql.Tx) error {
+		res, err := tx.ExecContext(ctx, `UPDATE run SET state = ?, reason = ?, detail = ?, ended = ? WHERE id = ? AND state = ?`,
+			writ.RunUncertain, why, detail, millis(at), id, writ.RunRunning)
+		return one(res, err, fmt.Errorf("%w: run %s has its outcome", writ.ErrConflict, id))
+	})
 }
 
 // Post puts entries that belong to no run into the outbox.
