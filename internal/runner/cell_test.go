@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -98,12 +99,15 @@ func TestI13APausedProcessAsksBeforeItMints(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.start()
 		g := w.grant(w.planned("one"))
-		paused := false
+		var paused, over atomic.Bool
 		w.control.on(func(p string) error {
-			if p == "delivered" && !paused {
-				paused = true
+			switch {
+			case p == "delivered" && !paused.Swap(true):
 				w.control.seize()
 				time.Sleep(assignment.SilentAfter)
+				over.Store(true)
+			case paused.Load() && !over.Load(): // all of the process stands still
+				return writ.ErrUnavailable
 			}
 			return nil
 		})
