@@ -119,7 +119,7 @@ func (j *Journal) TakeOver(ctx context.Context, r Run, leases []Lease, entries .
 // Abandon records that another process owns a run: it is over for this journal, and the record of its end is the
 // other's. writ.ErrConflict when the run has its outcome.
 func (j *Journal) Abandon(ctx context.Context, id writ.RunID, why writ.Reason, detail string, at time.Time) error {
-	return j.write(ctx, func(tx *sql.Tx) error {
+	return j.write(ctx, fault.JournalConcluded, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE run SET state = ?, reason = ?, detail = ?, ended = ? WHERE id = ? AND state = ?`,
 			writ.RunUncertain, why, detail, millis(at), id, writ.RunRunning)
 		return one(res, err, fmt.Errorf("%w: run %s has its outcome", writ.ErrConflict, id))
