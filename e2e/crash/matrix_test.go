@@ -327,6 +327,11 @@ func report(t *testing.T, results []result) {
 	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.scenario+a.process, b.scenario+b.process) })
 	columns := []string{"killed", "succeeded", "undone", "failed", "refused", "uncertain", "missed", "broken"}
 	var b strings.Builder
+	extent := "Part of the matrix (-short)"
+	if full() {
+		extent = "The whole matrix"
+	}
+	fmt.Fprintf(&b, "%s: %d cases.\n\n", extent, len(results))
 	b.WriteString("| scenario | process | killed at | succeeded | undone | failed | refused | uncertain | point not reached | promise broken |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
 	total := map[string]int{}
 	for _, r := range rows {

@@ -25,7 +25,7 @@ func (x *execution) verify(ctx context.Context) (bool, error) {
 	began := x.r.Now()
 	open, asked := x.plan.Verify, began
 	for {
-		if now := x.r.Now(); now.Sub(asked) >= signsEvery {
+		if now := x.r.Now(); now.Sub(asked) >= signsEvery || now.Before(asked) { // a clock that went back must not make it deaf
 			asked = now
 			x.r.askSigns(ctx, x.run.ID)
 		}
