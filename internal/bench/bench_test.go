@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -141,5 +142,132 @@ func BenchmarkCycle(b *testing.B) {
 			b.ReportMetric(float64(took[b.N*99/100].Nanoseconds())/1e3, "p99-µs")
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "cycles/s")
 		})
+	}
+}
+
+// BenchmarkPast is what the past costs: with so many runs behind it, how long the control plane (start) and the runner
+// (recover) take to be ready, a look at everything (glance, inbox), and a whole cycle.
+func BenchmarkPast(b *testing.B) {
+	for _, past := range []int{0, 1_000, bench.MaxPast} {
+		if past > 1_000 && testing.Short() {
+			continue
+		}
+		b.Run(fmt.Sprintf("past=%d", past), func(b *testing.B) {
+			ctx := context.Background()
+			w, err := bench.Open(ctx, b.TempDir(), 1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer closed(b, w)
+			began := time.Now()
+			if err := w.Past(ctx, past); err != nil {
+				b.Fatal(err)
+			}
+			b.Logf("%d past runs loaded in %s", past, time.Since(began).Round(time.Millisecond))
+			for _, part := range []string{"start", "recover"} {
+				b.Run(part, func(b *testing.B) {
+					var all time.Duration
+					for range b.N {
+						control, runner, err := w.Restart(ctx)
+						if err != nil {
+							b.Fatal(err)
+						}
+						all += map[string]time.Duration{"start": control, "recover": runner}[part]
+					}
+					b.ReportMetric(float64(all.Microseconds())/1e3/float64(b.N), "ms/"+part)
+				})
+			}
+			b.Run("glance", func(b *testing.B) {
+				for b.Loop() {
+					if _, err := w.Glance(ctx); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+			b.Run("cycle", func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := w.Cycle(ctx, 0); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// BenchmarkOpenProposals is what plans cost that nobody has answered yet: the process's heap (MB, after a collection,
+// with what an empty one takes), the start, a page of the inbox and a look at everything.
+func BenchmarkOpenProposals(b *testing.B) {
+	for _, open := range []int{1_000, bench.MaxPast} {
+		if open > 1_000 && testing.Short() {
+			continue
+		}
+		b.Run(fmt.Sprintf("open=%d", open), func(b *testing.B) {
+			ctx := context.Background()
+			w, err := bench.Open(ctx, b.TempDir(), 1)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer closed(b, w)
+			empty := heap()
+			if err := w.OpenProposals(ctx, open); err != nil {
+				b.Fatal(err)
+			}
+			if _, _, err := w.Restart(ctx); err != nil {
+				b.Fatal(err)
+			}
+			full := heap()
+			if s, err := w.Glance(ctx); err != nil || s.Waiting != open {
+				b.Fatal(s.Waiting, err)
+			}
+			for b.Loop() {
+				if n, err := w.Waiting(ctx, 1); err != nil || n == 0 {
+					b.Fatal(n, err)
+				}
+			}
+			b.ReportMetric(empty, "MB-empty")
+			b.ReportMetric(full, "MB-heap")
+			b.ReportMetric(heap(), "MB-heap-after")
+		})
+	}
+}
+
+// heap is what is in use after a collection, in megabytes.
+func heap() float64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc) / (1 << 20)
+}
+
+// The past is found again, by nobody's hand: a loaded world starts, sees it, and works on.
+func TestAWorldWithAPastStartsAndWorks(t *testing.T) {
+	ctx := context.Background()
+	w, err := bench.Open(ctx, t.TempDir(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closed(t, w)
+	if err := w.Past(ctx, 300); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.Restart(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := w.Glance(ctx); err != nil || s.LedgerSize < 300*4 || s.Incidents != 0 || s.LeasesAlive != 0 || s.Running != 0 {
+		t.Errorf("%+v %v", s, err)
+	}
+	if _, err := w.Cycle(ctx, 0); err != nil {
+		t.Error(err)
+	}
+	if err := w.OpenProposals(ctx, 120); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := w.Waiting(ctx, 10); err != nil || n != 120 {
+		t.Errorf("%d wait, %v", n, err)
+	}
+	if s, err := w.Glance(ctx); err != nil || s.Waiting != 120 {
+		t.Errorf("%d wait at a glance, %v", s.Waiting, err)
 	}
 }

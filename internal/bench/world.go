@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/writ-dev/writ"
@@ -49,23 +50,31 @@ var source []byte
 
 // A World is a control plane, a signer and a runner on one disk. Close it.
 type World struct {
+	dir     string
+	callers int
+	keys    keys
+	config  control.Config
 	control *control.Control
 	store   *store.Store
 	signer  *signer.Signer
 	journal *journal.Journal
 	trust   verify.Trust
-	stop    context.CancelFunc
+	stop    context.CancelFunc // nil when no runner serves
 	served  chan error
 }
 
 // wire is the runner's side of the control plane, without a network.
-type wire struct{ *control.Control }
+type wire struct {
+	*control.Control
+	asked func() // called when the runner asks for work
+}
 
 func (w wire) Join(ctx context.Context, j assignment.Join) (assignment.Joined, error) {
 	return w.Control.Join(ctx, runnerID, j)
 }
 
 func (w wire) Next(ctx context.Context, ask assignment.Ask) (*assignment.Assignment, error) {
+	w.asked()
 	return w.Control.Next(ctx, runnerID, ask)
 }
 
@@ -89,55 +98,80 @@ func Open(ctx context.Context, dir string, callers int) (_ *World, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("%w: %w", writ.ErrUnavailable, err)
 	}
-	w := &World{served: make(chan error, 1), stop: func() {}}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, w.release())
-		}
-	}()
-	var k keys
-	for _, to := range []*ed25519.PrivateKey{&k.log, &k.control, &k.runner, &k.owner} {
+	w := &World{dir: dir, callers: callers}
+	for _, to := range []*ed25519.PrivateKey{&w.keys.log, &w.keys.control, &w.keys.runner, &w.keys.owner} {
 		if _, *to, err = ed25519.GenerateKey(rand.Reader); err != nil {
 			return nil, err
 		}
 	}
-	if err := w.openStore(ctx, dir, k); err != nil {
+	if err := signer.Create(w.signerFile(), origin, w.keys.log); err != nil {
 		return nil, err
 	}
-	c, err := w.newControl(k, callers)
-	if err != nil {
-		return nil, err
+	if err := w.start(ctx); err != nil {
+		return nil, errors.Join(err, w.Close())
 	}
-	if w.control, err = control.New(c); err != nil {
-		return nil, err
-	}
-	if err := w.control.Start(ctx); err != nil {
-		return nil, err
-	}
-	w.trust = k.trust(w.signer.Verifier().String())
-	if w.journal, err = journal.Open(ctx, filepath.Join(dir, "runner.db")); err != nil {
-		return nil, err
-	}
-	r, err := w.newRunner(k, c)
-	if err != nil {
-		return nil, err
-	}
-	serving, cancel := context.WithCancel(ctx)
-	w.stop = cancel
-	go func() { w.served <- r.Serve(serving) }()
 	return w, nil
 }
 
-func (w *World) openStore(ctx context.Context, dir string, k keys) (err error) {
-	state := filepath.Join(dir, "signer.state")
-	if err := signer.Create(state, origin, k.log); err != nil {
+func (w *World) start(ctx context.Context) error {
+	if err := w.startControl(ctx); err != nil {
 		return err
 	}
-	if w.signer, err = signer.Open(state, origin, k.log); err != nil {
+	return w.startRunner(ctx)
+}
+
+// startControl opens the store and starts the control plane over it.
+func (w *World) startControl(ctx context.Context) error {
+	if err := w.openStore(ctx); err != nil {
+		return err
+	}
+	var err error
+	if w.config, err = w.newControl(w.keys, w.callers); err != nil {
+		return err
+	}
+	if w.control, err = control.New(w.config); err != nil {
+		return err
+	}
+	w.trust = w.keys.trust(w.signer.Verifier().String())
+	return w.control.Start(ctx)
+}
+
+// startRunner opens the journal and lets a runner serve. It returns when the runner has taken over what an earlier one
+// left and asks for work.
+func (w *World) startRunner(ctx context.Context) error {
+	var err error
+	if w.journal, err = journal.Open(ctx, w.journalFile()); err != nil {
+		return err
+	}
+	asked := make(chan struct{})
+	r, err := w.newRunner(w.keys, w.config, sync.OnceFunc(func() { close(asked) }))
+	if err != nil {
+		return err
+	}
+	serving, cancel := context.WithCancel(ctx)
+	w.stop, w.served = cancel, make(chan error, 1)
+	go func() { w.served <- r.Serve(serving) }()
+	select {
+	case <-asked:
+		return nil
+	case err := <-w.served:
+		w.stop = nil
+		return errors.Join(err, fmt.Errorf("%w: bench: the runner did not start", writ.ErrUnavailable))
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (w *World) signerFile() string  { return filepath.Join(w.dir, "signer.state") }
+func (w *World) storeFile() string   { return filepath.Join(w.dir, "ledger.db") }
+func (w *World) journalFile() string { return filepath.Join(w.dir, "runner.db") }
+
+func (w *World) openStore(ctx context.Context) (err error) {
+	if w.signer, err = signer.Open(w.signerFile(), origin, w.keys.log); err != nil {
 		return err
 	}
 	w.store, err = store.Open(ctx, store.Config{
-		Path: filepath.Join(dir, "ledger.db"), BlobPath: filepath.Join(dir, "blobs.db"), Origin: origin, Signer: w.signer, Now: time.Now, Rand: rand.Reader,
+		Path: w.storeFile(), BlobPath: filepath.Join(w.dir, "blobs.db"), Origin: origin, Signer: w.signer, Now: time.Now, Rand: rand.Reader,
 	})
 	return err
 }
@@ -182,7 +216,7 @@ func service(i int) string { return fmt.Sprintf("service-%d", i) }
 // manyRuns is above what any measurement makes in an hour: the rate is not what is measured.
 const manyRuns = 1 << 30
 
-func (w *World) newRunner(k keys, c control.Config) (*runner.Runner, error) {
+func (w *World) newRunner(k keys, c control.Config, asked func()) (*runner.Runner, error) {
 	author, err := ledger.NewAuthor(k.runner)
 	if err != nil {
 		return nil, err
@@ -213,7 +247,7 @@ func (w *World) newRunner(k keys, c control.Config) (*runner.Runner, error) {
 		return nil, err
 	}
 	return runner.New(runner.Config{
-		ID: runnerID, Connectors: []connector.Connector{conn}, Control: wire{w.control}, TrustFile: func() ([]byte, error) { return file, nil },
+		ID: runnerID, Connectors: []connector.Connector{conn}, Control: wire{w.control, asked}, TrustFile: func() ([]byte, error) { return file, nil },
 		Owners: []ed25519.PublicKey{k.owner.Public().(ed25519.PublicKey)}, Threshold: 1, Author: author, Journal: w.journal,
 		Now: time.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	})
@@ -221,20 +255,38 @@ func (w *World) newRunner(k keys, c control.Config) (*runner.Runner, error) {
 
 // Close ends the runner in order and closes the files.
 func (w *World) Close() error {
-	w.stop()
-	return errors.Join(<-w.served, w.release())
-}
-
-func (w *World) release() error {
 	var errs []error
+	if w.stop != nil {
+		w.stop()
+		errs = append(errs, <-w.served)
+		w.stop = nil
+	}
 	if w.journal != nil {
 		errs = append(errs, w.journal.Close())
+		w.journal = nil
 	}
 	if w.store != nil {
 		errs = append(errs, w.store.Close())
+		w.store = nil
 	}
 	if w.signer != nil {
 		errs = append(errs, w.signer.Close())
+		w.signer = nil
 	}
 	return errors.Join(errs...)
+}
+
+// Restart closes everything and starts it again, and says how long control plane and runner took to be ready.
+func (w *World) Restart(ctx context.Context) (control, runner time.Duration, err error) {
+	if err := w.Close(); err != nil {
+		return 0, 0, err
+	}
+	began := time.Now()
+	if err := w.startControl(ctx); err != nil {
+		return 0, 0, err
+	}
+	control = time.Since(began)
+	began = time.Now()
+	err = w.startRunner(ctx)
+	return control, time.Since(began), err
 }

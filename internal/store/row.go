@@ -34,19 +34,29 @@ type Filter struct {
 // MaxRows bounds one Find, so that no question grows with the age of the database. Page on with AfterSeq.
 const MaxRows = 1000
 
-// clause is the SQL of a filter. The conditions on emptiness are those of the partial indexes, which would not be used
-// without them.
+// clause is the SQL of a filter. The conditions on emptiness are those of the partial indexes, which are not used without
+// them. Of several members only the one that leaves the fewest rows gets its condition, so that this is the index: what
+// is due is little, an incident or a key has few rows, and a state may have nearly all.
 func (f Filter) clause() (clause string, args []any) {
 	var where []string
 	add := func(condition string, arg any) { where, args = append(where, condition), append(args, arg) }
-	if f.Incident != "" {
-		add("incident = ? AND incident <> ''", f.Incident)
+	steered := f.DueBefore != 0
+	by := func(column, value string) {
+		condition := column + " = ?"
+		if !steered {
+			condition += " AND " + column + " <> ''"
+		}
+		steered = true
+		add(condition, value)
 	}
-	if f.State != "" {
-		add("state = ? AND state <> ''", f.State)
+	if f.Incident != "" {
+		by("incident", f.Incident)
 	}
 	if f.Key != "" {
-		add("key = ? AND key <> ''", f.Key)
+		by("key", f.Key)
+	}
+	if f.State != "" {
+		by("state", f.State)
 	}
 	if f.DueBefore != 0 {
 		add("due > 0 AND due < ?", f.DueBefore)
