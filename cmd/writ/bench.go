@@ -14,10 +14,11 @@ import (
 )
 
 func runBench(ctx context.Context, a *app, args []string) error {
-	f := newFlags(a, "bench", "[--callers 1,16,64] [--seconds 10] [-o text|json]",
+	f := newFlags(a, "bench", "[--callers 1,16,64] [--seconds 10] [--past-runs 0] [-o text|json]",
 		"Measures the whole cycle from an alert to a lease proven dead, with the real control plane, store, signer and runner in one process and a connector that does nothing. It writes to a directory of its own and removes it.")
 	callers := f.String("callers", "1,16,64", "how many repairs are under way at once; one measurement for each `number`")
 	seconds := f.Int("seconds", 10, "how long each measurement takes, in `seconds`")
+	past := f.Int("past-runs", 0, "a past of this `number` of runs, up to 100000, loaded before each measurement; 100000 take a minute and gigabytes")
 	dir := f.String("dir", ".", "`directory` on the disk to measure")
 	format := f.String("o", "text", "output: text or json")
 	if _, err := f.parse(args, 0); err != nil {
@@ -26,7 +27,7 @@ func runBench(ctx context.Context, a *app, args []string) error {
 	if *format != "text" && *format != "json" {
 		return &usageError{fmt.Sprintf("-o %s is unknown", writ.Printable(*format, 20)), "use -o text or -o json"}
 	}
-	o := bench.Options{Time: time.Duration(*seconds) * time.Second, Dir: *dir}
+	o := bench.Options{Time: time.Duration(*seconds) * time.Second, Past: *past, Dir: *dir}
 	for s := range strings.SplitSeq(*callers, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(s))
 		if err != nil {
@@ -47,9 +48,9 @@ func printBench(out io.Writer, r bench.Report) {
 	fmt.Fprintf(out, "disk         %s, fdatasync of 4 KiB: p50 %s, p99 %s\n", m.Disk, micros(r.Fdatasync.P50), micros(r.Fdatasync.P99))
 	fmt.Fprintf(out, "commit       entry and row, durable, one caller: p50 %s, p99 %s; %.2f fdatasyncs\n\n", micros(r.Commit.P50), micros(r.Commit.P99), r.Ratio)
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(w, "CALLERS\tCYCLES\tCYCLES/S\tP50\tP99\tEVIDENCE P50\tGRANTED P50\tRUN P50\tENTRIES/CYCLE")
+	fmt.Fprintln(w, "PAST RUNS\tSTART\tRECOVERY\tCALLERS\tCYCLES\tCYCLES/S\tP50\tP99\tEVIDENCE P50\tGRANTED P50\tRUN P50\tENTRIES/CYCLE")
 	for _, c := range r.Cycles {
-		fmt.Fprintf(w, "%d\t%d\t%.1f\t%s\t%s\t%s\t%s\t%s\t%.1f\n", c.Callers, c.Done, c.PerSecond, micros(c.Whole.P50), micros(c.Whole.P99),
+		fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%d\t%.1f\t%s\t%s\t%s\t%s\t%s\t%.1f\n", c.Past, micros(c.Start), micros(c.Recovery), c.Callers, c.Done, c.PerSecond, micros(c.Whole.P50), micros(c.Whole.P99),
 			micros(c.Evidence.P50), micros(c.Granted.P50), micros(c.Run.P50), float64(c.Entries)/float64(max(c.Done, 1)))
 	}
 	w.Flush()

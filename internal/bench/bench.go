@@ -22,6 +22,7 @@ import (
 type Options struct {
 	Callers []int         // how many repairs are under way at once, one measurement each
 	Time    time.Duration // of each measurement
+	Past    int           // runs that the control plane and the runner remember when it begins; 0 to MaxPast
 	Dir     string        // where the disk is measured and the ledger is kept; a directory of its own is made in it
 }
 
@@ -43,6 +44,9 @@ type Report struct {
 
 // Cycles are the whole cycles of one number of callers.
 type Cycles struct {
+	Past      int       `json:"past_runs"`
+	Start     float64   `json:"start_us"`    // of the control plane: store and ledger opened and checked
+	Recovery  float64   `json:"recovery_us"` // of the runner: journal opened and checked, what was left taken over
 	Callers   int       `json:"callers"`
 	Done      int       `json:"done"`
 	Seconds   float64   `json:"seconds"`
@@ -71,7 +75,7 @@ func Run(ctx context.Context, o Options, say func(string)) (_ Report, err error)
 	}
 	for _, n := range o.Callers {
 		say(fmt.Sprintf("%d at a time, for %s …", n, o.Time))
-		c, err := cycles(ctx, dir, n, o.Time, &r)
+		c, err := cycles(ctx, dir, n, o, &r)
 		if err != nil {
 			return r, err
 		}
@@ -87,6 +91,9 @@ func (o Options) check() error {
 	if len(o.Callers) == 0 || o.Time <= 0 || o.Time > MaxTime {
 		return fmt.Errorf("%w: bench: a measurement takes callers, and up to %s", writ.ErrInvalid, MaxTime)
 	}
+	if o.Past < 0 || o.Past > MaxPast {
+		return fmt.Errorf("%w: bench: %d past runs; 0 to %d are allowed", writ.ErrInvalid, o.Past, MaxPast)
+	}
 	for _, n := range o.Callers {
 		if n < 1 || n > MaxCallers {
 			return fmt.Errorf("%w: bench: %d callers; 1 to %d are allowed", writ.ErrInvalid, n, MaxCallers)
@@ -96,12 +103,19 @@ func (o Options) check() error {
 }
 
 // cycles measures one number of callers in a world of its own. The first world also measures the store.
-func cycles(ctx context.Context, dir string, callers int, d time.Duration, r *Report) (_ Cycles, err error) {
+func cycles(ctx context.Context, dir string, callers int, o Options, r *Report) (_ Cycles, err error) {
 	w, err := Open(ctx, fmt.Sprintf("%s/%d", dir, callers), callers)
 	if err != nil {
 		return Cycles{}, err
 	}
 	defer func() { err = errors.Join(err, w.Close()) }()
+	if err := w.Past(ctx, o.Past); err != nil {
+		return Cycles{}, err
+	}
+	start, recovery, err := w.Restart(ctx)
+	if err != nil {
+		return Cycles{}, err
+	}
 	if r.Commit.Count == 0 {
 		r.PolicyUsed = w.control.Policy.Digest().String()
 		if r.Commit, err = commits(ctx, w.store); err != nil {
@@ -125,7 +139,7 @@ func cycles(ctx context.Context, dir string, callers int, d time.Duration, r *Re
 	began := time.Now()
 	for caller := range callers {
 		all.Go(func() {
-			for !stop.Load() && time.Since(began) < d && ctx.Err() == nil {
+			for !stop.Load() && time.Since(began) < o.Time && ctx.Err() == nil {
 				s, err := w.Cycle(ctx, caller)
 				mu.Lock()
 				if err != nil {
@@ -149,7 +163,7 @@ func cycles(ctx context.Context, dir string, callers int, d time.Duration, r *Re
 	if err != nil {
 		return Cycles{}, err
 	}
-	c := Cycles{Callers: callers, Done: len(spans), Seconds: took.Seconds(), PerSecond: float64(len(spans)) / took.Seconds(), Entries: after.LedgerSize - before.LedgerSize}
+	c := Cycles{Past: o.Past, Start: micros(start), Recovery: micros(recovery), Callers: callers, Done: len(spans), Seconds: took.Seconds(), PerSecond: float64(len(spans)) / took.Seconds(), Entries: after.LedgerSize - before.LedgerSize}
 	for _, p := range []struct {
 		to *Quantiles
 		of func(Span) time.Duration

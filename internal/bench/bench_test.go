@@ -16,7 +16,7 @@ import (
 )
 
 func TestAWholeCycleEndsWithALeaseProvenDead(t *testing.T) {
-	r, err := bench.Run(context.Background(), bench.Options{Callers: []int{1, 4}, Time: 300 * time.Millisecond, Dir: t.TempDir()}, func(string) {})
+	r, err := bench.Run(context.Background(), bench.Options{Callers: []int{1, 4}, Time: 300 * time.Millisecond, Past: 20, Dir: t.TempDir()}, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,7 +24,7 @@ func TestAWholeCycleEndsWithALeaseProvenDead(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	for _, c := range r.Cycles {
-		if c.Done < c.Callers || c.Whole.P50 <= 0 || c.Whole.P99 < c.Whole.P50 || c.Entries < int64(10*c.Done) {
+		if c.Past != 20 || c.Start <= 0 || c.Recovery <= 0 || c.Done < c.Callers || c.Whole.P50 <= 0 || c.Whole.P99 < c.Whole.P50 || c.Entries < int64(10*c.Done) {
 			t.Errorf("%+v", c)
 		}
 	}
@@ -95,6 +95,7 @@ func TestAMeasurementIsBounded(t *testing.T) {
 	for name, o := range map[string]bench.Options{
 		"no callers": {Time: time.Second}, "no time": {Callers: []int{1}}, "too long": {Callers: []int{1}, Time: time.Hour},
 		"nobody": {Callers: []int{0}, Time: time.Second}, "a crowd": {Callers: []int{bench.MaxCallers + 1}, Time: time.Second},
+		"a long past": {Callers: []int{1}, Time: time.Second, Past: bench.MaxPast + 1},
 	} {
 		if _, err := bench.Run(context.Background(), o, func(string) {}); err == nil {
 			t.Errorf("%s: it ran", name)

@@ -20,3 +20,6 @@ func quantiles(ds []time.Duration) Quantiles {
 	at := func(permille int) float64 { return float64(ds[len(ds)*permille/1000].Nanoseconds()) / 1e3 }
 	return Quantiles{Count: len(ds), P50: at(500), P99: at(990)}
 }
+
+// micros is a duration in microseconds.
+func micros(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e3 }
