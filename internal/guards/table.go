@@ -370,7 +370,7 @@ var table = []Guard{
 	{
 		Invariant: "I09",
 		File:      "internal/connector/kubernetes/units.go",
-		Guard:     "if !selects(b, labels) {",
+		Guard:     "if !labels.has(k) || labels.str(k) != want.str(k) {",
 		Package:   "./internal/connector/kubernetes",
 		Test:      "TestI09ADisruptionBudgetSelectsAsTheClusterDoes",
 	},

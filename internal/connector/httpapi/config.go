@@ -109,6 +109,10 @@ type BlastConfig struct {
 	ReplicasFrom string `yaml:"replicas_from,omitempty" json:"replicas_from,omitempty"` // JSON pointer into the state
 	Permille     *int   `yaml:"permille,omitempty" json:"permille,omitempty"`
 	PermilleFrom string `yaml:"permille_from,omitempty" json:"permille_from,omitempty"`
+	ReadyFrom    string `yaml:"ready_from,omitempty" json:"ready_from,omitempty"` // units of the object that are ready; given, the floor is watched over
+	Down         *int   `yaml:"down,omitempty" json:"down,omitempty"`             // of those, how many go away at once; 1 if left out
+	Floor        *int   `yaml:"floor,omitempty" json:"floor,omitempty"`           // how many must be left; all but one of replicas if left out
+	FloorFrom    string `yaml:"floor_from,omitempty" json:"floor_from,omitempty"`
 }
 
 // A ReaderConfig puts one GET operation on the allow-list.

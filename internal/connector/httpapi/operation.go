@@ -28,7 +28,28 @@ type operation struct {
 	timeout int // seconds
 }
 
-type blast struct{ replicas, permille measure }
+type blast struct {
+	replicas, permille measure
+	ready, floor       measure
+	down               int
+}
+
+// units are what runs behind the object at location, if the configuration says where it is counted. A count that is
+// missing in the state counts as none ready, and a floor that is missing as all.
+func (b blast) units(location writ.Location, state any) []writ.Units {
+	if b.ready.from == nil {
+		return nil
+	}
+	u := writ.Units{Workload: location, Wanted: max(0, b.replicas.of(state)), Ready: max(0, b.ready.of(state)), By: writ.FloorDefault}
+	u.Down, u.Floor = min(b.down, u.Ready), max(0, u.Wanted-1)
+	if b.floor.fixed != nil || b.floor.from != nil {
+		u.By = writ.FloorBudget
+		if u.Floor = b.floor.of(state); u.Floor == unmeasured {
+			u.Floor = u.Ready
+		}
+	}
+	return []writ.Units{u}
+}
 
 // A measure is a number that is fixed or read from the state.
 type measure struct {
@@ -187,7 +208,22 @@ func (o *operation) pointers(c OperationConfig) error {
 	if o.blast.permille.from, err = optional(c.Blast.PermilleFrom); err != nil {
 		return fmt.Errorf("blast: %w", err)
 	}
-	o.blast.replicas.fixed, o.blast.permille.fixed = c.Blast.Replicas, c.Blast.Permille
+	if o.blast.ready.from, err = optional(c.Blast.ReadyFrom); err != nil {
+		return fmt.Errorf("blast: ready_from: %w", err)
+	}
+	if o.blast.floor.from, err = optional(c.Blast.FloorFrom); err != nil {
+		return fmt.Errorf("blast: floor_from: %w", err)
+	}
+	o.blast.replicas.fixed, o.blast.permille.fixed, o.blast.floor.fixed, o.blast.down = c.Blast.Replicas, c.Blast.Permille, c.Blast.Floor, 1
+	if c.Blast.Down != nil {
+		o.blast.down = *c.Blast.Down
+	}
+	if o.blast.down < 0 || c.Blast.Floor != nil && *c.Blast.Floor < 0 {
+		return fmt.Errorf("%w: blast: down and floor must be 0 or more", writ.ErrInvalid)
+	}
+	if o.blast.ready.from == nil && (c.Blast.Down != nil || c.Blast.Floor != nil || c.Blast.FloorFrom != "") {
+		return fmt.Errorf("%w: blast: down and floor need ready_from, which says where ready units are counted", writ.ErrInvalid)
+	}
 	return nil
 }
 

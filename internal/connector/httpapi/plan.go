@@ -39,6 +39,7 @@ func (x *Connector) prepared(d connector.Draft, o *operation, location writ.Loca
 		Object:  writ.Object{Location: location, UID: now.uid, Version: now.etag},
 		Inverse: writ.Inverse{Kind: writ.InverseNone, Title: "there is no undo"},
 		Blast:   writ.Blast{Objects: 1, Replicas: o.blast.replicas.of(now.json), Permille: o.blast.permille.of(now.json)},
+		Units:   o.blast.units(location, now.json),
 	}
 	before, err := o.fieldsOf(now)
 	if err != nil {

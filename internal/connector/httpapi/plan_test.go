@@ -27,6 +27,7 @@ func TestI03APlanIsTheExactCallOnTheObjectAsItIs(t *testing.T) {
 		Diff:           []writ.Change{{Path: "/release", Before: "v41", After: "v40"}},
 		Inverse:        writ.Inverse{Kind: writ.InverseCall, Title: "set release of checkout back to v41", Preimage: writ.Commit(p.Salt, connector.BlobPreimage, p.Preimage)},
 		Blast:          writ.Blast{Objects: 1, Replicas: 3, Permille: 333},
+		Units:          []writ.Units{{Workload: "httpapi://shop/services/checkout", Wanted: 3, Ready: 3, Down: 1, Floor: 1, By: writ.FloorBudget}},
 		TimeoutSeconds: 20,
 	}
 	if d := cmp.Diff(asJSON(t, want), asJSON(t, p.Step)); d != "" {
