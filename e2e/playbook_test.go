@@ -9,15 +9,21 @@ import (
 	"github.com/writ-dev/writ/playbooks"
 )
 
-// Two more playbooks, made of the library's restart: one that gives up soon, one that waits while a test does something.
+// More playbooks, made of the library's: a restart that gives up soon, one that waits while a test does something, and a
+// restart and a deletion that may run as often as anybody likes.
 const (
-	restartSoon = "restart-soon"
-	restartLong = "restart-long"
+	restartSoon  = "restart-soon"
+	restartLong  = "restart-long"
+	restartOften = "restart-often"
+	deleteOften  = "delete-often"
 )
 
-var within = regexp.MustCompile(`within_seconds: \d+`)
+var (
+	within  = regexp.MustCompile(`within_seconds: \d+`)
+	howOnce = regexp.MustCompile(`, cooldown_seconds: \d+, max_attempts: \d+, attempts_window_seconds: \d+`)
+)
 
-// playbookSet is the library, and the two.
+// playbookSet is the library, and those.
 func playbookSet(t *testing.T) [][]byte {
 	t.Helper()
 	files, err := fs.Glob(playbooks.Library, "*.yaml")
@@ -27,9 +33,15 @@ func playbookSet(t *testing.T) [][]byte {
 		b, err := playbooks.Library.ReadFile(f)
 		must(t, err)
 		out = append(out, b)
+		if f == "delete-stuck-pod.yaml" {
+			v := bytes.Replace(b, []byte("name: delete-stuck-pod\n"), []byte("name: "+deleteOften+"\n"), 1)
+			out = append(out, howOnce.ReplaceAll(v, nil))
+		}
 		if f != "restart-workload.yaml" {
 			continue
 		}
+		v := bytes.Replace(b, []byte("name: restart-workload\n"), []byte("name: "+restartOften+"\n"), 1)
+		out = append(out, howOnce.ReplaceAll(v, nil))
 		for name, limit := range map[string]string{restartSoon: "within_seconds: 3", restartLong: "within_seconds: 120"} {
 			v := bytes.Replace(b, []byte("name: restart-workload\n"), []byte("name: "+name+"\n"), 1)
 			out = append(out, within.ReplaceAll(v, []byte(limit)))
