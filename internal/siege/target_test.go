@@ -23,7 +23,8 @@ const (
 	restartAll                  = writ.OperationName("lab/workload.restart")
 	status                      = writ.OperationName("lab/workload.status")
 	permilleOfOne               = 334
-	rebirth                     = 15 * time.Millisecond // how long a replica is gone
+	minting                     = 100 * time.Millisecond // a lease takes a while to make
+	rebirth                     = 60 * time.Millisecond  // how long a replica is gone
 )
 
 // A fleet is a service of three replicas that keeps book of its own availability.
@@ -112,6 +113,7 @@ func (f *fleet) Lease(_ context.Context, r connector.LeaseRequest, keep func([]b
 	if err := keep([]byte(r.Name)); err != nil {
 		return nil, err
 	}
+	time.Sleep(minting) // between the runner's last look at the inventory and its call
 	return &lease{f: f}, nil
 }
 
