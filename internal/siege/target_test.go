@@ -22,7 +22,7 @@ const (
 	restartOne                  = writ.OperationName("lab/replica.restart")
 	restartAll                  = writ.OperationName("lab/workload.restart")
 	status                      = writ.OperationName("lab/workload.status")
-	permilleOfOne               = 334
+	permilleOfOne               = 1                      // so that the share of the service holds nobody back, and units alone count
 	minting                     = 100 * time.Millisecond // a lease takes a while to make
 	rebirth                     = 60 * time.Millisecond  // how long a replica is gone
 )
