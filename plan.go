@@ -295,3 +295,16 @@ func (s PlanState) Move(next PlanState) error { return move(planMoves, s, next) 
 
 // Final reports whether nothing follows s.
 func (s PlanState) Final() bool { next, ok := planMoves[s]; return ok && len(next) == 0 }
+
+// Touches returns the first of these locations that a step's object lies within, or that lies within it: deleting a
+// namespace touches what is in it. It is empty when there is none.
+func (p Plan) Touches(places []Location) Location {
+	for _, at := range places {
+		for _, s := range p.Steps {
+			if o := s.Object.Location; o.Within(at) || at.Within(o) {
+				return at
+			}
+		}
+	}
+	return ""
+}

@@ -46,6 +46,8 @@ const (
 	ReasonCooldown       Reason = "cooldown"    // the last run on the object was too short a time ago
 	ReasonAttempts       Reason = "attempts"    // it was tried too often within the window
 	ReasonStorm          Reason = "storm"       // so much of the same is open already that more would only be noise
+	ReasonNotFrozen      Reason = "not_frozen"  // there is no such freeze to lift
+	ReasonProtected      Reason = "protected"   // Writ itself rests on it, and no agent may touch it
 	ReasonExpired        Reason = "expired"
 	ReasonRejected       Reason = "rejected"
 	ReasonWithdrawn      Reason = "withdrawn"

@@ -120,6 +120,7 @@ type Freeze struct {
 	ID     FreezeID    `json:"id"`
 	Scope  FreezeScope `json:"scope"`
 	Value  string      `json:"value,omitempty"` // what is frozen; empty for all
+	Named  string      `json:"named,omitempty"` // the name it was asked for by, when that is another: an agent's
 	Reason string      `json:"reason"`
 	By     Principal   `json:"by"`
 	At     time.Time   `json:"at"`

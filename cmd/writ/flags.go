@@ -38,6 +38,24 @@ func newFlags(a *app, name, args, about string) *flags {
 
 // parse parses args and demands exactly want positional arguments; want < 0 takes one or more.
 func (f *flags) parse(args []string, want int) ([]string, error) {
+	rest, err := f.scan(args)
+	if err == nil && (want >= 0 && len(rest) != want || want < 0 && len(rest) == 0) {
+		return nil, &usageError{fmt.Sprintf("%s takes %s", f.Name(), count(want)), fmt.Sprintf("usage: %s %s", f.Name(), f.args)}
+	}
+	return rest, err
+}
+
+// parseSome is parse for at most some positional arguments.
+func (f *flags) parseSome(args []string, most int) ([]string, error) {
+	rest, err := f.scan(args)
+	if err == nil && len(rest) > most {
+		return nil, &usageError{fmt.Sprintf("%s takes at most %s", f.Name(), count(most)), fmt.Sprintf("usage: %s %s", f.Name(), f.args)}
+	}
+	return rest, err
+}
+
+// scan takes flags before, between and after positional arguments.
+func (f *flags) scan(args []string) ([]string, error) {
 	var rest []string
 	for {
 		if err := f.Parse(args); err != nil {
@@ -53,9 +71,6 @@ func (f *flags) parse(args []string, want int) ([]string, error) {
 		}
 		rest = append(rest, args[0])
 		args = args[1:]
-	}
-	if want >= 0 && len(rest) != want || want < 0 && len(rest) == 0 {
-		return nil, &usageError{fmt.Sprintf("%s takes %s", f.Name(), count(want)), fmt.Sprintf("usage: %s %s", f.Name(), f.args)}
 	}
 	return rest, nil
 }

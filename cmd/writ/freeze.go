@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/writ-dev/writ"
 )
@@ -15,29 +16,35 @@ func printLines(a *app, b []byte) {
 	}
 }
 
-func runFreeze(ctx context.Context, a *app, args []string) error {
-	f := newFlags(a, "freeze", "--all | --agent|--service|--playbook|--target NAME --reason …", "Stops new grants and further steps at once; runs in flight stop at their next step.")
-	r := remoteFlags(f)
+// scopeFlags are the flags that name what is frozen.
+func scopeFlags(f *flags) func() (scope writ.FreezeScope, value string, named int) {
 	all := f.Bool("all", false, "everything")
-	reason := f.String("reason", "", "why")
 	values := map[writ.FreezeScope]*string{
-		writ.FreezeAgent: f.String("agent", "", "one agent, by `name`"), writ.FreezeService: f.String("service", "", "one service, by `name`"),
-		writ.FreezePlaybook: f.String("playbook", "", "one playbook, by `name`"), writ.FreezeTarget: f.String("target", "", "one target, such as kubernetes://prod-eu1"),
+		writ.FreezeAgent: f.String("agent", "", "one agent, by `name`; any identity by \"issuer subject\""), writ.FreezeService: f.String("service", "", "one service, by `name`"),
+		writ.FreezePlaybook: f.String("playbook", "", "one playbook, by `name`"), writ.FreezeTarget: f.String("target", "", "one `target`, such as kubernetes://prod-eu1"),
 	}
+	return func() (scope writ.FreezeScope, value string, named int) {
+		if *all {
+			scope, named = writ.FreezeAll, 1
+		}
+		for s, v := range values {
+			if *v != "" {
+				scope, value, named = s, *v, named+1
+			}
+		}
+		return scope, value, named
+	}
+}
+
+func runFreeze(ctx context.Context, a *app, args []string) error {
+	f := newFlags(a, "freeze", "--all | --agent|--service|--playbook|--target NAME --reason …", "Stops new grants and further steps at once; runs in flight stop at their next step, and are undone.\nReadings, undo and revocation go on. writ freeze list shows what is frozen, writ unfreeze lifts it.")
+	r := remoteFlags(f)
+	scoped := scopeFlags(f)
+	reason := f.String("reason", "", "why")
 	if _, err := f.parse(args, 0); err != nil {
 		return err
 	}
-	var scope writ.FreezeScope
-	var value string
-	n := 0
-	if *all {
-		scope, n = writ.FreezeAll, 1
-	}
-	for s, v := range values {
-		if *v != "" {
-			scope, value, n = s, *v, n+1
-		}
-	}
+	scope, value, n := scoped()
 	if n != 1 || *reason == "" {
 		return &usageError{"name exactly one of --all, --agent, --service, --playbook, --target, and a --reason", `writ freeze --all --reason "agent repair misbehaves"`}
 	}
@@ -48,29 +55,111 @@ func runFreeze(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.print(r.format, z, func() { fmt.Fprintf(a.stdout, "✔ frozen: %s %s (%s)\n", z.Scope, z.Value, z.ID) })
+	return a.print(r.format, z, func() { fmt.Fprintf(a.stdout, "✔ frozen: %s (%s)\n", what(z), z.ID) })
 }
 
-func runUnfreeze(ctx context.Context, a *app, args []string) error {
-	f := newFlags(a, "unfreeze", "<freeze> --reason …", "Lifts a freeze.")
-	r := remoteFlags(f)
-	reason := f.String("reason", "", "why")
-	rest, err := f.parse(args, 1)
-	if err != nil {
-		return err
+// what names what a freeze stops.
+func what(z writ.Freeze) string {
+	if z.Scope == writ.FreezeAll {
+		return "everything"
 	}
-	id, err := writ.ParseFreezeID(rest[0])
-	if err != nil || *reason == "" {
-		return &usageError{"unfreeze takes a freeze's id (frz_ and 26 characters) and a --reason", "writ status lists freezes"}
+	name := z.Value
+	if z.Named != "" {
+		name = z.Named
+	}
+	return string(z.Scope) + " " + writ.Printable(name, 300)
+}
+
+func runFreezeList(ctx context.Context, a *app, args []string) error {
+	f := newFlags(a, "freeze list", "", "Lists what is frozen now.")
+	r := remoteFlags(f)
+	if _, err := f.parse(args, 0); err != nil {
+		return err
 	}
 	if err := r.open(); err != nil {
 		return err
 	}
-	if err := r.Unfreeze(ctx, id, *reason); err != nil {
+	all := []writ.Freeze{}
+	for z, err := range r.Freezes(ctx) {
+		if err != nil {
+			return err
+		}
+		all = append(all, z)
+	}
+	return a.print(r.format, all, func() {
+		if len(all) == 0 {
+			fmt.Fprintln(a.stdout, "nothing is frozen")
+		}
+		for _, z := range all {
+			fmt.Fprintf(a.stdout, "%s  %s  since %s by %s: %s\n", z.ID, what(z), clock(z.At), who(z.By), writ.Printable(z.Reason, 200))
+		}
+	})
+}
+
+func runUnfreeze(ctx context.Context, a *app, args []string) error {
+	f := newFlags(a, "unfreeze", "<freeze> | --all | --agent|--service|--playbook|--target NAME --reason …", "Lifts a freeze by its id, or all freezes of one scope and name. --all lifts the freeze of everything, and no other.")
+	r := remoteFlags(f)
+	scoped := scopeFlags(f)
+	reason := f.String("reason", "", "why")
+	rest, err := f.parseSome(args, 1)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintln(a.stderr, "✔ lifted", id)
+	usage := &usageError{"unfreeze takes a freeze's id (frz_ and 26 characters) or exactly one of --all, --agent, --service, --playbook, --target, and a --reason", "writ freeze list shows what is frozen"}
+	scope, value, n := scoped()
+	if n+len(rest) != 1 || *reason == "" {
+		return usage
+	}
+	var ids []writ.FreezeID
+	if len(rest) == 1 {
+		id, err := writ.ParseFreezeID(rest[0])
+		if err != nil {
+			return usage
+		}
+		ids = append(ids, id)
+	}
+	if err := r.open(); err != nil {
+		return err
+	}
+	if n == 1 {
+		if ids, err = r.frozen(ctx, scope, value); err != nil {
+			return err
+		}
+	}
+	for _, id := range ids {
+		if err := r.Unfreeze(ctx, id, *reason); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.stderr, "✔ lifted", id)
+	}
 	return nil
+}
+
+// frozen finds the freezes of a scope and name. There must be one: what is not frozen cannot be lifted.
+func (r *remote) frozen(ctx context.Context, scope writ.FreezeScope, value string) ([]writ.FreezeID, error) {
+	var ids []writ.FreezeID
+	var others []string
+	for z, err := range r.Freezes(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if z.Scope == scope && (z.Value == value || z.Named != "" && z.Named == value) {
+			ids = append(ids, z.ID)
+		} else {
+			others = append(others, what(z))
+		}
+	}
+	if len(ids) > 0 {
+		return ids, nil
+	}
+	hint := "nothing is frozen"
+	if len(others) > 0 {
+		hint = "frozen: " + strings.Join(others, ", ")
+	}
+	return nil, &writ.Refusal{
+		Code: writ.ReasonNotFrozen, Kind: writ.ErrNotFound, Hint: hint,
+		Detail: fmt.Sprintf("%s is not frozen, so nothing was lifted", what(writ.Freeze{Scope: scope, Value: value})),
+	}
 }
 
 func runStatus(ctx context.Context, a *app, args []string) error {
@@ -110,7 +199,7 @@ func runStatus(ctx context.Context, a *app, args []string) error {
 			}
 		}
 		for _, z := range s.Freezes {
-			fmt.Fprintf(a.stdout, "FROZEN %s %s since %s by %s: %s (%s)\n", z.Scope, z.Value, clock(z.At), who(z.By), writ.Printable(z.Reason, 200), z.ID)
+			fmt.Fprintf(a.stdout, "FROZEN %s since %s by %s: %s (%s)\n", what(z), clock(z.At), who(z.By), writ.Printable(z.Reason, 200), z.ID)
 		}
 	})
 }

@@ -42,6 +42,8 @@ func TestBadCallsAreOneSentenceWithAHintAndAStatus(t *testing.T) {
 		"nobody listens":        {[]string{"status", "--config", file}, exitFailed, "refused", ""},
 		"not a plan's id":       {[]string{"plan", "show", "1", "--config", file}, exitUsage, "pln_", "plan list"},
 		"two scopes to freeze":  {[]string{"freeze", "--all", "--service", "x", "--reason", "y"}, exitUsage, "exactly one", "--all"},
+		"two ways to unfreeze":  {[]string{"unfreeze", "frz_01JDB3V0T6M2Y8H4R1C7K5P9WD", "--all", "--reason", "y"}, exitUsage, "exactly one", "freeze list"},
+		"unfreeze of nothing":   {[]string{"unfreeze", "--reason", "y"}, exitUsage, "exactly one", "freeze list"},
 		"freeze without reason": {[]string{"freeze", "--all"}, exitUsage, "--reason", "--reason"},
 		"parameter without =":   {[]string{"plan", "new", "x", "--incident", "inc_01JDB4A2Q7N5S3J8E6X0F4G1MB", "--param", "replicas"}, exitUsage, "name=value", "replicas=6"},
 		"incident by name":      {[]string{"plan", "new", "x", "--incident", "INC-1"}, exitUsage, "--incident", "incident list"},

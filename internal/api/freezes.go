@@ -10,7 +10,7 @@ import (
 type freezeIn struct {
 	Body struct {
 		Scope  writ.FreezeScope `json:"scope" enum:"all,agent,service,playbook,target"`
-		Value  string           `json:"value,omitempty" maxLength:"1100" doc:"what is frozen; an agent is its issuer, a space and its subject; empty for all"`
+		Value  string           `json:"value,omitempty" maxLength:"1100" doc:"what is frozen, by a name that exists; an agent is its registered name, and any identity its issuer, a space and its subject; empty for all"`
 		Reason string           `json:"reason" minLength:"1" maxLength:"4096"`
 	} `nameHint:"FreezeRequest"`
 }

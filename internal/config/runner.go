@@ -17,6 +17,9 @@ type Runner struct {
 	Journal string         `yaml:"journal"`
 	Targets []RunnerTarget `yaml:"targets"`
 
+	// What Writ itself rests on at these targets, besides its own namespaces: no agent may change it.
+	Protected []string `yaml:"protected,omitempty"`
+
 	// Always refused, with a sentence: a runner holds no database key and no grant-signing key.
 	Database string `yaml:"database,omitempty"`
 	GrantKey string `yaml:"grant_key,omitempty"`
@@ -63,6 +66,7 @@ func LoadRunner(file string) (Runner, error) {
 	c.want(r.Trust.File != "", "trust.file must name the signed trust file")
 	c.want(r.Trust.Threshold >= 1 && r.Trust.Threshold <= len(r.Trust.Owners), "trust.threshold must be from 1 to the number of trust.owners")
 	c.want(len(r.Targets) > 0, "targets must name at least one target")
+	c.protected(r.Protected)
 	for i, t := range r.Targets {
 		l, err := writ.ParseLocation(t.Location)
 		key := "targets[" + strconv.Itoa(i) + "]"

@@ -28,6 +28,7 @@ type Server struct {
 	Playbooks    []string       `yaml:"playbooks"`          // directories or files
 	Services     string         `yaml:"services"`           // catalog-info.yaml
 	Targets      []ServerTarget `yaml:"targets"`
+	Protected    []string       `yaml:"protected,omitempty"` // what Writ itself rests on, besides its own namespaces: no agent may change it
 	Runners      []RunnerPeer   `yaml:"runners"`
 	Agents       []Agent        `yaml:"agents,omitempty"`
 	Approvers    []Approver     `yaml:"approvers,omitempty"`
@@ -175,6 +176,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 		}
 		c.want(l.Window >= 0 && time.Duration(l.Window) <= 24*time.Hour, "limits.window must be at most 24h, such as 1h")
 	}
+	c.protected(s.Protected)
 	for i, t := range s.Targets {
 		l, err := writ.ParseLocation(t.Location)
 		c.want(err == nil && len(l.Segments()) == 0, "targets[%d].location must be <plane>://<target>", i)

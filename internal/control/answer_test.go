@@ -289,9 +289,8 @@ func TestI18AFreezeBetweenPlanAndApprovalDenies(t *testing.T) {
 				t.Fatalf("%+v", after)
 			}
 			ask := w.scale(w.incident("shop").ID)
-			if s := w.propose(repair, ask); s.State != writ.PlanDenied || s.Reason != writ.ReasonFrozen {
-				t.Errorf("a new plan is %s: %s", s.State, s.Reason)
-			}
+			_, err = w.ctl.Propose(w.ctx, repair, ask)
+			refused(t, err, writ.ReasonFrozen)
 			_, err = w.ctl.Unfreeze(w.ctx, human("bob"), z.ID, "it was nothing")
 			must(t, err)
 			if s := w.propose(repair, ask); s.State != writ.PlanWaiting {
@@ -302,7 +301,9 @@ func TestI18AFreezeBetweenPlanAndApprovalDenies(t *testing.T) {
 }
 
 func TestI18AFreezeOfAnotherScopeDoesNotDeny(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, func(c *control.Config) {
+		c.Targets = append(c.Targets, control.Target{Location: "kubernetes://other", Runner: otherID, Catalogue: plane})
+	})
 	for scope, value := range map[writ.FreezeScope]string{
 		writ.FreezeAgent: "second", writ.FreezeService: "orders", writ.FreezePlaybook: "restart-workload", writ.FreezeTarget: "kubernetes://other",
 	} {

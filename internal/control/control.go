@@ -49,9 +49,10 @@ type Config struct {
 	Runners      map[writ.RunnerID]ed25519.PublicKey // the key each runner signs its entries with
 	Agents       []Agent
 	Roster       approval.Roster
-	PlanLife     time.Duration // how long a plan waits for people before it is denied
-	EvidenceLife time.Duration // how old cited evidence may be and still count as fresh
-	Limits       Limits        // zero members mean the defaults
+	Protected    []writ.Location // what Writ itself rests on: no plan of an agent may touch it
+	PlanLife     time.Duration   // how long a plan waits for people before it is denied
+	EvidenceLife time.Duration   // how old cited evidence may be and still count as fresh
+	Limits       Limits          // zero members mean the defaults
 	Now          func() time.Time
 	Rand         io.Reader
 	Log          *slog.Logger

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -26,6 +27,10 @@ func (c *Control) decide(tx *store.Tx, p *planRow, plan writ.Plan, phase writ.Ph
 	} else if stop { // I18: a freeze stands above every rule
 		d.Verdict, d.Reason, d.Policies, d.Because = writ.Deny, writ.ReasonFrozen, nil, []string{"A person has frozen this."}
 		d.Requirements = writ.Requirements{}
+	}
+	if at := plan.Touches(c.Protected); at != "" && plan.Requester.Kind == writ.KindAgent { // no rule lifts this either
+		d.Verdict, d.Reason, d.Policies, d.Requirements = writ.Deny, writ.ReasonProtected, nil, writ.Requirements{}
+		d.Because = []string{fmt.Sprintf("Writ itself rests on %s: only a person may ask for a change of it.", at)}
 	}
 	e, err := c.append(tx, writ.EntryDecision, plan.Incident, writ.DecisionBody{
 		Decision: d.ID, Plan: d.Plan, PlanDigest: d.PlanDigest, Phase: phase, Step: step, Verdict: d.Verdict, Reason: d.Reason,

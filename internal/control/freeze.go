@@ -30,14 +30,19 @@ func (c *Control) Freeze(ctx context.Context, by writ.Principal, scope writ.Free
 	case reason == "" || utf8.RuneCountInString(reason) > maxBecause:
 		return bad(fmt.Sprintf("reason must have 1 to %d characters", maxBecause))
 	}
-	if scope == writ.FreezeAgent {
-		value = c.agentValue(value)
+	named := value
+	value, err := c.frozenValue(ctx, scope, value)
+	if err != nil {
+		return writ.Freeze{}, err
+	}
+	if named == value {
+		named = ""
 	}
 	id, err := newID[writ.FreezeID](c, "frz")
 	if err != nil {
 		return writ.Freeze{}, err
 	}
-	f := writ.Freeze{ID: id, Scope: scope, Value: value, Reason: reason, By: by, At: c.now()}
+	f := writ.Freeze{ID: id, Scope: scope, Value: value, Named: named, Reason: reason, By: by, At: c.now()}
 	return f, c.Store.Update(ctx, func(tx *store.Tx) error {
 		if _, err := c.append(tx, writ.EntryFreeze, "", writ.FreezeBody{Freeze: id, Scope: scope, Value: value, On: true}); err != nil {
 			return err
@@ -47,16 +52,6 @@ func (c *Control) Freeze(ctx context.Context, by writ.Principal, scope writ.Free
 		}
 		return turnEpoch(tx)
 	})
-}
-
-// agentValue takes an agent's registered name, or its issuer and subject joined by a space.
-func (c *Control) agentValue(value string) string {
-	for _, a := range c.Agents {
-		if a.Name == value {
-			return a.Iss + " " + a.Sub
-		}
-	}
-	return value
 }
 
 // Unfreeze lifts a freeze and returns it.

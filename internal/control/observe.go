@@ -78,6 +78,9 @@ func (c *Control) ask(ctx context.Context, by writ.Principal, incident writ.Inci
 	}
 	var ev writ.Evidence
 	err = c.Store.Update(ctx, func(tx *store.Tx) error {
+		if err := stopped(tx, by); err != nil {
+			return err
+		}
 		in, err := openIncident(tx, incident)
 		if err != nil {
 			return err

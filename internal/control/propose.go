@@ -54,6 +54,9 @@ func (c *Control) propose(ctx context.Context, by writ.Principal, ask writ.Ask) 
 	}
 	var id writ.PlanID
 	err = c.Store.View(ctx, func(tx *store.Tx) error { // a storm of repeats writes nothing, not even their claims
+		if err := c.mayAsk(tx, by, ask, pb); err != nil {
+			return err
+		}
 		_, id, err = c.openSame(tx, by, ask, same)
 		return err
 	})
@@ -67,6 +70,9 @@ func (c *Control) propose(ctx context.Context, by writ.Principal, ask writ.Ask) 
 		}
 	}
 	err = c.Store.Update(ctx, func(tx *store.Tx) error {
+		if err := c.mayAsk(tx, by, ask, pb); err != nil {
+			return err
+		}
 		in, found, err := c.openSame(tx, by, ask, same)
 		if id = found; err != nil || id != "" {
 			return err
@@ -75,6 +81,25 @@ func (c *Control) propose(ctx context.Context, by writ.Principal, ask writ.Ask) 
 		return err
 	})
 	return id, err
+}
+
+// mayAsk refuses at once what a freeze covers, before a runner looks at anything. What is frozen later is refused when
+// it is decided (I18).
+func (c *Control) mayAsk(tx *store.Tx, by writ.Principal, ask writ.Ask, pb Published) error {
+	p := writ.Plan{Requester: by, Playbook: pb.Ref()}
+	if in, err := openIncident(tx, ask.Incident); err == nil {
+		p.Service = in.Service
+		if service, err := c.Services.Find(in.Service); err == nil {
+			if t, err := c.targetFor(service, pb.Playbook); err == nil {
+				p.Target = t.Location
+			}
+		}
+	} // what is not there is refused for what it is, unless its asker is frozen
+	stop, err := frozen(tx, p)
+	if err == nil && stop {
+		err = &writ.Refusal{Code: writ.ReasonFrozen, Kind: writ.ErrFrozen, Detail: "a person has frozen this", Hint: "a person can lift it: writ unfreeze"}
+	}
+	return err
 }
 
 // openSame returns the incident, and the plan of the same ask if there is one that is not final (invariant I19). It

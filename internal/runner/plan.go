@@ -50,6 +50,9 @@ func (r *Runner) plan(ctx context.Context, in assignment.Planning) (*assignment.
 	if err != nil {
 		return nil, err
 	}
+	if err := r.unprotected(p); err != nil {
+		return nil, err
+	}
 	if err := complete(&p, bound); err != nil {
 		return nil, err
 	}
@@ -89,6 +92,15 @@ func (r *Runner) forth(ctx context.Context, conn connector.Connector, in assignm
 		}
 		made.Prepared = append(made.Prepared, step)
 		p.Steps = append(p.Steps, step.Step)
+	}
+	return nil
+}
+
+// unprotected refuses an agent's plan that touches what Writ itself rests on.
+func (r *Runner) unprotected(p writ.Plan) error {
+	if at := p.Touches(r.Protected); at != "" && p.Requester.Kind == writ.KindAgent {
+		return &writ.Refusal{Code: writ.ReasonProtected, Kind: writ.ErrDenied, Hint: "a person can ask for it",
+			Detail: fmt.Sprintf("Writ itself rests on %s: no agent may change it", at)}
 	}
 	return nil
 }

@@ -55,7 +55,8 @@ type world struct {
 	journal *journal.Journal
 	now     func() time.Time
 	end     func()
-	looked  int // entries of the ledger among which ended found nothing
+	change  func(*runner.Config) // nil for none
+	looked  int                  // entries of the ledger among which ended found nothing
 }
 
 func newWorld(t testing.TB) *world {
@@ -159,11 +160,15 @@ func (w *world) prepare() *runner.Runner {
 	if conn == nil {
 		conn = w.target
 	}
-	r, err := runner.New(runner.Config{
+	config := runner.Config{
 		ID: runnerID, Connectors: []connector.Connector{conn}, Control: w.control,
 		TrustFile: func() ([]byte, error) { return w.file, nil }, Owners: []ed25519.PublicKey{w.owner.Public().(ed25519.PublicKey)}, Threshold: 1,
 		Author: w.author, Journal: w.journal, Now: func() time.Time { return w.now() }, Rand: rand.Reader, Log: slog.New(slog.NewTextHandler(logTo(w.t), nil)),
-	})
+	}
+	if w.change != nil {
+		w.change(&config)
+	}
+	r, err := runner.New(config)
 	must(w.t, err)
 	return r
 }
@@ -225,6 +230,17 @@ func (w *world) propose(name string, change ...func(*assignment.Planning)) assig
 		f(p)
 	}
 	return w.ask(assignment.Assignment{Kind: assignment.KindPlan, Plan: p}, 0)
+}
+
+// askedBy makes another principal the requester of a proposal.
+func (w *world) askedBy(p *assignment.Planning, by writ.Principal) {
+	w.t.Helper()
+	var prp writ.Proposal
+	must(w.t, canon.Parse(p.Proposal, &prp))
+	prp.By = by
+	b, err := canon.Marshal(prp)
+	must(w.t, err)
+	p.Proposal, p.ProposalLeaf = b, writ.DigestOf(b)
 }
 
 // planned is propose where nothing else than a plan is expected.

@@ -73,7 +73,7 @@ func NewRunner(ctx context.Context, c config.Runner, log *slog.Logger) (*Runner,
 	}
 	r, err := runner.New(runner.Config{
 		ID: writ.RunnerID(c.ID), Connectors: conns, Control: link, TrustFile: func() ([]byte, error) { return os.ReadFile(c.Path(c.Trust.File)) },
-		Owners: owners, Threshold: c.Trust.Threshold, Author: author, Journal: j, Now: fault.Clock(), Rand: rand.Reader, Log: log,
+		Owners: owners, Threshold: c.Trust.Threshold, Author: author, Journal: j, Protected: c.ProtectedLocations(), Now: fault.Clock(), Rand: rand.Reader, Log: log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, j.Close())
