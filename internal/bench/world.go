@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/writ-dev/writ"
@@ -61,11 +62,16 @@ type World struct {
 	trust   verify.Trust
 	stop    context.CancelFunc // nil when no runner serves
 	served  chan error
+
+	epoch   atomic.Int64 // of the newest feed that the runner has
+	mu      sync.Mutex
+	listens chan struct{} // guarded by mu; closed and replaced whenever the runner listens
 }
 
 // wire is the runner's side of the control plane, without a network.
 type wire struct {
 	*control.Control
+	w     *World
 	asked func() // called when the runner asks for work
 }
 
@@ -87,6 +93,7 @@ func (w wire) Deliver(ctx context.Context, d assignment.Delivery) (assignment.De
 }
 
 func (w wire) Feed(ctx context.Context, l assignment.Listen) (assignment.Told, error) {
+	w.w.knows(l.Epoch)
 	return w.Control.Feed(ctx, runnerID, l)
 }
 
@@ -98,7 +105,7 @@ func Open(ctx context.Context, dir string, callers int) (_ *World, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("%w: %w", writ.ErrUnavailable, err)
 	}
-	w := &World{dir: dir, callers: callers}
+	w := &World{dir: dir, callers: callers, listens: make(chan struct{})}
 	for _, to := range []*ed25519.PrivateKey{&w.keys.log, &w.keys.control, &w.keys.runner, &w.keys.owner} {
 		if _, *to, err = ed25519.GenerateKey(rand.Reader); err != nil {
 			return nil, err
@@ -247,7 +254,7 @@ func (w *World) newRunner(k keys, c control.Config, asked func()) (*runner.Runne
 		return nil, err
 	}
 	return runner.New(runner.Config{
-		ID: runnerID, Connectors: []connector.Connector{conn}, Control: wire{w.control, asked}, TrustFile: func() ([]byte, error) { return file, nil },
+		ID: runnerID, Connectors: []connector.Connector{conn}, Control: wire{w.control, w, asked}, TrustFile: func() ([]byte, error) { return file, nil },
 		Owners: []ed25519.PublicKey{k.owner.Public().(ed25519.PublicKey)}, Threshold: 1, Author: author, Journal: w.journal,
 		Now: time.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	})

@@ -1,0 +1,257 @@
+package e2e_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"crypto/rand"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/client"
+	"github.com/writ-dev/writ/internal/config"
+	"github.com/writ-dev/writ/internal/connector/httpapi"
+	"github.com/writ-dev/writ/internal/setup"
+	"github.com/writ-dev/writ/internal/storefront"
+)
+
+// A counter is an installation whose target is a storefront: three whole processes and no cluster.
+type counter struct {
+	*site
+	shop     *storefront.Shop
+	incident writ.IncidentID
+	evidence []string
+}
+
+// shopTarget is where the storefront is.
+const shopTarget = writ.Location("httpapi://shop")
+
+// binary is writ, built once for all tests that need no cluster and removed after the last of them.
+var binary struct {
+	sync.Mutex
+	users int
+	dir   string
+}
+
+func buildWrit(t testing.TB) string {
+	t.Helper()
+	b := &binary
+	b.Lock()
+	defer b.Unlock()
+	if b.users++; b.users == 1 {
+		var err error
+		b.dir, err = os.MkdirTemp("", "writ-e2e-")
+		must(t, err)
+		cmd := exec.Command("go", "build", "-o", filepath.Join(b.dir, "writ"), "github.com/writ-dev/writ/cmd/writ")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("go build: %v\n%s", err, out)
+		}
+	}
+	t.Cleanup(func() {
+		b.Lock()
+		defer b.Unlock()
+		if b.users--; b.users == 0 {
+			_ = os.RemoveAll(b.dir) // in the system's folder for such files
+		}
+	})
+	return filepath.Join(b.dir, "writ")
+}
+
+// prepareShop opens the shop and installs Writ for it; nothing is started. changes are made to what is installed.
+func prepareShop(t *testing.T, changes ...func(*setup.Options)) *counter {
+	t.Helper()
+	shop, err := storefront.Start(t.Context(), storefront.Config{})
+	must(t, err)
+	t.Cleanup(shop.Stop)
+	c, err := httpapi.ParseConfig(storefront.ConnectorYAML(shop.AdminURL()))
+	must(t, err)
+	must(t, c.Load(shop.ReadFile))
+	conn, err := httpapi.New(c, httpapi.Options{Now: time.Now, Rand: rand.Reader})
+	must(t, err)
+	files := shop.Files()
+	files["shop.yaml"] = storefront.ConnectorYAML(shop.AdminURL())
+	sources, err := storefront.Playbooks()
+	must(t, err)
+	var books [][]byte
+	for _, b := range sources {
+		books = append(books, b)
+	}
+	addr := freePorts(t, 4)
+	o := setup.Options{
+		Listen: addr[0], Runners: addr[1], Signer: addr[2], Admin: addr[3], Services: storefront.CatalogInfo(), Playbooks: books, PlanLife: planLife, Now: time.Now(),
+		Targets: []setup.Target{{Location: shopTarget, Connector: "shop.yaml", Files: files, Catalogue: conn.Catalogue()}},
+		Agents: []setup.Agent{
+			{Name: diagnoser, Team: "observability", Owner: ana, Roles: []string{"diagnose"}},
+			{Name: repairer, Team: "checkout", Owner: rob, Roles: []string{"repair"}},
+		},
+		People: []setup.Person{
+			{Sub: you, Groups: []string{"checkout", "checkout-oncall"}}, {Sub: ana, Groups: []string{"checkout"}}, {Sub: rob, Groups: []string{"checkout"}},
+		},
+		Sources: []string{alerts},
+	}
+	for _, f := range changes {
+		f(&o)
+	}
+	dir := t.TempDir()
+	x := &counter{site: &site{bed: bed{writ: buildWrit(t)}, t: t, topology: threeProcesses, dir: dir, procs: map[string]*process{}}, shop: shop}
+	x.in, err = setup.Write(filepath.Join(dir, "writ"), o)
+	must(t, err)
+	x.url, x.admin = "http://"+addr[0], "http://"+addr[3]
+	x.person, err = client.New(x.url, client.Config{Token: client.Static(x.tokenOf(you))})
+	must(t, err)
+	x.edit(func(c *config.Server) { c.Dev = nil })
+	t.Cleanup(func() {
+		if t.Failed() {
+			for _, p := range x.procs {
+				t.Log(p.tail())
+			}
+		}
+	})
+	return x
+}
+
+// openShop is prepareShop with all processes running.
+func openShop(t *testing.T, changes ...func(*setup.Options)) *counter {
+	t.Helper()
+	x := prepareShop(t, changes...)
+	x.start()
+	return x
+}
+
+// fails rolls out a release of checkout that fails, has the alert posted and lets the diagnosing agent read.
+func (x *counter) fails() *counter {
+	x.t.Helper()
+	must(x.t, x.shop.Deploy(storefront.Checkout, "v42", "pipeline"))
+	x.alarm()
+	x.look()
+	return x
+}
+
+// alarm posts what Alertmanager posts about checkout.
+func (x *counter) alarm() {
+	x.t.Helper()
+	labels := map[string]string{"alertname": "ErrorRate", "environment": "prod", "service": storefront.Checkout, "severity": "critical"}
+	b, err := json.Marshal(map[string]any{
+		"receiver": "writ", "status": "firing", "version": "4", "groupKey": `{}:{alertname="ErrorRate"}`, "truncatedAlerts": 0,
+		"groupLabels": map[string]string{"alertname": "ErrorRate"}, "commonLabels": labels, "commonAnnotations": map[string]string{},
+		"externalURL": "http://alertmanager.example:9093", "alerts": []map[string]any{{"status": "firing", "labels": labels, "annotations": map[string]string{},
+			"startsAt": time.Now().UTC().Format(time.RFC3339Nano), "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://prometheus.example", "fingerprint": "9f86d081884c7d65"}},
+	})
+	must(x.t, err)
+	code, text := x.post(x.t, b)
+	if code != http.StatusOK && code != http.StatusCreated {
+		x.t.Fatalf("alert: %d %s", code, text)
+	}
+	var in writ.Incident
+	must(x.t, json.Unmarshal([]byte(text), &in))
+	x.incident = in.ID
+}
+
+// look waits until the failures show, and reads evidence.
+func (x *counter) look() {
+	x.t.Helper()
+	a := x.agent(x.t, diagnoser)
+	await(x.t, "the errors to show", func() (bool, string) {
+		r := x.shop.Rates(storefront.Checkout)
+		return r.ErrorPermille >= 100 && r.Requests >= 20, fmt.Sprintf("%+v", r)
+	})
+	id, _ := a.observe(x.t, x.incident, "httpapi/service.metrics", map[string]any{"service": storefront.Checkout})
+	x.evidence = []string{id}
+}
+
+// ask lets the repairing agent propose through its door.
+func (x *counter) ask(playbook string, with map[string]any) answer {
+	x.t.Helper()
+	return x.agent(x.t, repairer).propose(x.t, x.incident, playbook, with, x.evidence...)
+}
+
+// wants is ask with the state that the answer must be in.
+func (x *counter) wants(playbook string, with map[string]any, want writ.PlanState) answer {
+	x.t.Helper()
+	a := x.ask(playbook, with)
+	if a.State != string(want) {
+		x.t.Fatalf("%s is %s, want %s: %s", playbook, a.State, want, a.text)
+	}
+	return a
+}
+
+func rollbackTo(release string) map[string]any {
+	return map[string]any{"service": storefront.Checkout, "to": release}
+}
+
+func replicas(n int) map[string]any {
+	return map[string]any{"service": storefront.Checkout, "replicas": n}
+}
+
+// approves signs for a plan on the command line.
+func (x *counter) approves(id writ.PlanID) result {
+	x.t.Helper()
+	digest := digestIn(x.t, x.cli(x.t, you, "plan", "show", string(id)).out)
+	return x.cli(x.t, you, "approve", string(id), "--digest", digest)
+}
+
+// ends waits for the end of a plan's run, with its leases dead.
+func (x *counter) ends(id writ.PlanID) writ.RunStatus {
+	x.t.Helper()
+	var r writ.RunStatus
+	await(x.t, "the end of the run", func() (bool, string) {
+		p, err := x.person.Plan(x.t.Context(), id)
+		if err != nil || p.Run == "" {
+			return false, fmt.Sprint(p.State, err)
+		}
+		r, err = x.person.Run(x.t.Context(), p.Run)
+		if err != nil {
+			return false, err.Error()
+		}
+		for _, l := range r.Leases {
+			if !l.Dead() {
+				return false, string(r.State) + ", a lease lives"
+			}
+		}
+		return r.State.Final(), string(r.State)
+	})
+	return r
+}
+
+// denied counts ledger entries that record a refusal with this code: of a call, of a decision, of a run's end.
+func (x *counter) denied(code writ.Reason) (n int) {
+	x.t.Helper()
+	for _, e := range x.entries(x.t) {
+		switch b := e.Body.(type) {
+		case *writ.DenyBody:
+			if b.Reason == code {
+				n++
+			}
+		case *writ.DecisionBody:
+			if b.Reason == code {
+				n++
+			}
+		case *writ.PlanEndBody:
+			if b.Reason == code {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// request is a call at the people's door, as whoever's token this is.
+func (x *counter) request(as, method, path, body string) (int, string) {
+	x.t.Helper()
+	r, err := http.NewRequestWithContext(x.t.Context(), method, x.url+path, bytes.NewBufferString(body))
+	must(x.t, err)
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Authorization", "Bearer "+x.tokenOf(as))
+	r.Header.Set("Idempotency-Key", strings.ReplaceAll(x.t.Name(), "/", "-")+fmt.Sprint(time.Now().UnixNano()))
+	resp, err := http.DefaultClient.Do(r)
+	must(x.t, err)
+	return resp.StatusCode, readAll(x.t, resp.Body)
+}
