@@ -34,7 +34,9 @@ func BenchmarkFreeze(b *testing.B) {
 	}
 	for name, all := range map[string][]time.Duration{"refused": refused, "heard": heard} {
 		slices.Sort(all)
-		ms := func(permille int) float64 { return float64(all[(len(all)-1)*permille/1000]) / float64(time.Millisecond) }
+		ms := func(permille int) float64 {
+			return float64(all[(len(all)-1)*permille/1000]) / float64(time.Millisecond)
+		}
 		b.ReportMetric(ms(500), name+"-p50-ms")
 		b.ReportMetric(ms(990), name+"-p99-ms")
 	}
