@@ -144,7 +144,9 @@ func TestI18WhatAFreezeLeavesAlone(t *testing.T) {
 		t.Run(scope, func(t *testing.T) {
 			w := newWorld(t)
 			in := w.incident("shop")
-			first, second := w.propose(repair, w.scale(in.ID)), w.propose(human("bob"), w.scale(in.ID))
+			ask, other := w.scale(in.ID), w.scale(in.ID)
+			ask.Parameters, other.Parameters = with(workload, "replicas", writ.Int(2)), with(workload, "replicas", writ.Int(5))
+			first, second := w.propose(repair, ask), w.propose(human("bob"), other)
 			h := w.grantedTo(repair)
 			lease, intent := h.begin()
 			_, err := w.ctl.Freeze(w.ctx, human("ann"), z.scope, z.value(repair), "something is odd")
