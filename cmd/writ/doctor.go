@@ -63,7 +63,7 @@ func (d *doctor) server(ctx context.Context, file string, dev bool) {
 	if !d.check("configuration "+file, err) {
 		return
 	}
-	for name, err := range server.Examine(c, dev) {
+	for name, err := range server.Examine(ctx, c, dev) {
 		d.check(name, err)
 	}
 	d.check("the server answers at "+c.ExternalURL+" (start it if not)", reachable(ctx, c.ExternalURL))

@@ -27,8 +27,9 @@ type Runner struct {
 
 // ControlPeer is the control plane's door for runners.
 type ControlPeer struct {
-	URL string `yaml:"url"`
-	Key string `yaml:"key"` // fingerprint of the control plane's key
+	URL  string   `yaml:"url"`
+	URLs []string `yaml:"urls,omitempty"` // further replicas, which share the control plane's key
+	Key  string   `yaml:"key"`            // fingerprint of the control plane's key
 }
 
 // TrustFile is the runner's one signed file, and whose signatures it takes.
@@ -60,6 +61,9 @@ func LoadRunner(file string) (Runner, error) {
 	_, err := writ.ParseRunnerID(r.ID)
 	c.fail("id", err)
 	c.url("control.url", r.Control.URL, false)
+	for i, u := range r.Control.URLs {
+		c.url("control.urls["+strconv.Itoa(i)+"]", u, false)
+	}
 	c.want(r.Control.Key != "", "control.key must be the fingerprint of the control plane's key")
 	c.want(r.Key != "", "key must name the runner's private key")
 	c.want(r.Journal != "", "journal must name a file")

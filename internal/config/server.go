@@ -19,7 +19,8 @@ type Server struct {
 	ExternalURL  string         `yaml:"external_url"`           // as agents and people reach it
 	RunnerListen string         `yaml:"runner_listen"`          // runners, mutual TLS with pinned keys
 	AdminListen  string         `yaml:"admin_listen,omitempty"` // /livez /readyz /metrics; loopback
-	Data         string         `yaml:"data"`                   // directory of state and ledger
+	Data         string         `yaml:"data,omitempty"`         // directory of state and ledger in SQLite, for one process
+	Database     *Database      `yaml:"database,omitempty"`     // instead of data: PostgreSQL, which several servers may share
 	Issuer       string         `yaml:"issuer"`                 // iss of grants
 	Origin       string         `yaml:"origin"`                 // name of the ledger
 	Keys         ServerKeys     `yaml:"keys"`
@@ -49,6 +50,13 @@ type Limits struct {
 	Attempts          int      `yaml:"attempts,omitempty"`            // of a playbook on one object, when it does not say so itself
 	AttemptsPerObject int      `yaml:"attempts_per_object,omitempty"` // of any playbook
 	Window            Duration `yaml:"window,omitempty"`              // in which attempts are counted, at most 24h
+}
+
+// Database names the files, of mode 0600, that hold the URLs of two PostgreSQL databases, such as
+// postgres://writ:password@db.example/writ?sslmode=verify-full.
+type Database struct {
+	URLFile      string `yaml:"url_file"`       // state and ledger
+	BlobsURLFile string `yaml:"blobs_url_file"` // off-ledger content and salts: another database, with other backups
 }
 
 // TLSFiles name a certificate and its key, in PEM.
@@ -154,7 +162,14 @@ func LoadServer(file string, dev bool) (Server, error) {
 	}
 	c.url("external_url", s.ExternalURL, dev)
 	c.want(s.TLS != nil || dev && Loopback(s.Listen), "tls is required: name cert and key (plain HTTP is for --dev on a loopback address)")
-	c.want(s.Data != "", "data must name a directory")
+	c.want(s.Data != "" || s.Database != nil, "data must name a directory, or database the files with the URLs of two PostgreSQL databases")
+	c.want(s.Data == "" || s.Database == nil, "give data (SQLite, one server) or database (PostgreSQL, several), not both")
+	if d := s.Database; d != nil {
+		c.want(d.URLFile != "" && d.BlobsURLFile != "", "database must name url_file and blobs_url_file: files of mode 0600 with a URL each")
+		for key, v := range map[string]string{"url_file": d.URLFile, "blobs_url_file": d.BlobsURLFile} {
+			c.want(!strings.Contains(v, "://"), "database.%s must name a file that holds the URL, not be one: a password does not belong here", key)
+		}
+	}
 	c.want(s.Issuer != "", "issuer must be the iss of grants, such as https://writ.example")
 	c.want(s.Origin != "", "origin must name the ledger, such as writ.example/ledger")
 	c.want(s.Keys.Control != "" && s.Keys.Grant != "" && s.Keys.Dispatch != "", "keys must name control, grant and dispatch")

@@ -88,17 +88,10 @@ func (c *Control) Join(ctx context.Context, runner writ.RunnerID, j assignment.J
 		out.Takeover, err = c.left(tx, runner, cell.Instance)
 		return err
 	})
-	if err == nil {
-		c.saw(runner)
+	if err != nil {
+		return out, err
 	}
-	return out, err
-}
-
-// saw notes when a runner last called.
-func (c *Control) saw(runner writ.RunnerID) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.seen[runner] = c.now()
+	return out, c.saw(ctx, runner)
 }
 
 // enter decides about a process that asks for the cell.

@@ -91,7 +91,7 @@ type Control struct {
 	events eventCache
 
 	mu      sync.Mutex
-	seen    map[writ.RunnerID]time.Time // guarded by mu; when each runner last called
+	seen    map[writ.RunnerID]time.Time // guarded by mu; when this replica last wrote that a runner called
 	said    map[writ.RunnerID]bool      // guarded by mu; whose silence was said aloud
 	watched time.Time                   // guarded by mu; when silence was last looked for
 }

@@ -38,7 +38,9 @@ func (c *Control) close(tx *store.Tx, id writ.AssignmentID) error {
 
 // Next hands the runner its next piece of work, or nil when none came within the wait.
 func (c *Control) Next(ctx context.Context, runner writ.RunnerID, ask assignment.Ask) (*assignment.Assignment, error) {
-	c.saw(runner)
+	if err := c.saw(ctx, runner); err != nil {
+		return nil, err
+	}
 	var out *assignment.Assignment
 	err := c.await(ctx, time.Duration(ask.WaitSeconds)*time.Second, func() (bool, error) {
 		doc, err := c.claim(ctx, runner, ask.Claim)

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/store"
@@ -70,14 +71,9 @@ func (c *Control) Glance(ctx context.Context) (writ.Status, error) {
 		}
 		out.Runners[i].Targets = append(out.Runners[i].Targets, t.Location)
 	}
-	c.mu.Lock()
-	for i := range out.Runners {
-		if at, ok := c.seen[out.Runners[i].ID]; ok {
-			out.Runners[i].LastSeen = &at
-		}
-	}
-	c.mu.Unlock()
-	return out, c.Store.View(ctx, func(tx *store.Tx) error { return c.cells(tx, out.Runners) })
+	return out, c.Store.View(ctx, func(tx *store.Tx) error {
+		return errors.Join(lastSeen(tx, out.Runners), c.cells(tx, out.Runners))
+	})
 }
 
 // Entries returns raw entries from an index on, with the newest signed checkpoint; people only.

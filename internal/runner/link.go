@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/assignment"
@@ -25,23 +27,32 @@ const (
 
 // Link is the Control of a control plane that is reached over HTTP. The connection's security is its client's
 // transport: mutual TLS with pinned keys (internal/pin). It follows no redirect and reads no more than it must.
+//
+// The control plane may have several replicas. A Link stays with one while it answers. When a connection cannot be made
+// the call goes to the next one; when a call failed later the next call does, since this one may have arrived.
 type Link struct {
-	base   string
+	bases  []string
+	at     atomic.Uint32 // index of the replica, modulo their number
 	client *http.Client
 }
 
-// NewLink returns a Link to the runner URL of a control plane: scheme, host and perhaps a path, nothing else.
-func NewLink(base string, client *http.Client) (*Link, error) {
-	u, err := url.Parse(base)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, fmt.Errorf("%w: the control plane's URL is http or https, a host and a path", writ.ErrInvalid)
-	}
+// NewLink returns a Link to the runner URL of a control plane, or of each of its replicas: scheme, host and perhaps a
+// path, nothing else.
+func NewLink(base string, client *http.Client, more ...string) (*Link, error) {
 	if client == nil {
 		return nil, errors.New("runner: a link needs an HTTP client")
 	}
 	own := *client
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Link{base: strings.TrimSuffix(base, "/"), client: &own}, nil
+	l := &Link{client: &own}
+	for _, b := range append([]string{base}, more...) {
+		u, err := url.Parse(b)
+		if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+			return nil, fmt.Errorf("%w: the control plane's URL is http or https, a host and a path", writ.ErrInvalid)
+		}
+		l.bases = append(l.bases, strings.TrimSuffix(b, "/"))
+	}
+	return l, nil
 }
 
 // Join implements Control.
@@ -53,6 +64,32 @@ func (l *Link) Join(ctx context.Context, j assignment.Join) (assignment.Joined, 
 	}
 	return out, err
 }
+
+// send sends one call to the replica that answered last, or to the next ones while no connection can be made.
+func (l *Link) send(ctx context.Context, path string, body []byte) (*http.Response, uint32, error) {
+	at := l.at.Load()
+	for tries := 1; ; tries++ {
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.bases[int(at)%len(l.bases)]+path, bytes.NewReader(body))
+		if err != nil {
+			return nil, at, fmt.Errorf("%w: %s", writ.ErrInvalid, path)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Accept", "application/json, application/problem+json")
+		resp, err := l.client.Do(req)
+		if err == nil {
+			return resp, at, nil
+		}
+		l.leave(at)
+		dial, ok := errors.AsType[*net.OpError](err)
+		if tries == len(l.bases) || !ok || dial.Op != "dial" || ctx.Err() != nil {
+			return nil, at, fmt.Errorf("%w: %s: %w", writ.ErrUnavailable, path, err)
+		}
+		at = l.at.Load()
+	}
+}
+
+// leave turns to the next replica, unless another call has done so already.
+func (l *Link) leave(at uint32) { l.at.CompareAndSwap(at, at+1) }
 
 // Next implements Control.
 func (l *Link) Next(ctx context.Context, ask assignment.Ask) (*assignment.Assignment, error) {
@@ -99,17 +136,14 @@ func (l *Link) post(ctx context.Context, path string, in, out any) (bool, error)
 	if len(body) > maxSent {
 		return false, fmt.Errorf("%w: %s: %d bytes to send; %d are allowed", writ.ErrInvalid, path, len(body), maxSent)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, l.base+path, bytes.NewReader(body))
+	resp, at, err := l.send(ctx, path, body)
 	if err != nil {
-		return false, fmt.Errorf("%w: %s", writ.ErrInvalid, path)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Accept", "application/json, application/problem+json")
-	resp, err := l.client.Do(req)
-	if err != nil {
-		return false, fmt.Errorf("%w: %s: %w", writ.ErrUnavailable, path, err)
+		return false, err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode >= http.StatusInternalServerError {
+		l.leave(at) // it cannot, another one may
+	}
 	switch {
 	case resp.StatusCode == http.StatusNoContent:
 		return false, nil
@@ -119,6 +153,7 @@ func (l *Link) post(ctx context.Context, path string, in, out any) (bool, error)
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxReceived+1))
 	switch {
 	case err != nil:
+		l.leave(at)
 		return false, fmt.Errorf("%w: %s: %w", writ.ErrUnavailable, path, err)
 	case len(text) > maxReceived:
 		return false, fmt.Errorf("%w: %s: the answer has more than %d bytes", writ.ErrUnavailable, path, maxReceived)

@@ -1,19 +1,30 @@
 package server
 
 import (
+	"context"
 	"fmt"
 	"iter"
 
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/pin"
+	"github.com/writ-dev/writ/internal/store"
 	"github.com/writ-dev/writ/internal/token"
 )
 
 // Examine checks the files that a control plane's configuration names, one by one, without opening the ledger, which
-// may be in use.
-func Examine(c config.Server, dev bool) iter.Seq2[string, error] {
+// may be in use. It asks PostgreSQL databases whether they would do, and changes nothing there.
+func Examine(ctx context.Context, c config.Server, dev bool) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
+		if c.Database != nil {
+			state, blobs, err := databaseURLs(c)
+			if err == nil {
+				err = store.Probe(ctx, state, blobs, c.Origin)
+			}
+			if !yield("databases for state and blobs", err) {
+				return
+			}
+		}
 		_, err := pin.Load(c.Path(c.Keys.Control))
 		if !yield("key "+c.Keys.Control, err) {
 			return

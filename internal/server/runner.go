@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -29,6 +30,9 @@ import (
 
 // linkTimeout bounds one call of a runner: a long poll and a margin.
 const linkTimeout = 60 * time.Second
+
+// handshakeTimeout bounds the making of a connection: a replica that has stopped still accepts them.
+const handshakeTimeout = 5 * time.Second
 
 // A Runner is the process that acts.
 type Runner struct {
@@ -51,8 +55,11 @@ func NewRunner(ctx context.Context, c config.Runner, log *slog.Logger) (*Runner,
 		return nil, fmt.Errorf("control.key: %w", err)
 	}
 	link, err := runner.NewLink(c.Control.URL, &http.Client{
-		Transport: &http.Transport{TLSClientConfig: secure, MaxIdleConnsPerHost: runner.MaxConcurrent}, Timeout: linkTimeout,
-	})
+		Transport: &http.Transport{
+			TLSClientConfig: secure, MaxIdleConnsPerHost: runner.MaxConcurrent, TLSHandshakeTimeout: handshakeTimeout,
+			DialContext: (&net.Dialer{Timeout: handshakeTimeout}).DialContext,
+		}, Timeout: linkTimeout,
+	}, c.Control.URLs...)
 	if err != nil {
 		return nil, err
 	}

@@ -85,18 +85,34 @@ func openStore(ctx context.Context, c config.Server, identity ed25519.PrivateKey
 	if err != nil {
 		return nil, err
 	}
-	data := c.Path(c.Data)
-	if err := os.MkdirAll(data, 0o700); err != nil {
-		return nil, fmt.Errorf("%w: data: %w", writ.ErrUnavailable, err)
+	sc := store.Config{Origin: c.Origin, Signer: sign, Now: fault.Clock(), Rand: rand.Reader, Log: log}
+	if c.Database != nil {
+		if sc.URL, sc.BlobURL, err = databaseURLs(c); err != nil {
+			return nil, err
+		}
+	} else {
+		data := c.Path(c.Data)
+		if err := os.MkdirAll(data, 0o700); err != nil {
+			return nil, fmt.Errorf("%w: data: %w", writ.ErrUnavailable, err)
+		}
+		sc.Path, sc.BlobPath = filepath.Join(data, "ledger.db"), filepath.Join(data, "blobs.db")
 	}
-	st, err := store.Open(ctx, store.Config{
-		Path: filepath.Join(data, "ledger.db"), BlobPath: filepath.Join(data, "blobs.db"), Origin: c.Origin, Signer: sign,
-		Now: fault.Clock(), Rand: rand.Reader, Log: log,
-	})
+	st, err := store.Open(ctx, sc)
 	if errors.Is(err, writ.ErrConflict) {
 		return nil, inUse(err)
 	}
 	return st, err
+}
+
+// databaseURLs reads the URLs of the two databases. No error quotes them.
+func databaseURLs(c config.Server) (state, blobs string, err error) {
+	if state, err = store.ReadURL(c.Path(c.Database.URLFile)); err != nil {
+		return "", "", fmt.Errorf("database.url_file: %w", err)
+	}
+	if blobs, err = store.ReadURL(c.Path(c.Database.BlobsURLFile)); err != nil {
+		return "", "", fmt.Errorf("database.blobs_url_file: %w", err)
+	}
+	return state, blobs, nil
 }
 
 // signTimeout bounds one signature: the signer does one fdatasync.

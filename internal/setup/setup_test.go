@@ -64,7 +64,7 @@ func TestWhatIsWrittenIsAWorkingInstallation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, err := range server.Examine(c, true) {
+	for what, err := range server.Examine(t.Context(), c, true) {
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 		}

@@ -75,6 +75,10 @@ limits: {max_objects: 1, max_permille: 1000}
 // wire is the runner's side of the control plane, without a network.
 type wire struct{ *control.Control }
 
+func (w wire) Join(ctx context.Context, j assignment.Join) (assignment.Joined, error) {
+	return w.Control.Join(ctx, runnerID, j)
+}
+
 func (w wire) Next(ctx context.Context, ask assignment.Ask) (*assignment.Assignment, error) {
 	return w.Control.Next(ctx, runnerID, ask)
 }

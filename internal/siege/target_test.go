@@ -117,6 +117,11 @@ func (f *fleet) Lease(_ context.Context, r connector.LeaseRequest, keep func([]b
 	return &lease{f: f}, nil
 }
 
+// Revert is asked by nobody here: no run of a siege is put back.
+func (f *fleet) Revert(context.Context, connector.Reversal) (connector.Prepared, error) {
+	return connector.Prepared{}, writ.Refuse(writ.ReasonNoInverse, "a restart leaves nothing to put back")
+}
+
 func (f *fleet) Reopen(connector.LeaseRequest, []byte) (connector.Lease, error) {
 	return &lease{f: f}, nil
 }

@@ -78,7 +78,7 @@ func (s *pgSession) load(w *writer) error {
 		return err
 	}
 	if w.edge, err = ledger.LoadEdge(now.Size, nodes{s}); err != nil {
-		return forked("%v", err)
+		return unread(err)
 	}
 	if !w.edge.Head().Equal(now.Head) {
 		return forked("the entries lead to another root at size %d than the row of the tree's head", now.Size)
@@ -166,11 +166,14 @@ func (s *pgSession) catchUp(w *writer, now headRow) error {
 		return forked("the database holds %d entries after %d commits; this process has seen %d after %d: it is an older copy", now.Size, now.commits, from, w.commits)
 	case now.Size-from > maxFold:
 		old, err := ledger.RootAt(from, nodes{s})
+		if errors.Is(err, writ.ErrUnavailable) {
+			return err
+		}
 		if from > 0 && (err != nil || !old.Equal(w.edge.Head())) {
 			return forked("at size %d the database has another root than this process has seen", from)
 		}
 		if w.edge, err = ledger.LoadEdge(now.Size, nodes{s}); err != nil {
-			return forked("%v", err)
+			return unread(err)
 		}
 	case now.Size > from:
 		err := s.query("SELECT hash FROM entry WHERE idx >= ? AND idx < ? ORDER BY idx", func(r row) error {

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/writ-dev/writ"
@@ -90,7 +91,7 @@ func (s *Store) extends(ctx context.Context, head ledger.Head) error {
 	return s.readers.with(ctx, func(c conn) error {
 		ours, err := ledger.RootAt(head.Size, nodes{c})
 		if err != nil {
-			return forked("%v", err)
+			return unread(err)
 		}
 		if !ours.Equal(head) {
 			return forked("at size %d the database has the root %s and the signer signed %s: the ledger was altered", head.Size, ours.Root, head.Root)
@@ -108,6 +109,9 @@ func (s *Store) Verify(ctx context.Context) error {
 		s.mu.Unlock()
 		if signed.Size > 0 {
 			ours, err := ledger.RootAt(signed.Size, nodes{c})
+			if errors.Is(err, writ.ErrUnavailable) {
+				return err
+			}
 			if err != nil || !ours.Equal(signed) {
 				return forked("the nodes do not lead to the signed root at size %d", signed.Size)
 			}
@@ -123,7 +127,7 @@ const page = 1000
 func replay(c conn, from int64, head ledger.Head) error {
 	edge, err := ledger.LoadEdge(from, nodes{c})
 	if err != nil {
-		return forked("%v", err)
+		return unread(err)
 	}
 	for edge.Size() < head.Size {
 		at := edge.Size()
@@ -158,6 +162,14 @@ func leafAt(c conn, index int64) (leaf []byte, err error) {
 		err = fmt.Errorf("%w: entry %d", writ.ErrNotFound, index)
 	}
 	return leaf, err
+}
+
+// unread is what a tree that cannot be read means: a fork, unless it is only that the database does not answer.
+func unread(err error) error {
+	if errors.Is(err, writ.ErrUnavailable) {
+		return err
+	}
+	return forked("%v", err)
 }
 
 func forked(format string, args ...any) error {

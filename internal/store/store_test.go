@@ -5,7 +5,9 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"database/sql"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,9 +19,11 @@ import (
 	"github.com/writ-dev/writ/internal/store/storetest"
 )
 
+const stateFile = "state.db"
+
 func open(s storetest.Setup) (*store.Store, error) {
 	return store.Open(context.Background(), store.Config{
-		Path:     filepath.Join(s.Dir, storetest.StateFile),
+		Path:     filepath.Join(s.Dir, stateFile),
 		BlobPath: filepath.Join(s.Dir, "blobs.db"),
 		Origin:   storetest.Origin,
 		Signer:   s.Signer,
@@ -29,9 +33,55 @@ func open(s storetest.Setup) (*store.Store, error) {
 	})
 }
 
+// lite is the engine that needs no server.
+var lite = storetest.Engine{
+	Open: open,
+	Alter: func(dir string, statements ...string) error {
+		db, err := sql.Open("sqlite", filepath.Join(dir, stateFile))
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		db.SetMaxOpenConns(1)
+		return alter(db, statements)
+	},
+	Bytes:   func(b []byte) string { return "X'" + hex.EncodeToString(b) + "'" },
+	Backup:  func(dir string) error { return copyFile(filepath.Join(dir, stateFile), filepath.Join(dir, "backup")) },
+	Restore: func(dir string) error { return copyFile(filepath.Join(dir, "backup"), filepath.Join(dir, stateFile)) },
+}
+
+func alter(db *sql.DB, statements []string) error {
+	for _, s := range statements {
+		r, err := db.Exec(s)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+		if n, err := r.RowsAffected(); err != nil || n == 0 {
+			return fmt.Errorf("%s changed nothing: %w", s, err)
+		}
+	}
+	return nil
+}
+
+func copyFile(from, to string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, b, 0o600)
+}
+
 func TestMain(m *testing.M) {
+	if os.Getenv(envServer) != "" {
+		storetest.Child(openPostgres)
+	}
 	storetest.Child(open)
-	os.Exit(m.Run())
+	code := m.Run()
+	if err := server.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
 }
 
 // Old incidents must not slow new ones down: every way of finding uses an index and never reads a whole table.
@@ -42,7 +92,7 @@ func TestEveryFilterUsesAnIndex(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	db, err := sql.Open("sqlite", filepath.Join(dir, storetest.StateFile))
+	db, err := sql.Open("sqlite", filepath.Join(dir, stateFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +123,7 @@ func TestTheIndexOfTheFewestRowsIsUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	db, err := sql.Open("sqlite", filepath.Join(dir, storetest.StateFile))
+	db, err := sql.Open("sqlite", filepath.Join(dir, stateFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,4 +177,7 @@ func newSigner(t testing.TB, dir string) *signer.Signer {
 	return s
 }
 
-func TestStore(t *testing.T) { storetest.Run(t, open) }
+func TestStore(t *testing.T) {
+	storetest.Run(t, lite)
+	storetest.RunFile(t, lite)
+}

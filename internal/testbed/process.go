@@ -34,6 +34,11 @@ type process struct {
 
 // launch starts bin with args. Its output goes to the file log, which it truncates.
 func launch(name, log, bin string, args ...string) (*process, error) {
+	return launchAs(name, log, func(*exec.Cmd) {}, bin, args...)
+}
+
+// launchAs is launch with a command that tweak has changed.
+func launchAs(name, log string, tweak func(*exec.Cmd), bin string, args ...string) (*process, error) {
 	out, err := os.Create(log)
 	if err != nil {
 		return nil, err
@@ -45,6 +50,7 @@ func launch(name, log, bin string, args ...string) (*process, error) {
 	cmd.WaitDelay = stopGrace
 	cmd.Dir = filepath.Dir(log)
 	dieWithParent(cmd)
+	tweak(cmd)
 	p := &process{name: name, log: log, end: cancel, done: make(chan struct{})}
 	started := make(chan error, 1)
 	go func() {

@@ -13,8 +13,8 @@ import (
 	"github.com/writ-dev/writ/internal/store"
 )
 
-func testFailedClosure(t *testing.T, open Opener) {
-	f := start(t, open)
+func testFailedClosure(t *testing.T, e Engine) {
+	f := start(t, e)
 	f.append("before")
 	stop := errors.New("stop")
 	err := f.update(func(tx *store.Tx) error {
@@ -42,8 +42,8 @@ func testFailedClosure(t *testing.T, open Opener) {
 	must(t, f.Verify(f.ctx()))
 }
 
-func testSharedCommit(t *testing.T, open Opener) {
-	f := start(t, open)
+func testSharedCommit(t *testing.T, e Engine) {
+	f := start(t, e)
 	const n = 400
 	stop := errors.New("stop")
 	held, release := make(chan struct{}), make(chan struct{})
@@ -87,8 +87,8 @@ func testSharedCommit(t *testing.T, open Opener) {
 	must(t, f.Verify(f.ctx()))
 }
 
-func testPanic(t *testing.T, open Opener) {
-	f := start(t, open)
+func testPanic(t *testing.T, e Engine) {
+	f := start(t, e)
 	func() {
 		defer func() {
 			if p := recover(); p != "boom" {
@@ -108,8 +108,8 @@ func testPanic(t *testing.T, open Opener) {
 	f.append("after")
 }
 
-func testExit(t *testing.T, open Opener) {
-	f := start(t, open)
+func testExit(t *testing.T, e Engine) {
+	f := start(t, e)
 	err := f.update(func(tx *store.Tx) error {
 		if _, _, err := tx.Append([]byte("half")); err != nil {
 			t.Error(err)
@@ -125,8 +125,8 @@ func testExit(t *testing.T, open Opener) {
 	must(t, f.Verify(f.ctx()))
 }
 
-func testRace(t *testing.T, open Opener) {
-	f := start(t, open)
+func testRace(t *testing.T, e Engine) {
+	f := start(t, e)
 	for i := range rounds(50, 10) {
 		id := fmt.Sprint(i)
 		must(t, f.update(func(tx *store.Tx) error { return tx.Insert(store.Leases, row(id)) }))
@@ -151,8 +151,8 @@ func testRace(t *testing.T, open Opener) {
 	}
 }
 
-func testChanged(t *testing.T, open Opener) {
-	f := start(t, open)
+func testChanged(t *testing.T, e Engine) {
+	f := start(t, e)
 	n := int64(rounds(300, 40))
 	ctx := f.ctx()
 	var all sync.WaitGroup
@@ -183,16 +183,16 @@ func testChanged(t *testing.T, open Opener) {
 	all.Wait()
 }
 
-func testSecondOpen(t *testing.T, open Opener) {
-	f := start(t, open)
-	_, err := open(Setup{Dir: f.dir, Signer: f.signer})
+func testSecondOpen(t *testing.T, e Engine) {
+	f := start(t, e)
+	_, err := e.Open(Setup{Dir: f.dir, Signer: f.signer})
 	wantErr(t, "second open", err, writ.ErrConflict)
 	f.append("still works")
 	f.reopen()
 }
 
-func testClosed(t *testing.T, open Opener) {
-	f := start(t, open)
+func testClosed(t *testing.T, e Engine) {
+	f := start(t, e)
 	f.append("one")
 	must(t, f.Close())
 	must(t, f.Close())

@@ -31,7 +31,7 @@ const (
 
 // Child turns the process into the suite's victim when it has been started as one, and never returns then. TestMain
 // calls it before anything else.
-func Child(open Opener) {
+func Child(open func(Setup) (*store.Store, error)) {
 	dir := os.Getenv(envDir)
 	if dir == "" {
 		return
@@ -40,7 +40,7 @@ func Child(open Opener) {
 	os.Exit(1)
 }
 
-func child(dir, mode string, open Opener) error {
+func child(dir, mode string, open func(Setup) (*store.Store, error)) error {
 	inner, err := newSigner(dir)
 	if err != nil {
 		return err
@@ -128,12 +128,12 @@ func victim(t *testing.T, dir, mode string, after int) (acked []string) {
 
 // survived opens what a child left behind and checks that every acknowledged entry and row is there, that entries and
 // rows belong together, and that the log verifies and gives receipts.
-func survived(t *testing.T, dir string, open Opener, acked []string, seen ledger.Head) ledger.Head {
+func survived(t *testing.T, dir string, e Engine, acked []string, seen ledger.Head) ledger.Head {
 	t.Helper()
 	sgn, err := newSigner(dir)
 	must(t, err)
 	defer sgn.Close()
-	s, err := open(Setup{Dir: dir, Signer: sgn})
+	s, err := e.Open(Setup{Dir: dir, Signer: sgn})
 	must(t, err)
 	defer s.Close()
 	f := &fixture{Store: s, t: t}
@@ -168,21 +168,21 @@ func survived(t *testing.T, dir string, open Opener, acked []string, seen ledger
 	return head
 }
 
-func testKilled(t *testing.T, open Opener) {
-	dir := t.TempDir()
+func testKilled(t *testing.T, e Engine) {
+	dir := e.dir(t)
 	var acked []string
 	var seen ledger.Head
 	for round := range rounds(4, 2) {
 		acked = append(acked, victim(t, dir, dieNever, 50+137*round)...)
-		seen = survived(t, dir, open, acked, seen)
+		seen = survived(t, dir, e, acked, seen)
 	}
 }
 
-func testKilledAtSignature(t *testing.T, open Opener) {
+func testKilledAtSignature(t *testing.T, e Engine) {
 	var both sync.WaitGroup
 	for _, mode := range []string{dieBeforeSign, dieAfterSign} {
 		both.Go(func() {
-			dir := t.TempDir()
+			dir := e.dir(t)
 			var acked []string
 			var seen ledger.Head
 			for range 2 {
@@ -190,7 +190,7 @@ func testKilledAtSignature(t *testing.T, open Opener) {
 				if len(acked) == 0 {
 					t.Error("the child acknowledged nothing")
 				}
-				seen = survived(t, dir, open, acked, seen)
+				seen = survived(t, dir, e, acked, seen)
 			}
 		})
 	}

@@ -80,11 +80,11 @@ func whole(t *testing.T, f *fixture, kept int) {
 	must(t, f.Verify(f.ctx()))
 }
 
-func testFull(t *testing.T, open Opener) {
-	f := start(t, open)
+func testFull(t *testing.T, e Engine) {
+	f := start(t, e)
 	must(t, f.Close())
 	var err error
-	f.Store, err = open(Setup{Dir: f.dir, Signer: f.signer, MaxPages: 200})
+	f.Store, err = e.Open(Setup{Dir: f.dir, Signer: f.signer, MaxPages: 200})
 	must(t, err)
 	fill(t, f)
 	n := int(f.size())
@@ -93,13 +93,13 @@ func testFull(t *testing.T, open Opener) {
 	f.append("there is room again")
 }
 
-func testDiskFull(t *testing.T, open Opener) {
+func testDiskFull(t *testing.T, e Engine) {
 	dir := t.TempDir()
 	if !mountSmall(t, dir) {
-		testFull(t, open) // without privileges the limit of pages stands in for the disk
+		testFull(t, e) // without privileges the limit of pages stands in for the disk
 		return
 	}
-	f := startIn(t, open, dir)
+	f := startIn(t, e, dir)
 	fill(t, f)
 	n := int(f.size())
 	must(t, os.Remove(filepath.Join(dir, ballast)))
@@ -112,14 +112,14 @@ func testDiskFull(t *testing.T, open Opener) {
 	must(t, f.Verify(f.ctx()))
 }
 
-func testReadOnly(t *testing.T, open Opener) {
+func testReadOnly(t *testing.T, e Engine) {
 	dir := t.TempDir()
 	signers := t.TempDir()
 	sgn, err := newSigner(signers)
 	must(t, err)
 	t.Cleanup(func() { sgn.Close() })
 	if mountSmall(t, dir) {
-		s, err := open(Setup{Dir: dir, Signer: sgn})
+		s, err := e.Open(Setup{Dir: dir, Signer: sgn})
 		must(t, err)
 		must(t, s.Close())
 		remountReadOnly(t, dir)
@@ -127,24 +127,24 @@ func testReadOnly(t *testing.T, open Opener) {
 		must(t, os.Chmod(dir, 0o500))
 		t.Cleanup(func() { os.Chmod(dir, 0o700) })
 	}
-	_, err = open(Setup{Dir: dir, Signer: sgn})
+	_, err = e.Open(Setup{Dir: dir, Signer: sgn})
 	wantErr(t, "open", err, writ.ErrUnavailable)
 }
 
 // startIn is start in a directory that is there already, with the signer elsewhere, as it would be.
-func startIn(t *testing.T, open Opener, dir string) *fixture {
+func startIn(t *testing.T, e Engine, dir string) *fixture {
 	t.Helper()
 	s, err := newSigner(t.TempDir())
 	must(t, err)
 	t.Cleanup(func() { s.Close() })
-	f := &fixture{t: t, open: open, dir: dir, signer: s}
+	f := &fixture{t: t, e: e, dir: dir, signer: s}
 	f.reopen()
 	t.Cleanup(f.end)
 	return f
 }
 
-func testBlob(t *testing.T, open Opener) {
-	f := start(t, open)
+func testBlob(t *testing.T, e Engine) {
+	f := start(t, e)
 	content := []byte("what was read")
 	c, err := f.PutBlob(f.ctx(), "evidence", "evidence", content)
 	must(t, err)
@@ -172,8 +172,8 @@ func testBlob(t *testing.T, open Opener) {
 	wantErr(t, "too large", err, writ.ErrInvalid)
 }
 
-func testErase(t *testing.T, open Opener) {
-	f := start(t, open)
+func testErase(t *testing.T, e Engine) {
+	f := start(t, e)
 	secret := []byte("personal data that nobody else has")
 	c, err := f.PutBlob(f.ctx(), "claim", "claim", secret)
 	must(t, err)

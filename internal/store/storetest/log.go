@@ -1,8 +1,8 @@
 package storetest
 
 import (
+	"bytes"
 	"context"
-	"database/sql"
 	"os"
 	"path/filepath"
 	"sync"
@@ -15,11 +15,8 @@ import (
 	"github.com/writ-dev/writ/internal/store"
 )
 
-// StateFile is the name, below Setup.Dir, of the SQLite file that holds the ledger; the suite alters it.
-const StateFile = "state.db"
-
-func testReceipts(t *testing.T, open Opener) {
-	f := start(t, open)
+func testReceipts(t *testing.T, e Engine) {
+	f := start(t, e)
 	v := f.signer.Verifier()
 	var seen ledger.Head
 	for i := range 20 {
@@ -48,8 +45,8 @@ func testReceipts(t *testing.T, open Opener) {
 	}
 }
 
-func testReceipt(t *testing.T, open Opener) {
-	f := start(t, open)
+func testReceipt(t *testing.T, e Engine) {
+	f := start(t, e)
 	v := f.signer.Verifier()
 	var seen ledger.Head
 	for i := range 40 {
@@ -88,8 +85,8 @@ func testReceipt(t *testing.T, open Opener) {
 	}
 }
 
-func testAppend(t *testing.T, open Opener) {
-	f := start(t, open)
+func testAppend(t *testing.T, e Engine) {
+	f := start(t, e)
 	must(t, f.update(func(tx *store.Tx) error {
 		for i := range 10 {
 			index, hash, err := tx.Append([]byte(leafName(i)))
@@ -121,38 +118,33 @@ func testAppend(t *testing.T, open Opener) {
 	must(t, f.Verify(f.ctx()))
 }
 
-// alter changes the file behind the store's back.
+// alter changes the database behind the store's back.
 func (f *fixture) alter(statements ...string) {
 	f.t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(f.dir, StateFile))
-	must(f.t, err)
-	defer db.Close()
-	db.SetMaxOpenConns(1)
-	for _, s := range statements {
-		r, err := db.Exec(s)
-		must(f.t, err)
-		if n, err := r.RowsAffected(); err != nil || n == 0 {
-			f.t.Fatalf("%s changed nothing: %v", s, err)
-		}
-	}
+	must(f.t, f.e.Alter(f.dir, statements...))
 }
 
 // alterations are what a database administrator could do to entries 0 to 39 of the suite.
-var alterations = map[string][]string{
-	"edit a leaf":     {"UPDATE entry SET leaf = X'00' WHERE idx = 20"},
-	"edit a hash":     {"UPDATE entry SET hash = randomblob(32) WHERE idx = 20"},
-	"edit a node":     {"UPDATE entry SET nodes = randomblob(length(nodes)) WHERE idx = 23"},
-	"drop a node":     {"UPDATE entry SET nodes = NULL WHERE idx = 23"},
-	"delete":          {"DELETE FROM entry WHERE idx = 20"},
-	"delete the tail": {"DELETE FROM entry WHERE idx >= 38"},
-	"delete, close":   {"DELETE FROM entry WHERE idx = 20", "UPDATE entry SET idx = idx + 1000 WHERE idx > 20", "UPDATE entry SET idx = idx - 1001 WHERE idx > 20"},
-	"reorder":         {"UPDATE entry SET idx = 99 WHERE idx = 20", "UPDATE entry SET idx = 20 WHERE idx = 21", "UPDATE entry SET idx = 21 WHERE idx = 99"},
+func alterations(e Engine) map[string][]string {
+	return map[string][]string{
+		"edit a leaf":     {"UPDATE entry SET leaf = " + e.Bytes([]byte{0}) + " WHERE idx = 20"},
+		"edit a hash":     {"UPDATE entry SET hash = " + e.Bytes(junk(1)) + " WHERE idx = 20"},
+		"edit a node":     {"UPDATE entry SET nodes = " + e.Bytes(junk(3)) + " WHERE idx = 23"},
+		"drop a node":     {"UPDATE entry SET nodes = NULL WHERE idx = 23"},
+		"delete":          {"DELETE FROM entry WHERE idx = 20"},
+		"delete the tail": {"DELETE FROM entry WHERE idx >= 38"},
+		"delete, close":   {"DELETE FROM entry WHERE idx = 20", "UPDATE entry SET idx = idx + 1000 WHERE idx > 20", "UPDATE entry SET idx = idx - 1001 WHERE idx > 20"},
+		"reorder":         {"UPDATE entry SET idx = 99 WHERE idx = 20", "UPDATE entry SET idx = 20 WHERE idx = 21", "UPDATE entry SET idx = 21 WHERE idx = 99"},
+	}
 }
 
-func testAltered(t *testing.T, open Opener) {
-	for name, statements := range alterations {
+// junk is n hashes of nothing that the suite appends.
+func junk(n int) []byte { return bytes.Repeat([]byte{0x5a}, 32*n) }
+
+func testAltered(t *testing.T, e Engine) {
+	for name, statements := range alterations(e) {
 		t.Run(name, func(t *testing.T) {
-			f := start(t, open)
+			f := start(t, e)
 			for i := range 40 {
 				f.append(leafName(i))
 			}
@@ -165,14 +157,14 @@ func testAltered(t *testing.T, open Opener) {
 	}
 }
 
-func testAlteredHead(t *testing.T, open Opener) {
+func testAlteredHead(t *testing.T, e Engine) {
 	for name, statement := range map[string]string{
-		"the root of the first 32 entries": "UPDATE entry SET nodes = randomblob(length(nodes)) WHERE idx = 31",
+		"the root of the first 32 entries": "UPDATE entry SET nodes = " + e.Bytes(junk(5)) + " WHERE idx = 31",
 		"an entry in the middle is gone":   "DELETE FROM entry WHERE idx = 20",
 		"the last entries are gone":        "DELETE FROM entry WHERE idx >= 38",
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := start(t, open)
+			f := start(t, e)
 			for i := range 40 {
 				f.append(leafName(i))
 			}
@@ -180,7 +172,7 @@ func testAlteredHead(t *testing.T, open Opener) {
 			must(t, err)
 			must(t, f.Close())
 			f.alter(statement)
-			f.Store, err = f.open(Setup{Dir: f.dir, Signer: f.signer})
+			f.Store, err = f.e.Open(Setup{Dir: f.dir, Signer: f.signer})
 			if writ.ReasonOf(err) != writ.ReasonLedgerFork {
 				t.Errorf("want %s, got %v", writ.ReasonLedgerFork, err)
 			}
@@ -188,31 +180,29 @@ func testAlteredHead(t *testing.T, open Opener) {
 	}
 }
 
-func testRestored(t *testing.T, open Opener) {
-	f := start(t, open)
+func testRestored(t *testing.T, e Engine) {
+	f := start(t, e)
 	f.append("one", "two")
 	_, err := f.Receipt(f.ctx(), 1, 0)
 	must(t, err)
 	must(t, f.Close())
-	path := filepath.Join(f.dir, StateFile)
-	backup, err := os.ReadFile(path)
-	must(t, err)
+	must(t, e.Backup(f.dir))
 	f.Store = nil
 	f.reopen()
 	f.append("three")
 	_, err = f.Receipt(f.ctx(), 2, 0)
 	must(t, err)
 	must(t, f.Close())
-	must(t, os.WriteFile(path, backup, 0o600))
+	must(t, e.Restore(f.dir))
 	f.Store = nil
-	_, err = f.open(Setup{Dir: f.dir, Signer: f.signer})
+	_, err = f.e.Open(Setup{Dir: f.dir, Signer: f.signer})
 	if writ.ReasonOf(err) != writ.ReasonLedgerFork {
 		t.Errorf("want %s, got %v", writ.ReasonLedgerFork, err)
 	}
 }
 
-func testForgetful(t *testing.T, open Opener) {
-	f := start(t, open)
+func testForgetful(t *testing.T, e Engine) {
+	f := start(t, e)
 	f.append("one", "two")
 	_, err := f.Receipt(f.ctx(), 1, 0)
 	must(t, err)
@@ -222,7 +212,7 @@ func testForgetful(t *testing.T, open Opener) {
 	fresh, err := newSigner(f.dir)
 	must(t, err)
 	t.Cleanup(func() { fresh.Close() })
-	_, err = f.open(Setup{Dir: f.dir, Signer: fresh})
+	_, err = f.e.Open(Setup{Dir: f.dir, Signer: fresh})
 	if writ.ReasonOf(err) != writ.ReasonLedgerFork {
 		t.Errorf("want %s, got %v", writ.ReasonLedgerFork, err)
 	}
@@ -250,18 +240,18 @@ func (g *gate) Sign(ctx context.Context, r ledger.SignRequest) ([]byte, error) {
 	return note, err
 }
 
-func startGated(t *testing.T, open Opener) (*fixture, *gate) {
-	f := start(t, open)
+func startGated(t *testing.T, e Engine) (*fixture, *gate) {
+	f := start(t, e)
 	g := &gate{Signer: f.signer}
 	must(t, f.Close())
-	s, err := open(Setup{Dir: f.dir, Signer: g})
+	s, err := e.Open(Setup{Dir: f.dir, Signer: g})
 	must(t, err)
 	f.Store = s
 	return f, g
 }
 
-func testSignerDown(t *testing.T, open Opener) {
-	f, g := startGated(t, open)
+func testSignerDown(t *testing.T, e Engine) {
+	f, g := startGated(t, e)
 	g.down.Store(true)
 	f.append("one")
 	short, cancel := context.WithTimeout(f.ctx(), 100*time.Millisecond)
@@ -285,8 +275,8 @@ func testSignerDown(t *testing.T, open Opener) {
 	all.Wait()
 }
 
-func testLostAnswer(t *testing.T, open Opener) {
-	f, g := startGated(t, open)
+func testLostAnswer(t *testing.T, e Engine) {
+	f, g := startGated(t, e)
 	for i := range 5 {
 		g.losing.Store(true)
 		f.append(leafName(i))
@@ -300,8 +290,8 @@ func testLostAnswer(t *testing.T, open Opener) {
 	}
 }
 
-func testForkAtRunTime(t *testing.T, open Opener) {
-	f, g := startGated(t, open)
+func testForkAtRunTime(t *testing.T, e Engine) {
+	f, g := startGated(t, e)
 	f.append("one")
 	_, err := f.Receipt(f.ctx(), 0, 0)
 	must(t, err)

@@ -11,8 +11,8 @@ import (
 	"github.com/writ-dev/writ/internal/store"
 )
 
-func testFind(t *testing.T, open Opener) {
-	f := start(t, open)
+func testFind(t *testing.T, e Engine) {
+	f := start(t, e)
 	must(t, f.update(func(tx *store.Tx) error {
 		for i, r := range []store.Row{
 			{ID: "a", Incident: "inc_1", State: "open", Key: "x", Due: 100},
@@ -66,8 +66,8 @@ func testFind(t *testing.T, open Opener) {
 	})
 }
 
-func testUnique(t *testing.T, open Opener) {
-	f := start(t, open)
+func testUnique(t *testing.T, e Engine) {
+	f := start(t, e)
 	insert := func(table store.Table, id, key, state string) error {
 		return f.update(func(tx *store.Tx) error {
 			return tx.Insert(table, store.Row{ID: id, Key: key, State: state, Doc: []byte("{}")})
@@ -93,8 +93,8 @@ func testUnique(t *testing.T, open Opener) {
 	must(t, insert(store.Incidents, "b", "k", "open")) // the key is free once its incident is resolved
 }
 
-func testUpdate(t *testing.T, open Opener) {
-	f := start(t, open)
+func testUpdate(t *testing.T, e Engine) {
+	f := start(t, e)
 	must(t, f.update(func(tx *store.Tx) error { return tx.Insert(store.Leases, row("a")) }))
 	changed := row("a")
 	changed.State, changed.Due, changed.Doc = "dead", 7, []byte(`{"v":2}`)
@@ -110,8 +110,8 @@ func testUpdate(t *testing.T, open Opener) {
 	})
 }
 
-func testDelete(t *testing.T, open Opener) {
-	f := start(t, open)
+func testDelete(t *testing.T, e Engine) {
+	f := start(t, e)
 	may := []store.Table{store.Idempotency, store.Nonces, store.Assignments, store.Reservations, store.Locks, store.Attempts, store.Slots}
 	for _, table := range store.Tables() {
 		r := row("a")
@@ -131,8 +131,8 @@ func testDelete(t *testing.T, open Opener) {
 	}
 }
 
-func testForm(t *testing.T, open Opener) {
-	f := start(t, open)
+func testForm(t *testing.T, e Engine) {
+	f := start(t, e)
 	for name, c := range map[string]struct {
 		table store.Table
 		r     store.Row
@@ -160,8 +160,8 @@ func testForm(t *testing.T, open Opener) {
 	}
 }
 
-func testView(t *testing.T, open Opener) {
-	f := start(t, open)
+func testView(t *testing.T, e Engine) {
+	f := start(t, e)
 	f.append("one")
 	f.view(func(tx *store.Tx) error {
 		must(t, f.update(func(w *store.Tx) error {
@@ -192,8 +192,8 @@ func testView(t *testing.T, open Opener) {
 	wantErr(t, "the closure's own error", f.View(f.ctx(), func(*store.Tx) error { return mine }), mine)
 }
 
-func testOver(t *testing.T, open Opener) {
-	f := start(t, open)
+func testOver(t *testing.T, e Engine) {
+	f := start(t, e)
 	for _, run := range []func(func(*store.Tx) error) error{f.update, func(fn func(*store.Tx) error) error { return f.View(f.ctx(), fn) }} {
 		var kept *store.Tx
 		must(t, run(func(tx *store.Tx) error { kept = tx; return nil }))
@@ -207,8 +207,8 @@ func testOver(t *testing.T, open Opener) {
 	}
 }
 
-func testSeq(t *testing.T, open Opener) {
-	f := start(t, open)
+func testSeq(t *testing.T, e Engine) {
+	f := start(t, e)
 	var last int64
 	next := func(id string) {
 		t.Helper()

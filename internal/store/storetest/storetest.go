@@ -27,12 +27,23 @@ type Setup struct {
 	MaxPages int64
 }
 
-// An Opener opens the implementation under test.
-type Opener func(Setup) (*store.Store, error)
+// An Engine is the implementation under test.
+type Engine struct {
+	Open func(Setup) (*store.Store, error)
+	// Make makes what Open needs for a directory that has not been opened yet; nil when that is nothing.
+	Make func(dir string) error
+	// Alter runs statements behind the store's back; each must change something.
+	Alter func(dir string, statements ...string) error
+	// Bytes is how a statement writes bytes.
+	Bytes func(b []byte) string
+	// Backup copies the state of a closed store, and Restore brings the copy back.
+	Backup, Restore func(dir string) error
+}
 
-// Run runs the suite. The test binary's TestMain calls Child first, since some tests run it again to be killed.
-func Run(t *testing.T, open Opener) {
-	for name, test := range map[string]func(*testing.T, Opener){
+// Run runs what every engine promises. The test binary's TestMain calls Child first, since some tests run it again to be
+// killed.
+func Run(t *testing.T, e Engine) {
+	run(t, e, map[string]func(*testing.T, Engine){
 		"rows are found by what they are indexed by":                      testFind,
 		"ids, unique keys and open incidents collide":                     testUnique,
 		"an update needs the state it expects":                            testUpdate,
@@ -57,19 +68,29 @@ func Run(t *testing.T, open Opener) {
 		"I17 a fork at run time stops receipts, not records":              testForkAtRunTime,
 		"the signer's outage delays receipts, not commits":                testSignerDown,
 		"a lost answer of the signer is asked for again":                  testLostAnswer,
-		"a second open is refused":                                        testSecondOpen,
 		"a closed store says so":                                          testClosed,
 		"I01 kill -9 in the middle of commits":                            testKilled,
 		"I17 kill -9 between commit and signature":                        testKilledAtSignature,
-		"a full database refuses and keeps nothing half":                  testFull,
-		"a full disk refuses and keeps nothing half":                      testDiskFull,
-		"a read-only disk gives a clear error":                            testReadOnly,
 		"blobs open their commitments":                                    testBlob,
-		"I20 an erased blob is gone from the disk":                        testErase,
-	} {
+	})
+}
+
+// RunFile runs what an engine promises that keeps files of its own below Setup.Dir.
+func RunFile(t *testing.T, e Engine) {
+	run(t, e, map[string]func(*testing.T, Engine){
+		"a second open is refused":                       testSecondOpen,
+		"a full database refuses and keeps nothing half": testFull,
+		"a full disk refuses and keeps nothing half":     testDiskFull,
+		"a read-only disk gives a clear error":           testReadOnly,
+		"I20 an erased blob is gone from the disk":       testErase,
+	})
+}
+
+func run(t *testing.T, e Engine, tests map[string]func(*testing.T, Engine)) {
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, open)
+			test(t, e)
 		})
 	}
 }
@@ -78,7 +99,7 @@ func Run(t *testing.T, open Opener) {
 type fixture struct {
 	*store.Store
 	t      *testing.T
-	open   Opener
+	e      Engine
 	dir    string
 	signer *signer.Signer
 }
@@ -97,16 +118,26 @@ func newSigner(dir string) (*signer.Signer, error) {
 	return signer.Open(path, Origin, logKey())
 }
 
-func start(t *testing.T, open Opener) *fixture {
+func start(t *testing.T, e Engine) *fixture {
 	t.Helper()
-	dir := t.TempDir()
+	dir := e.dir(t)
 	s, err := newSigner(dir)
 	must(t, err)
 	t.Cleanup(func() { s.Close() })
-	f := &fixture{t: t, open: open, dir: dir, signer: s}
+	f := &fixture{t: t, e: e, dir: dir, signer: s}
 	f.reopen()
 	t.Cleanup(f.end)
 	return f
+}
+
+// dir returns a new directory to open.
+func (e Engine) dir(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if e.Make != nil {
+		must(t, e.Make(dir))
+	}
+	return dir
 }
 
 // reopen closes the store, if it is open, and opens it again.
@@ -115,7 +146,7 @@ func (f *fixture) reopen() {
 	if f.Store != nil {
 		must(f.t, f.Store.Close())
 	}
-	s, err := f.open(Setup{Dir: f.dir, Signer: f.signer})
+	s, err := f.e.Open(Setup{Dir: f.dir, Signer: f.signer})
 	must(f.t, err)
 	f.Store = s
 }
