@@ -194,6 +194,18 @@ func (p *Postgres) exec(ctx context.Context, database, statement string) error {
 	return err
 }
 
+// Count returns the one number that a query answers, asked as the administrator.
+func (p *Postgres) Count(database, query string) (n int64, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), readyLimit)
+	defer cancel()
+	c, err := pgx.Connect(ctx, fmt.Sprintf("host=%s port=%d user=%s database=%s sslmode=disable", p.Dir, p.Port, pgAdmin, database))
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close(ctx)
+	return n, c.QueryRow(ctx, query).Scan(&n)
+}
+
 // Create makes an empty database that the user of URL owns.
 func (p *Postgres) Create(database string) error {
 	return p.Exec("postgres", "CREATE DATABASE "+pgx.Identifier{database}.Sanitize()+" OWNER "+pgUser)
