@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -89,18 +88,6 @@ undo: inverse
 limits: {max_objects: 1, max_permille: 500}
 `
 
-var fleetBinary = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "writ-e2e-")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "writ")
-	if out, err := exec.Command("go", "build", "-o", bin, "github.com/writ-dev/writ/cmd/writ").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return bin, nil
-})
-
 // shopTarget is a shop as a target of the given name.
 func shopTarget(t *testing.T, s *storefront.Shop, name string) setup.Target {
 	t.Helper()
@@ -122,9 +109,10 @@ func shopTarget(t *testing.T, s *storefront.Shop, name string) setup.Target {
 
 func newFleet(t *testing.T, servers int) *fleet {
 	t.Helper()
-	bin, err := fleetBinary()
-	must(t, err)
-	f := &fleet{t: t, bed: bed{writ: bin}, dir: t.TempDir()}
+	f := &fleet{t: t, dir: t.TempDir()}
+	f.bed.Cluster = &testbed.Cluster{Dir: f.dir} // nothing runs in it: the binary is built there
+	must(t, f.bed.build())
+	var err error
 	f.pg, err = testbed.StartPostgres()
 	must(t, err)
 	t.Cleanup(func() { f.pg.Close() })
@@ -346,11 +334,11 @@ func (f *fleet) broken(shop int) writ.Ask {
 	}
 }
 
-// repaired breaks a shop and has it repaired: exactly one write, whatever happens to the servers meanwhile.
+// repaired breaks a shop and has it repaired: exactly one change, whatever happens to the servers meanwhile.
 func (f *fleet) repaired(shop int) {
 	f.t.Helper()
 	ask := f.broken(shop)
-	before := f.shops[shop].WriteRequests()
+	before := f.shops[shop].Changes()
 	p := anyone(f, "the proposal", func(ctx context.Context, i int) (writ.PlanStatus, error) { return f.repairs[i].Propose(ctx, ask) })
 	f.ended(shop, p.ID, before)
 }
@@ -376,8 +364,8 @@ func (f *fleet) ended(shop int, id writ.PlanID, before int) {
 	})
 	v, err := f.shops[shop].Look(storefront.Checkout)
 	must(t, err)
-	if n := f.shops[shop].WriteRequests() - before; n != 1 || v.Release != "v41" {
-		t.Errorf("the shop took %d writes and runs release %s", n, v.Release)
+	if n := f.shops[shop].Changes() - before; n != 1 || v.Release != "v41" {
+		t.Errorf("the shop made %d changes and runs release %s", n, v.Release)
 	}
 	f.made[shop]++
 }
@@ -404,8 +392,8 @@ func (f *fleet) whole() {
 		t.Errorf("%s", report.Text())
 	}
 	for i, s := range f.shops {
-		if n := s.WriteRequests(); n != f.made[i] {
-			t.Errorf("%s took %d writes for %d repairs", shopNames[i], n, f.made[i])
+		if n := s.Changes(); n != f.made[i] {
+			t.Errorf("%s made %d changes for %d repairs", shopNames[i], n, f.made[i])
 		}
 	}
 	for _, r := range f.servers {
@@ -463,7 +451,7 @@ func TestReplicasThroughTrouble(t *testing.T) {
 
 	// D12: both are asked the same at once. One plan, one grant, nothing held twice.
 	ask := f.broken(0)
-	before := f.shops[0].WriteRequests()
+	before := f.shops[0].Changes()
 	plans := make([]writ.PlanStatus, 8)
 	var all sync.WaitGroup
 	for i := range plans {
@@ -484,14 +472,14 @@ func TestReplicasThroughTrouble(t *testing.T) {
 	f.only(writ.EntryProposal, plans[0].ID)
 
 	// A runner is cut off from all servers while it has work, and comes back.
-	ask, before = f.broken(0), f.shops[0].WriteRequests()
+	ask, before = f.broken(0), f.shops[0].Changes()
 	for _, p := range f.proxies {
 		p.shut()
 	}
 	cut := anyone(f, "the proposal", func(ctx context.Context, i int) (writ.PlanStatus, error) { return f.repairs[i].Propose(ctx, ask) })
 	f.repaired(1) // the other one goes on
-	if n := f.shops[0].WriteRequests() - before; n != 0 {
-		t.Errorf("a runner that is cut off made %d writes", n)
+	if n := f.shops[0].Changes() - before; n != 0 {
+		t.Errorf("a runner that is cut off made %d changes", n)
 	}
 	for _, p := range f.proxies {
 		p.open()
@@ -507,7 +495,7 @@ func TestReplicasThroughTrouble(t *testing.T) {
 	f.repaired(1)
 
 	// The database restarts while a repair is under way.
-	ask, before = f.broken(1), f.shops[1].WriteRequests()
+	ask, before = f.broken(1), f.shops[1].Changes()
 	p := anyone(f, "the proposal", func(ctx context.Context, i int) (writ.PlanStatus, error) { return f.repairs[i].Propose(ctx, ask) })
 	f.pg.Stop()
 	must(t, f.pg.Start())

@@ -87,6 +87,7 @@ func (s *Shop) write(operation string, f writeFunc) http.HandlerFunc {
 			if err := f(r, ticket{by: client, key: key, match: match}, body); err != nil {
 				return replyProblem(statusOf(err), err.Error())
 			}
+			s.changes.Add(1)
 			get := s.getService
 			if r.PathValue("flag") != "" {
 				get = s.getFlag

@@ -57,6 +57,7 @@ type Shop struct {
 	entrance string       // where customers order
 	rate     atomic.Int64 // orders a second
 	writes   atomic.Int64 // requests for a change that the admin API received
+	changes  atomic.Int64 // those that it carried out
 	orders   orders
 	alerts   *alerter
 
@@ -175,6 +176,10 @@ func (s *Shop) Client(id string) (secret []byte, err error) { return s.auth.secr
 // WriteRequests counts the requests for a change that the admin API has received, allowed or not; tokens are not
 // counted.
 func (s *Shop) WriteRequests() int { return int(s.writes.Load()) }
+
+// Changes is how many requests for a change had an effect: neither refused, as probes of a dead lease are, nor repeated
+// under the same key.
+func (s *Shop) Changes() int { return int(s.changes.Load()) }
 
 // Open adds a service that no customer uses, with the releases v1 to v3, two replicas and the flag dark-mode: an
 // object to try things on. The name must be new and a DNS label.
