@@ -16,13 +16,12 @@ import (
 
 // A process is one of a site's, started again whenever a fault has killed it.
 type process struct {
-	name    string
-	binary  string
-	args    []string
-	dir     string
-	script  string   // the file of its faults
-	prefix  []string // of the command: strace
-	started func()   // told of every start
+	name   string
+	binary string
+	args   []string
+	dir    string
+	script string   // the file of its faults
+	prefix []string // of the command: strace
 
 	mu     sync.Mutex
 	cmd    *exec.Cmd

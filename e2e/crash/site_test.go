@@ -6,14 +6,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"maps"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -351,5 +349,3 @@ func (s *site) persist(what string, f func(ctx context.Context) error) error {
 	})
 	return errors.Join(err, last)
 }
-
-func sorted(m map[string]bool) []string { return slices.Sorted(maps.Keys(m)) }

@@ -2,7 +2,6 @@ package crash_test
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -94,5 +93,5 @@ func TestD11KillsUnderLoadLoseNothing(t *testing.T) {
 	if len(repairs) == 0 {
 		t.Error("nothing was repaired in the storm")
 	}
-	t.Log(fmt.Sprintf("%d kills, %d repairs: %v; quiet %.1f s after the last kill", kills, len(repairs), states, slowest.Seconds()))
+	t.Logf("%d kills, %d repairs: %v; quiet %.1f s after the last kill", kills, len(repairs), states, slowest.Seconds())
 }
