@@ -206,7 +206,7 @@ func TestINC07NothingIsResolvedOutsideTheIncident(t *testing.T) {
 	plan := x.wants("scale-service", replicas(5), writ.PlanWaiting).Plan
 	p, err := x.person.Plan(t.Context(), plan)
 	must(t, err)
-	if len(p.Plan.Steps) != 1 || p.Plan.Steps[0].Object.UID == "" || p.Plan.Steps[0].Object.Location != shopTarget+"/services/checkout" {
+	if len(p.Plan.Steps) != 1 || p.Plan.Steps[0].Object.UID == "" || p.Plan.Steps[0].Object.Location != storefrontAt+"/services/checkout" {
 		t.Errorf("%+v", p.Plan.Steps)
 	}
 }
@@ -218,7 +218,7 @@ func TestINC09WhatWritRestsOnIsOutOfReach(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			x := prepareShop(t)
-			own := []string{string(shopTarget) + "/services/checkout"}
+			own := []string{string(storefrontAt) + "/services/checkout"}
 			if listed.server {
 				x.edit(func(c *config.Server) { c.Protected = own })
 			}

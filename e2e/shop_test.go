@@ -31,8 +31,8 @@ type counter struct {
 	evidence []string
 }
 
-// shopTarget is where the storefront is.
-const shopTarget = writ.Location("httpapi://shop")
+// storefrontAt is where the storefront is.
+const storefrontAt = writ.Location("httpapi://shop")
 
 // binary is writ, built once for all tests that need no cluster and removed after the last of them.
 var binary struct {
@@ -87,7 +87,7 @@ func prepareShop(t *testing.T, changes ...func(*setup.Options)) *counter {
 	addr := freePorts(t, 4)
 	o := setup.Options{
 		Listen: addr[0], Runners: addr[1], Signer: addr[2], Admin: addr[3], Services: storefront.CatalogInfo(), Playbooks: books, PlanLife: planLife, Now: time.Now(),
-		Targets: []setup.Target{{Location: shopTarget, Connector: "shop.yaml", Files: files, Catalogue: conn.Catalogue()}},
+		Targets: []setup.Target{{Location: storefrontAt, Connector: "shop.yaml", Files: files, Catalogue: conn.Catalogue()}},
 		Agents: []setup.Agent{
 			{Name: diagnoser, Team: "observability", Owner: ana, Roles: []string{"diagnose"}},
 			{Name: repairer, Team: "checkout", Owner: rob, Roles: []string{"repair"}},
