@@ -171,7 +171,7 @@ func copyRows(ctx context.Context, tx *sql.Tx, n int, rows []copied, ids map[str
 }
 
 // copyJournal multiplies what the journal knows of the one run that it has. Acknowledged entries are not copied: the
-// runner forgets those of ended runs soon.
+// runner forgets those of ended runs after some days.
 func copyJournal(ctx context.Context, tx *sql.Tx, n int, ids map[string]int) error {
 	own := map[string]int{}
 	for id, k := range ids {
