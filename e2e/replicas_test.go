@@ -133,7 +133,7 @@ func newFleet(t *testing.T, servers int) *fleet {
 		a := addr[1+3*i:]
 		f.servers = append(f.servers, &replica{url: "http://" + a[0], runners: a[1], admin: "http://" + a[2]})
 	}
-	f.in, err = setup.Write(filepath.Join(f.dir, "writ"), setup.Options{
+	f.in, err = setup.Write(filepath.Join(f.dir, "site"), setup.Options{
 		Runner: "east", Listen: addr[1], Runners: addr[2], Admin: addr[3], Signer: addr[0],
 		Services: []byte(services.String()), Playbooks: [][]byte{[]byte(repairPlaybook)}, Targets: targets, PlanLife: planLife, Now: time.Now(),
 		Ceiling: &setup.Ceiling{MaxObjects: 5, MaxPermille: 1000, RunsPerHour: 1000, ProofT2: writ.ProofD},
