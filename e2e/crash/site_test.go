@@ -133,6 +133,9 @@ func newSite(t *testing.T, how topology, options ...option) *site {
 	return s
 }
 
+// often is above what any site is asked for.
+const often = 10_000
+
 // prepare installs and starts nothing.
 func prepare(t *testing.T, how topology, options ...option) *site {
 	t.Helper()
@@ -181,6 +184,7 @@ func prepare(t *testing.T, how topology, options ...option) *site {
 	}
 	s.edit(func(c *config.Server) {
 		s.database.configure(t, c)
+		c.Limits = &config.Limits{Attempts: often, AttemptsPerObject: often} // the same service is repaired again and again
 		if how == threeProcesses {
 			c.Dev = nil
 		}
