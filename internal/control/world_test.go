@@ -61,6 +61,7 @@ type world struct {
 	config control.Config
 	vkey   string
 	people map[string]ssh.Signer
+	signer *cutSigner
 	runner *fakeRunner
 	other  ledger.Author // a runner that serves nothing
 	offset atomic.Int64
@@ -96,9 +97,9 @@ func quietWorld(t testing.TB, changes ...func(*control.Config)) *world {
 	must(t, signer.Create(filepath.Join(dir, "signer"), origin, logKey))
 	sign, err := signer.Open(filepath.Join(dir, "signer"), origin, logKey)
 	must(t, err)
-	w.vkey = sign.Verifier().String()
+	w.vkey, w.signer = sign.Verifier().String(), &cutSigner{Signer: sign}
 	w.store, err = store.Open(ctx, store.Config{
-		Path: filepath.Join(dir, "ledger.db"), BlobPath: filepath.Join(dir, "blobs.db"), Origin: origin, Signer: sign, Now: w.now, Rand: rand.Reader,
+		Path: filepath.Join(dir, "ledger.db"), BlobPath: filepath.Join(dir, "blobs.db"), Origin: origin, Signer: w.signer, Now: w.now, Rand: rand.Reader,
 	})
 	must(t, err)
 	grantKey, err := token.NewKey(rand.Reader)

@@ -1,0 +1,168 @@
+package runner_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/assignment"
+)
+
+// tiers are a playbook of each tier that can be granted.
+var tiers = map[string]string{"T1": "one", "T2": "high"}
+
+// granted is a grant for a playbook, with a person's approval where its tier wants one.
+func (w *world) granted(book string) *issued {
+	w.t.Helper()
+	p := w.planned(book)
+	if p.Tier < writ.T2 {
+		return w.grant(p)
+	}
+	return w.grant(p, w.approve(p, "ann"))
+}
+
+// dark makes the target answer nothing any more, or again.
+func (f *fakeTarget) dark(is bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.Unreachable, f.Blind, f.UndoReason, f.MintFails, f.RevokeFails = is, is, "", 0, 0
+	if is {
+		f.UndoReason, f.MintFails, f.RevokeFails = writ.ReasonUnreachable, 1<<30, 1<<30
+	}
+}
+
+func TestD14ATargetThatDoesNotAnswerIsNotReadFrom(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.target.dark(true)
+		w.start()
+		a := w.ask(assignment.Assignment{Kind: assignment.KindObserve, Observe: &assignment.Observe{
+			Evidence: newID[writ.EvidenceID](w, "ev"), Incident: newID[writ.IncidentID](w, "inc"), Scope: scope, Limit: 1000,
+			Query: writ.Query{Reader: "fake/thing.status", Target: targetName},
+		}}, 0)
+		if a.Observed != nil || a.Refused == nil || a.Refused.Code != writ.ReasonUnreachable {
+			t.Errorf("%+v %+v", a.Observed, a.Refused)
+		}
+	})
+}
+
+// The inventory is read again before the first step: without it nothing is known of what the step would touch.
+func TestD14NothingIsPlannedOrBegunOnATargetThatCannotBeRead(t *testing.T) {
+	for tier, book := range tiers {
+		t.Run(tier, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.start()
+				g := w.granted(book)
+				w.target.dark(true)
+				if a := w.propose(book); a.Refused == nil || a.Refused.Code != writ.ReasonUnreachable {
+					t.Errorf("planned: %+v %+v", a.Planned, a.Refused)
+				}
+				end := w.execute(g)
+				calls, _ := w.target.calls()
+				if end.State != writ.RunFailed || end.Reason != writ.ReasonUnreachable || calls != 0 || w.target.mints != 0 {
+					t.Errorf("%s for %s, %d calls, %d leases", end.State, end.Reason, calls, w.target.mints)
+				}
+			})
+		})
+	}
+}
+
+// A target that is gone after the call can be neither verified nor put back: a person decides. Its lease counts as
+// alive until it is back.
+func TestD14ATargetThatGoesAwayAfterACallEndsUncertain(t *testing.T) {
+	for tier, book := range tiers {
+		t.Run(tier, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.start()
+				g := w.granted(book)
+				when(w, "done 1", func() { w.target.dark(true) })
+				w.send(g)
+				time.Sleep(30 * time.Minute)
+				if state := w.ended(g.run).State; state == writ.RunSucceeded || state == writ.RunUndone {
+					t.Errorf("it is %s, which nobody could know", state)
+				}
+				w.target.dark(false)
+				w.until("the end", func() bool { return w.ended(g.run).State != "" })
+				end := w.ended(g.run)
+				calls, _ := w.target.calls()
+				if end.State != writ.RunUncertain || calls != 1 {
+					t.Errorf("%s for %s, %d calls, values %s", end.State, end.Reason, calls, w.target.values())
+				}
+				w.allDead()
+			})
+		})
+	}
+}
+
+// An effect that cannot be read is no success: where the target still takes the undo, it is made.
+func TestD14AnEffectThatCannotBeReadIsUndone(t *testing.T) {
+	for tier, book := range tiers {
+		t.Run(tier, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.start()
+				g := w.granted(book)
+				when(w, "done 1", func() {
+					w.target.mu.Lock()
+					w.target.Unreachable = true // its readings alone
+					w.target.mu.Unlock()
+				})
+				if end := w.execute(g); end.State != writ.RunUndone || w.target.values() != "old old old" {
+					t.Errorf("%s for %s, values %s", end.State, end.Reason, w.target.values())
+				}
+				w.allDead()
+			})
+		})
+	}
+}
+
+// The ledger, its signer, its database and the control plane are all one to a runner: no receipt.
+func TestD14WithoutAReceiptNoStepIsMade(t *testing.T) {
+	for tier, book := range tiers {
+		t.Run(tier, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.start()
+				g := w.granted(book)
+				back := time.Now().Add(10 * time.Minute)
+				w.control.on(func(p string) error {
+					if p == "deliver" && time.Now().Before(back) {
+						return writ.ErrUnavailable
+					}
+					return nil
+				})
+				end := w.execute(g)
+				calls, _ := w.target.calls()
+				if end.State != writ.RunFailed || end.Reason != writ.ReasonUnavailable || calls != 0 || w.target.mints != 0 {
+					t.Errorf("%s for %s, %d calls, %d leases", end.State, end.Reason, calls, w.target.mints)
+				}
+				w.allDead()
+			})
+		})
+	}
+}
+
+// The way back needs no receipt: a runner that is cut off between two steps undoes the first by itself, and tells
+// when it can.
+func TestD14ARunCutOffBetweenItsStepsIsPutBack(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.start()
+		g := w.granted("two")
+		var away atomic.Bool
+		when(w, "done 1", func() { away.Store(true) })
+		w.control.on(func(p string) error {
+			if p == "deliver" && away.Load() {
+				return writ.ErrUnavailable
+			}
+			return nil
+		})
+		w.send(g)
+		time.Sleep(20 * time.Minute)
+		if calls, _ := w.target.calls(); calls != 1 || w.target.values() != "old old old" || len(w.target.alive()) != 0 {
+			t.Errorf("while cut off: %d calls, values %s, credentials %v", calls, w.target.values(), w.target.alive())
+		}
+		away.Store(false)
+		w.until("the end", func() bool { return w.ended(g.run).State != "" })
+		if end := w.ended(g.run); end.State != writ.RunUndone || end.Reason != writ.ReasonUnavailable {
+			t.Errorf("%+v", end)
+		}
+	})
+}
