@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/ledger"
@@ -20,7 +21,7 @@ func (s *Store) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	head, err := s.signer.Head(ctx)
+	head, err := s.lastSigned(ctx)
 	if err != nil {
 		return fmt.Errorf("the signer's last head: %w", err)
 	}
@@ -48,6 +49,33 @@ func (s *Store) recover(ctx context.Context) error {
 		s.signed = last
 	}
 	return s.readers.with(ctx, func(c conn) error { return replay(c, head.Size, s.head) })
+}
+
+// How long Open waits for a signer that does not answer: processes of one installation start in any order, and one that
+// has died is back within seconds.
+const (
+	signerPatience = 10 * time.Second
+	signerPause    = 250 * time.Millisecond
+)
+
+// lastSigned asks the signer for its head, again while it cannot be reached.
+func (s *Store) lastSigned(ctx context.Context) (ledger.Head, error) {
+	limited, cancel := context.WithTimeout(ctx, signerPatience)
+	defer cancel()
+	for said := false; ; said = true {
+		head, err := s.signer.Head(ctx)
+		if err == nil || !errors.Is(err, writ.ErrUnavailable) {
+			return head, err
+		}
+		if !said {
+			s.log.Warn("waiting for the signer", "error", err)
+		}
+		select {
+		case <-time.After(signerPause):
+		case <-limited.Done():
+			return head, err
+		}
+	}
 }
 
 func (s *Store) contiguous(ctx context.Context) error {
