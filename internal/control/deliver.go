@@ -21,8 +21,8 @@ var runnerKinds = []writ.EntryKind{
 
 // Deliver takes the signed entries of one run or several, each run's in order, applies them to the state, and answers
 // each with its receipt under one checkpoint. It returns when that is signed. Entries that were delivered before are
-// answered again. A delivery that is refused with an error is taken as a whole or not at all; without a signer its entries are taken and
-// have no receipts yet, and delivering them again is harmless.
+// answered again. A delivery is taken as a whole or not at all; without a signer it is taken and the error says that
+// there are no receipts yet, and delivering it again is harmless.
 func (c *Control) Deliver(ctx context.Context, runner writ.RunnerID, d assignment.Delivery) (assignment.Delivered, error) {
 	if n := d.Count(); n > assignment.MaxEntries || len(d.Also) >= assignment.MaxRuns {
 		return assignment.Delivered{}, fmt.Errorf("%w: %d entries of %d runs in one delivery; the limits are %d and %d", writ.ErrInvalid, n, 1+len(d.Also), assignment.MaxEntries, assignment.MaxRuns)
