@@ -133,6 +133,14 @@ func (c *Control) openSame(tx *store.Tx, by writ.Principal, ask writ.Ask, same s
 	return in, "", c.crowded(tx, by, in.Service, repair)
 }
 
+// askIDs makes the ids that an ask needs: of the proposal, of its plan and of the runner's work on it.
+func (c *Control) askIDs() (writ.ProposalID, writ.PlanID, writ.AssignmentID, error) {
+	prp, err := newID[writ.ProposalID](c, "prp")
+	pln, errP := newID[writ.PlanID](c, "pln")
+	aid, errA := newID[writ.AssignmentID](c, "asg")
+	return prp, pln, aid, errors.Join(err, errP, errA)
+}
+
 // openPlan writes the proposal's entry, the plan row and the runner's assignment.
 func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in writ.Incident, pb Published, key string, claim writ.Commitment) (writ.PlanID, error) {
 	service, err := c.Services.Find(in.Service)
@@ -147,15 +155,7 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 	if err != nil {
 		return "", err
 	}
-	prp, err := newID[writ.ProposalID](c, "prp")
-	if err != nil {
-		return "", err
-	}
-	id, err := newID[writ.PlanID](c, "pln")
-	if err != nil {
-		return "", err
-	}
-	aid, err := newID[writ.AssignmentID](c, "asg")
+	prp, id, aid, err := c.askIDs()
 	if err != nil {
 		return "", err
 	}

@@ -285,15 +285,7 @@ func (c *Control) openRevert(tx *store.Tx, u undoRow, in writ.Incident, id writ.
 	if err != nil {
 		return "", err
 	}
-	prp, err := newID[writ.ProposalID](c, "prp")
-	if err != nil {
-		return "", err
-	}
-	pln, err := newID[writ.PlanID](c, "pln")
-	if err != nil {
-		return "", err
-	}
-	aid, err := newID[writ.AssignmentID](c, "asg")
+	prp, pln, aid, err := c.askIDs()
 	if err != nil {
 		return "", err
 	}
