@@ -2,12 +2,14 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/ledger"
@@ -240,14 +242,16 @@ func (s *pgSession) commit(w *writer) (changed bool, err error) {
 	if s.over || !w.dirty {
 		return false, s.rollback(w)
 	}
-	head := w.edge.Head()
+	head, number, mark := w.edge.Head(), w.commits+1, rand.Text()
 	var b pgx.Batch
-	b.Queue("UPDATE tree_head SET size = $1, root = $2, seq = $3, commits = $4", head.Size, head.Root.Bytes(), w.seq, w.commits+1)
-	b.Queue("SELECT pg_notify('"+commitChannel+"', $1)", fmt.Sprint(w.commits+1))
+	b.Queue("UPDATE tree_head SET size = $1, root = $2, seq = $3, commits = $4", head.Size, head.Root.Bytes(), w.seq, number)
+	b.Queue("INSERT INTO commit_mark (commits, mark) VALUES ($1, $2)", number, mark)
+	b.Queue("DELETE FROM commit_mark WHERE commits <= $1", number-keepMarks)
+	b.Queue("SELECT pg_notify('"+commitChannel+"', $1)", fmt.Sprint(number))
 	b.Queue("COMMIT")
 	got := s.c.SendBatch(s.ctx, &b)
 	var tag string
-	for range 3 {
+	for range b.Len() {
 		t, e := got.Exec()
 		if err = e; err != nil {
 			break
@@ -262,7 +266,7 @@ func (s *pgSession) commit(w *writer) (changed bool, err error) {
 	case !s.lost():
 		return false, pgKind(err)
 	default:
-		if err := s.resolve(); err != nil {
+		if err := s.resolve(number, mark); err != nil {
 			return false, err
 		}
 	}
@@ -272,22 +276,27 @@ func (s *pgSession) commit(w *writer) (changed bool, err error) {
 	return true, nil
 }
 
-// resolve asks, on a new connection, how a commit ended whose connection was lost. The server knows it by the
-// transaction's number, also after it has recovered from a crash.
-func (s *pgSession) resolve() error {
+// keepMarks is how many transactions are remembered by their marks: far more than replicas commit within resolveLimit.
+const keepMarks = 100_000
+
+// resolve asks, on a new connection, how commit number of this ledger ended, whose connection was lost: when the
+// transaction is not under way any more, it has committed if its mark stands there. What PostgreSQL itself says of the
+// transaction's number is believed only as long as it is under way, since a crash lets numbers be given out again.
+func (s *pgSession) resolve(number int64, mark string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), resolveLimit)
 	defer cancel()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		status, err := s.ask(ctx)
+		there, newest, err := s.markOf(ctx, number)
 		switch {
-		case err == nil && status == "committed":
+		case err != nil: // it cannot be reached, or is still at it
+		case there == mark:
 			return nil
-		case err == nil && status == "aborted":
+		case there == "" && newest > number: // forgotten
+			return errUnknown
+		default:
 			return fmt.Errorf("%w: the database went away before the commit; nothing was kept", writ.ErrUnavailable)
-		case err == nil && status == "":
-			return errUnknown // the server has forgotten
 		}
-		select { // it cannot be reached, or is still at it
+		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
 			return errUnknown
@@ -295,14 +304,28 @@ func (s *pgSession) resolve() error {
 	}
 }
 
-func (s *pgSession) ask(ctx context.Context) (status string, err error) {
+// errUnderWay says that the lost transaction has not ended yet.
+var errUnderWay = errors.New("the transaction is under way")
+
+// markOf returns the mark of a commit, empty if there is none, and the number of the newest one.
+func (s *pgSession) markOf(ctx context.Context, number int64) (mark string, newest int64, err error) {
 	c, err := connectPG(ctx, s.config)
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	defer c.Close(context.Background())
+	var status string
 	err = c.QueryRow(ctx, "SELECT COALESCE(pg_xact_status($1::text::xid8), '')", s.xid).Scan(&status)
-	return status, err
+	var of *pgconn.PgError
+	switch {
+	case errors.As(err, &of): // a number that was not given out yet: the server has crashed since, and the transaction with it
+	case err != nil:
+		return "", 0, err
+	case status == "in progress":
+		return "", 0, errUnderWay
+	}
+	err = c.QueryRow(ctx, "SELECT COALESCE((SELECT mark FROM commit_mark WHERE commits = $1), ''), commits FROM tree_head", number).Scan(&mark, &newest)
+	return mark, newest, err
 }
 
 func (s *pgSession) nextSeq(w *writer) (int64, error) {

@@ -151,6 +151,51 @@ func TestI01ACutCommitIsResolved(t *testing.T) {
 	}
 }
 
+// TestI01ACommitIsKnownByItsMarkAndNotByItsNumber asks after commits under the number of a transaction that has
+// committed, as PostgreSQL answers for somebody else's after a crash in which the number was lost and given out again.
+func TestI01ACommitIsKnownByItsMarkAndNotByItsNumber(t *testing.T) {
+	t.Parallel()
+	p := server.Server(t)
+	state, blobs := server.Databases(t)
+	s, err := store.Open(t.Context(), store.Config{
+		URL: p.URL(state), BlobURL: p.URL(blobs), Origin: storetest.Origin, Signer: newSigner(t, t.TempDir()), Now: time.Now, Rand: rand.Reader,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := appended(t, s, "once", func() {}); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("pgx", p.URL(state))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	var xid, mark string
+	var number int64
+	if err := db.QueryRow("SELECT pg_current_xact_id()::text").Scan(&xid); err != nil { // it has committed when this returns
+		t.Fatal(err)
+	}
+	if err := db.QueryRow("SELECT commits, mark FROM commit_mark ORDER BY commits DESC LIMIT 1").Scan(&number, &mark); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Resolve(s, xid, number, mark); err != nil {
+		t.Errorf("a commit that is there: %v", err)
+	}
+	for name, n := range map[string]int64{"another replica's commit has its place": number, "nobody's has": number + 1} {
+		if err := store.Resolve(s, xid, n, "its mark"); !errors.Is(err, writ.ErrUnavailable) || !strings.Contains(err.Error(), "nothing was kept") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := store.Resolve(s, "900000000", number, "its mark"); !errors.Is(err, writ.ErrUnavailable) || !strings.Contains(err.Error(), "nothing was kept") {
+		t.Errorf("a number that is not given out again yet: %v", err)
+	}
+	if err := store.Resolve(s, xid, 0, "its mark"); !errors.Is(err, writ.ErrUnavailable) || !strings.Contains(err.Error(), "may or may not") {
+		t.Errorf("a commit that is long forgotten: %v", err)
+	}
+}
+
 // TestI01ACommitThatNobodyKnowsOfIsHarmlessToRepeat loses the answer to a commit and the server with it for longer than
 // anybody asks. The caller is told so, and may ask again: the leaf stands in the log once.
 func TestI01ACommitThatNobodyKnowsOfIsHarmlessToRepeat(t *testing.T) {
