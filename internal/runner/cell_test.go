@@ -123,12 +123,11 @@ func TestI13AProcessThatHasNotHeardForAWhileMakesNoStep(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.start()
 		g := w.grant(w.planned("one"))
-		cut := false
+		var cut atomic.Bool
 		w.control.on(func(p string) error {
-			if p == "delivered" && !cut {
-				cut = true
+			if p == "delivered" && cut.CompareAndSwap(false, true) {
 				time.Sleep(assignment.HoldsFor)
-			} else if cut && p == "join" {
+			} else if cut.Load() && p == "join" {
 				return writ.ErrUnavailable
 			}
 			return nil

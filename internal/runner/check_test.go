@@ -87,10 +87,7 @@ var refusals = map[string]struct {
 	"the grant has expired": {writ.ReasonGrantExpired, func(w *world, g *issued) {
 		g.claims.IssuedAt, g.claims.NotBefore, g.claims.Expires = time.Now().Unix()-300, time.Now().Unix()-300, time.Now().Unix()-6
 	}},
-	"the grant was revoked": {writ.ReasonRevoked, func(w *world, g *issued) {
-		w.control.epoch++
-		w.control.revoked = append(w.control.revoked, g.claims.ID)
-	}},
+	"the grant was revoked":                  {writ.ReasonRevoked, func(w *world, g *issued) { w.control.revoke(g.claims.ID) }},
 	"the grant's entry is not in the ledger": {writ.ReasonNotInLedger, func(w *world, g *issued) { g.unlogged = true }},
 	"the grant's entry is of another run": {writ.ReasonNotInLedger, func(w *world, g *issued) {
 		other := newID[writ.RunID](w, "run")

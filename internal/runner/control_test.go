@@ -185,6 +185,13 @@ func (c *fakeControl) freeze(z assignment.Freeze) {
 	c.changed = make(chan struct{})
 }
 
+func (c *fakeControl) revoke(id writ.GrantID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.epoch++
+	c.revoked = append(c.revoked, id)
+}
+
 // aged shows old feeds from now on, and tells nobody of any.
 func (c *fakeControl) aged(by time.Duration) {
 	c.mu.Lock()
