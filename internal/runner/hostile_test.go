@@ -129,7 +129,9 @@ func TestI12TheServerAloneCannotActBeyondTheCeiling(t *testing.T) {
 			if a := w.await(w.send(w.grant(w.planned("two")))); a.Refused == nil || a.Refused.Code != writ.ReasonFrozen {
 				w.t.Fatalf("%+v", a)
 			}
+			w.control.mu.Lock()
 			w.control.epoch, w.control.freezes = 0, nil
+			w.control.mu.Unlock()
 			return w.grant(p)
 		}},
 		"a ledger with another past": {writ.ReasonLedgerFork, func(w *world) *issued {
