@@ -50,7 +50,7 @@ func TestBadCallsAreOneSentenceWithAHintAndAStatus(t *testing.T) {
 		"verify without trust":  {[]string{"ledger", "verify", "x"}, exitUsage, "--trust", "verify.json"},
 		"init without cluster":  {[]string{"init", filepath.Join(empty, "new")}, exitUsage, "--kubeconfig", "writ init"},
 		"doctor of nothing":     {[]string{"doctor"}, exitUsage, "examine", "writ doctor"},
-		"a server's file":       {[]string{"serve", "-c", file}, exitUsage, "line 1", ""},
+		"a server's file":       {[]string{"serve", "-c", file}, exitUsage, "unknown field", "writ init"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out, errs := cli(t, c.args...)
