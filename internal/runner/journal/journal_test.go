@@ -199,6 +199,20 @@ func TestWhatTellsOfARefusedEntryIsVoidWithIt(t *testing.T) {
 	}
 }
 
+func TestWhatTellsOfWhatTellsOfARefusedEntryIsVoidWithIt(t *testing.T) {
+	j, _ := open(t)
+	must(t, j.Spend(ctx, run(runID, grantID)))
+	lease, intent := []byte("lease"), []byte("intent")
+	must(t, j.Append(ctx, runID, nil, journal.Entry{Leaf: lease}, journal.Entry{Leaf: intent, Needs: ledger.LeafHash(lease)},
+		journal.Entry{Leaf: []byte("effect"), Needs: ledger.LeafHash(intent)}, journal.Entry{Leaf: []byte("run")}))
+	must(t, j.Void(ctx, runID, 1))
+	waiting, err := j.Waiting(ctx, runID, 10)
+	must(t, err)
+	if len(waiting) != 1 || string(waiting[0].Leaf) != "run" {
+		t.Errorf("waiting %+v", waiting)
+	}
+}
+
 func TestAnOutcomeAndAnEndAreSetOnce(t *testing.T) {
 	j, _ := open(t)
 	r := run(runID, grantID)

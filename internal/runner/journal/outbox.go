@@ -98,16 +98,18 @@ func (j *Journal) Delivered(ctx context.Context, head []byte, proved ...Proved) 
 	})
 }
 
-// Void records that the control plane refused an entry: it, and waiting entries that only tell of it, will not be sent
-// again. A lease that was announced by it, and for which minting has not begun, is forgotten with it.
+// Void records that the control plane refused an entry: it, and waiting entries that only tell of it, or of one that
+// does, will not be sent again. A lease that was announced by it, and for which minting has not begun, is forgotten with it.
 func (j *Journal) Void(ctx context.Context, run writ.RunID, seq int64) error {
 	return j.write(ctx, fault.JournalVoid, func(tx *sql.Tx) error {
 		r, err := tx.ExecContext(ctx, `UPDATE outbox SET state = 'void' WHERE run = ? AND seq = ? AND state = 'waiting'`, run, seq)
 		if err := one(r, err, fmt.Errorf("%w: entry %d of run %s does not wait", writ.ErrConflict, seq, run)); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `UPDATE outbox SET state = 'void' WHERE run = ? AND state = 'waiting'
-			AND needs = (SELECT hash FROM outbox WHERE run = ? AND seq = ?)`, run, run, seq)
+		// After a crash the outcome of a step may wait with its intent, and the intent with the lease that is refused.
+		_, err = tx.ExecContext(ctx, `WITH RECURSIVE gone (hash) AS (SELECT hash FROM outbox WHERE run = ? AND seq = ?
+			UNION SELECT o.hash FROM outbox o JOIN gone ON o.needs = gone.hash WHERE o.run = ?)
+			UPDATE outbox SET state = 'void' WHERE run = ? AND state = 'waiting' AND needs IN (SELECT hash FROM gone)`, run, seq, run, run)
 		if err != nil {
 			return err
 		}
