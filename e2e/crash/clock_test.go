@@ -29,7 +29,7 @@ func TestD02AClockThatJumpsEndsSafe(t *testing.T) {
 					must(t, p.write(""))
 				}
 
-				verifying := scenarioOf("stop")
+				verifying := scenarioOf(scenarios, "stop")
 				verifying.during = func(s *site, run writ.RunID) error {
 					return errors.Join(s.applied(run), jump(s), s.stopWhenApplied(run))
 				}
@@ -40,7 +40,7 @@ func TestD02AClockThatJumpsEndsSafe(t *testing.T) {
 				s.sound(t, s.accept(r, writ.RunUndone))
 
 				right()
-				asked := scenarioOf("approved")
+				asked := scenarioOf(scenarios, "approved")
 				asked.asked = jump
 				r, err = s.drive(asked, s.services[0])
 				if r.plan.Run == "" {

@@ -51,7 +51,7 @@ func TestI15ACutWireIsSettledByReadingAndNeverCalledAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, threeProcesses)
-			sc := scenarioOf("success")
+			sc := scenarioOf(scenarios, "success")
 			sc.begin = func(*site) {}
 			sent := 0
 			sc.during = nil
@@ -93,7 +93,7 @@ func TestI15ATargetThatStaysAwayEndsUncertain(t *testing.T) {
 		}
 		return passes
 	})
-	r, err := s.drive(scenarioOf("success"), s.services[0])
+	r, err := s.drive(scenarioOf(scenarios, "success"), s.services[0])
 	s.sound(t, err)
 	s.wire.setCut(nil)
 	_, err = s.quiet()

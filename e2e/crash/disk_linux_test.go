@@ -1,8 +1,10 @@
 package crash_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,6 +54,16 @@ func onSmallDisk(t *testing.T, name string) (s *site, disk string) {
 	switch name {
 	case "server":
 		s.edit(func(c *config.Server) { c.Data = disk; s.database.configure(t, c) })
+	case "signer":
+		c, err := config.LoadSigner(s.in.Signer)
+		must(t, err)
+		state, err := os.ReadFile(c.Path(c.State))
+		must(t, err)
+		c.State = filepath.Join(disk, "signer.state")
+		must(t, os.WriteFile(c.State, state, 0o600))
+		b, err := yaml.Marshal(c)
+		must(t, err)
+		must(t, os.WriteFile(s.in.Signer, b, 0o600))
 	case "runner":
 		c, err := config.LoadRunner(s.in.Runner)
 		must(t, err)
@@ -72,7 +84,7 @@ func TestD06AFullDiskRefusesNewWork(t *testing.T) {
 			t.Parallel()
 			s, disk := onSmallDisk(t, name)
 			s.start()
-			sc := scenarioOf("stop")
+			sc := scenarioOf(scenarios, "stop")
 			sc.during = func(s *site, run writ.RunID) error {
 				if err := s.applied(run); err != nil {
 					return err
@@ -97,7 +109,7 @@ func TestD06AFullDiskRefusesNewWork(t *testing.T) {
 					}
 					with, _ := twoSteps(was)
 					with["service"] = writ.String(s.services[0])
-					ev, _, err := s.reads.Observe(t.Context(), in.ID, "httpapi/service.status", target, writ.Parameters{"service": writ.String(s.services[0])})
+					ev, _, err := s.reads.Observe(t.Context(), in.ID, "httpapi/service.status", shop, writ.Parameters{"service": writ.String(s.services[0])})
 					if err != nil {
 						return err
 					}
@@ -148,35 +160,115 @@ func TestD06AReadOnlyDiskIsOneSentence(t *testing.T) {
 	}
 }
 
-// TestD06ASignerThatCannotRememberSignsNothing: the signer's memory cannot be written. No head is signed, so no intent is
-// acknowledged and nothing is called; restarted with a sound disk, it goes on.
+// TestD06AFullDiskDoesNotStopTheSigner: the signer's memory has had its room since it was made, and is written in place.
+// It signs on a full disk, and starts on one.
+func TestD06AFullDiskDoesNotStopTheSigner(t *testing.T) {
+	t.Parallel()
+	s, disk := onSmallDisk(t, "signer")
+	fill(t, disk)
+	s.start()
+	s.last(t)
+}
+
+// withoutRoom takes the room of the older half of the signer's memory away, as a file system does that never writes in
+// place, and fills the disk: the next head cannot be remembered. The returned function makes room again.
+func withoutRoom(t *testing.T, s *site, disk string) (room func()) {
+	t.Helper()
+	s.signer.signal(syscall.SIGSTOP)
+	defer s.signer.signal(syscall.SIGCONT)
+	await(t, "the signer's stop", func() (bool, string) { return s.signer.stopped(), s.trouble() })
+	f, err := os.OpenFile(filepath.Join(disk, "signer.state"), os.O_RDWR, 0)
+	must(t, err)
+	defer f.Close()
+	const half, after = 4096, 8      // see durable.Cell: two slots, each with its number after a word
+	const keepSize, punchHole = 1, 2 // fallocate(2)
+	var number [2][8]byte
+	for i := range number {
+		_, err := f.ReadAt(number[i][:], int64(i*half+after))
+		must(t, err)
+	}
+	older := 0
+	if bytes.Compare(number[0][:], number[1][:]) > 0 {
+		older = 1
+	}
+	must(t, syscall.Fallocate(int(f.Fd()), keepSize|punchHole, int64(older*half), half))
+	return fill(t, disk)
+}
+
+// TestD06ASignerThatCannotRememberSignsNothing: the signer's memory cannot be written, since its disk has no room for it.
+// No head is signed: a grant is not handed out, an intent is not acknowledged, and so nothing is called. With room again,
+// and restarted, it goes on.
 func TestD06ASignerThatCannotRememberSignsNothing(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("a run waits a minute for its intent")
 	}
-	s := newSite(t, threeProcesses)
-	sc := scenarioOf("approved")
-	sc.asked = func(s *site) error { return s.signer.write("fail signer-head before 1+\n") }
-	sc.during = func(s *site, run writ.RunID) error {
-		err := s.persist("the turn to safety", func(context.Context) error {
-			if !strings.Contains(s.runner.tail(), "run concluded") {
-				return writ.ErrUnavailable
-			}
-			return nil
-		})
+	uncalled := func(s *site) error {
 		if n := len(s.wire.seen()); n != 0 {
-			t.Errorf("%d changes that the ledger never acknowledged", n)
+			return fmt.Errorf("%d changes that the ledger never acknowledged", n)
 		}
-		s.signer.signal(syscall.SIGKILL) // it is started again, and its faults are over
-		return err
+		return nil
 	}
-	r, err := s.drive(sc, s.services[0])
-	s.sound(t, err)
-	_, err = s.quiet()
-	s.sound(t, err)
-	s.sound(t, s.accept(r, writ.RunFailed, writ.RunRefused, writ.RunExpired))
-	s.last(t)
+	again := func(s *site, room func()) {
+		room()
+		s.signer.signal(syscall.SIGKILL) // it is started again
+	}
+	t.Run("before the grant", func(t *testing.T) {
+		t.Parallel()
+		s, disk := onSmallDisk(t, "signer")
+		s.start()
+		sc := scenarioOf(scenarios, "approved")
+		room := func() {}
+		sc.asked = func(s *site) error { room = withoutRoom(t, s, disk); return nil }
+		sc.during = func(s *site, _ writ.RunID) error {
+			err := s.persist("three tries to have the grant signed", func(context.Context) error {
+				if strings.Count(s.server.tail(), "checkpoint not signed") < 3 {
+					return writ.ErrUnavailable
+				}
+				return nil
+			})
+			err = errors.Join(err, uncalled(s))
+			again(s, room)
+			return err
+		}
+		r, err := s.drive(sc, s.services[0])
+		s.sound(t, err)
+		_, err = s.quiet()
+		s.sound(t, err)
+		s.sound(t, s.accept(r, writ.RunSucceeded))
+		s.last(t)
+	})
+	t.Run("before an intent", func(t *testing.T) {
+		t.Parallel()
+		s, disk := onSmallDisk(t, "signer")
+		s.start()
+		sc := scenarioOf(scenarios, "success")
+		must(t, s.runner.write("stop journal-intent after 1\n"))
+		sc.during = func(s *site, run writ.RunID) error {
+			err := s.persist("the runner's stop", func(context.Context) error {
+				if !s.runner.stopped() {
+					return writ.ErrUnavailable
+				}
+				return nil
+			})
+			room := withoutRoom(t, s, disk)
+			s.runner.signal(syscall.SIGCONT)
+			err = errors.Join(err, s.persist("the turn to safety", func(context.Context) error {
+				if !strings.Contains(s.runner.tail(), "run concluded") {
+					return writ.ErrUnavailable
+				}
+				return nil
+			}), uncalled(s))
+			again(s, room)
+			return err
+		}
+		r, err := s.drive(sc, s.services[0])
+		s.sound(t, err)
+		_, err = s.quiet()
+		s.sound(t, err)
+		s.sound(t, s.accept(r, writ.RunFailed))
+		s.last(t)
+	})
 }
 
 // TestD06ASlowDiskIsOnlySlow makes each flush of server, signer and runner take 30 ms longer: by strace where tracing is
@@ -196,7 +288,7 @@ func TestD06ASlowDiskIsOnlySlow(t *testing.T) {
 	}
 	s.start()
 	for _, name := range []string{"success", "undo"} {
-		sc := scenarioOf(name)
+		sc := scenarioOf(scenarios, name)
 		r, err := s.drive(sc, s.services[0])
 		s.sound(t, err)
 		_, err = s.quiet()

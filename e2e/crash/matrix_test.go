@@ -1,10 +1,10 @@
 package crash_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,7 +15,8 @@ import (
 	"github.com/writ-dev/writ/internal/fault"
 )
 
-// A kill is one case of the matrix: a scenario in which one process is killed at one passage of one point.
+// A kill is one case of the matrix: a scenario in which one process is killed at one passage of one point, or, with the
+// name of an error, in which what the point stands before fails with it once.
 type kill struct {
 	scenario string
 	how      topology
@@ -23,6 +24,7 @@ type kill struct {
 	op       fault.Op
 	side     string
 	n        int
+	failure  string // EIO or ENOSPC; a kill when empty
 }
 
 func (k kill) String() string {
@@ -30,7 +32,20 @@ func (k kill) String() string {
 	if k.how == oneProcess {
 		how = "one process/"
 	}
-	return fmt.Sprintf("%s/%s%s/%s %s %d", k.scenario, how, k.process, k.side, k.op, k.n)
+	what := k.side
+	if k.failure != "" {
+		what = k.failure
+	}
+	return fmt.Sprintf("%s/%s%s/%s %s %d", k.scenario, how, k.process, what, k.op, k.n)
+}
+
+// line is the case as a line of the file of faults.
+func (k kill) line() string {
+	verb := "kill"
+	if k.failure != "" {
+		verb = "fail=" + k.failure
+	}
+	return fmt.Sprintf("%s %s %s %d", verb, k.op, k.side, k.n)
 }
 
 // ends are what a killed repair may end as. Nothing here is unknowable, since the storefront can be read: no case may
@@ -112,7 +127,7 @@ func (p passages) kills(sc scenario, how topology) (out []kill) {
 		}
 		for _, side := range []string{"before", "after"} {
 			for n := 1; n <= min(p[op.String()+" "+side], most(op, sc)); n++ {
-				out = append(out, kill{sc.name, how, of(op), op, side, n})
+				out = append(out, kill{scenario: sc.name, how: how, process: of(op), op: op, side: side, n: n})
 			}
 		}
 	}
@@ -133,35 +148,52 @@ func (s *site) play(k kill) (out result, err error) {
 	out.kill = k
 	p := map[string]*process{"signer": s.signer, "server": s.server, "runner": s.runner}[k.process]
 	before, _, _ := p.state()
-	sc := scenarioOf(k.scenario)
-	lines := append([]string{fmt.Sprintf("kill %s %s %d", k.op, k.side, k.n)}, sc.faults...)
+	sc := scenarioOf(s.scenarios, k.scenario)
+	lines := append([]string{k.line()}, sc.faults...)
 	if err := p.write(strings.Join(lines, "\n") + "\n"); err != nil {
 		return out, err
 	}
+	failed := p.forgetFailures()
+	if k.failure != "" && k.process == "signer" {
+		defer failed.restart(p)()
+	}
 	r, err := s.drive(sc, s.services[0])
-	if err != nil {
+	if err != nil && !(k.failure != "" && errors.Is(err, errNoRun)) {
 		return out, err
 	}
 	dead, err := s.quiet()
 	if err != nil {
 		return out, err
 	}
-	deaths, born, _ := p.state()
-	if out.fired = deaths > before; out.fired {
-		out.recover = max(0, dead.Sub(born))
+	if k.failure != "" {
+		var at time.Time
+		if at, out.fired = failed.happened(); out.fired {
+			out.recover = max(0, dead.Sub(at))
+		}
+	} else {
+		deaths, born, _ := p.state()
+		if out.fired = deaths > before; out.fired {
+			out.recover = max(0, dead.Sub(born))
+		}
 	}
 	if err := p.write(""); err != nil {
 		return out, err
+	}
+	if r.plan.Run == "" { // it was not granted
+		return out, s.accept(r, noRun)
 	}
 	out.ended = r.run.State
 	return out, s.accept(r, ends...)
 }
 
+// noRun stands for the end of a run that a failed write has kept from being granted.
+const noRun writ.RunState = ""
+
 // perSite is how many cases a site sees before it is thrown away: its ledger, which is verified after each, grows.
 const perSite = 25
 
 // playAll plays the cases, several at a time, each as a subtest.
-func playAll(t *testing.T, cases []kill) []result {
+func playAll(t *testing.T, cases []kill, options ...option) []result {
 	queue := make(chan kill, len(cases))
 	for _, k := range cases {
 		queue <- k
@@ -186,7 +218,7 @@ func playAll(t *testing.T, cases []kill) []result {
 				}
 				t.Run(k.String(), func(sub *testing.T) {
 					if s == nil {
-						s, played = newSite(t, k.how), 0
+						s, played = newSite(t, k.how, options...), 0
 					}
 					played++
 					r, err := s.play(k)
@@ -210,7 +242,7 @@ func playAll(t *testing.T, cases []kill) []result {
 // last repairs once more, without faults, and stops the site: what the case before left behind would be in the way.
 func (s *site) last(t *testing.T) {
 	defer s.stop()
-	sc := scenarioOf("success")
+	sc := scenarioOf(s.scenarios, "success")
 	r, err := s.drive(sc, s.services[0])
 	if err == nil {
 		_, err = s.quiet()
@@ -226,32 +258,39 @@ func (s *site) last(t *testing.T) {
 // full says whether all of the matrix is wanted.
 func full() bool { return !testing.Short() || os.Getenv("WRIT_MATRIX") == "full" }
 
-// TestD02KilledAtEveryPoint kills each process at each point of each scenario, before and after, and demands that the
-// repair ends as if nothing had happened, or as if it had not been made: once, without power left behind, and on record.
-func TestD02KilledAtEveryPoint(t *testing.T) {
-	var cases []kill
-	seen := passages{}
-	traces := make([]passages, len(scenarios))
+// traces lets each scenario run without faults and returns what it passed.
+func traces(t *testing.T, scenarios []scenario, options ...option) []passages {
+	t.Helper()
+	out := make([]passages, len(scenarios))
 	t.Run("without faults", func(t *testing.T) {
 		for i, sc := range scenarios {
 			t.Run(sc.name, func(t *testing.T) {
 				t.Parallel()
-				s := newSite(t, threeProcesses)
-				traces[i] = s.traced(t, sc)
+				s := newSite(t, threeProcesses, options...)
+				out[i] = s.traced(t, sc)
 				s.stop()
 			})
 		}
 	})
 	if t.Failed() {
-		return
+		t.FailNow()
 	}
+	return out
+}
+
+// TestD02KilledAtEveryPoint kills each process at each point of each scenario, before and after, and demands that the
+// repair ends as if nothing had happened, or as if it had not been made: once, without power left behind, and on record.
+func TestD02KilledAtEveryPoint(t *testing.T) {
+	var cases []kill
+	passed := traces(t, scenarios)
+	seen := passages{}
 	for i, sc := range scenarios {
-		for word, n := range traces[i] {
+		for word, n := range passed[i] {
 			seen[word] += n
 		}
-		cases = append(cases, traces[i].kills(sc, threeProcesses)...)
+		cases = append(cases, passed[i].kills(sc, threeProcesses)...)
 		if sc.name == "success" {
-			for _, k := range traces[i].kills(sc, oneProcess) {
+			for _, k := range passed[i].kills(sc, oneProcess) {
 				if k.n == 1 {
 					cases = append(cases, k)
 				}
@@ -271,19 +310,48 @@ func TestD02KilledAtEveryPoint(t *testing.T) {
 	if !full() {
 		cases = slices.DeleteFunc(cases, func(k kill) bool { return !k.representative() })
 	}
-	t.Logf("%d cases", len(cases))
-	results := playAll(t, cases)
-	missed := 0
-	for _, r := range results {
-		if !r.fired && !r.failed {
-			missed++
-			if r.n == 1 {
-				t.Errorf("%s was never passed", r.kill)
+	report(t, columnSQLite, playAll(t, cases))
+}
+
+// TestD02KilledAtEveryPointOnPostgreSQL is the same matrix with the control plane's state in PostgreSQL.
+func TestD02KilledAtEveryPointOnPostgreSQL(t *testing.T) {
+	var cases []kill
+	passed := traces(t, scenarios, onPostgres)
+	for i, sc := range scenarios {
+		cases = append(cases, passed[i].kills(sc, threeProcesses)...)
+	}
+	if !full() { // what the database makes different is the server's
+		cases = slices.DeleteFunc(cases, func(k kill) bool { return !k.representative() || k.process == "runner" && k.op != fault.LinkDeliver })
+	}
+	report(t, columnPostgres, playAll(t, cases, onPostgres))
+}
+
+// fallible are the operations that a full or broken disk can make fail: the durable writes.
+func fallible(op fault.Op) bool {
+	return op == fault.StoreCommit || op == fault.StoreBlob || op == fault.SignerHead || strings.HasPrefix(op.String(), "journal-")
+}
+
+// TestD06AWriteThatFailsOnceAtEveryPoint lets each durable write fail once, as on a broken disk and as on a full one,
+// instead of killing who writes. The demands are the same, and a plan may also come to nothing.
+func TestD06AWriteThatFailsOnceAtEveryPoint(t *testing.T) {
+	var cases []kill
+	for i, passed := range traces(t, scenarios) {
+		for _, k := range passed.kills(scenarios[i], threeProcesses) {
+			if !fallible(k.op) || k.side != "before" {
+				continue
+			}
+			k.failure = []string{"EIO", "ENOSPC"}[k.n%2]
+			cases = append(cases, k)
+			if k.n == 1 && k.scenario == "success" {
+				k.failure = "EIO"
+				cases = append(cases, k)
 			}
 		}
 	}
-	t.Logf("%d of %d cases did not come to their passage", missed, len(results))
-	report(t, results)
+	if !full() {
+		cases = slices.DeleteFunc(cases, func(k kill) bool { return k.n != 1 || k.failure != "ENOSPC" || k.scenario != "success" })
+	}
+	report(t, columnFailing, playAll(t, cases))
 }
 
 // atStart are the points that a runner passes while it starts, and then not for an hour.
@@ -293,7 +361,7 @@ var atStart = []fault.Op{fault.JournalOpen, fault.JournalPruned}
 func TestD02KilledWhileItStarts(t *testing.T) {
 	s := newSite(t, threeProcesses)
 	defer s.stop()
-	sc := scenarioOf("success")
+	sc := scenarioOf(s.scenarios, "success")
 	for _, op := range atStart {
 		for _, side := range []string{"before", "after"} {
 			r, err := s.drive(sc, s.services[0])
@@ -342,63 +410,4 @@ func (k kill) representative() bool {
 		return k.op == fault.TargetSettle
 	}
 	return false
-}
-
-// report prints what came of the cases, and times.
-func report(t *testing.T, results []result) {
-	type row struct{ scenario, process string }
-	count := map[row]map[string]int{}
-	var times []time.Duration
-	for _, r := range results {
-		at := row{r.scenario, r.process}
-		if r.how == oneProcess {
-			at.process = "all in one"
-		}
-		if count[at] == nil {
-			count[at] = map[string]int{}
-		}
-		switch {
-		case r.failed:
-			count[at]["broken"]++
-		case !r.fired:
-			count[at]["missed"]++
-		default:
-			count[at][string(r.ended)]++
-			count[at]["killed"]++
-			times = append(times, r.recover)
-		}
-	}
-	var rows []row
-	for r := range count {
-		rows = append(rows, r)
-	}
-	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.scenario+a.process, b.scenario+b.process) })
-	columns := []string{"killed", "succeeded", "undone", "failed", "refused", "uncertain", "missed", "broken"}
-	var b strings.Builder
-	extent := "Part of the matrix (-short)"
-	if full() {
-		extent = "The whole matrix"
-	}
-	fmt.Fprintf(&b, "%s: %d cases.\n\n", extent, len(results))
-	b.WriteString("| scenario | process | killed at | succeeded | undone | failed | refused | uncertain | point not reached | promise broken |\n|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n")
-	total := map[string]int{}
-	for _, r := range rows {
-		fmt.Fprintf(&b, "| %s | %s |", r.scenario, r.process)
-		for _, c := range columns {
-			fmt.Fprintf(&b, " %d |", count[r][c])
-			total[c] += count[r][c]
-		}
-		b.WriteByte('\n')
-	}
-	b.WriteString("| all | |")
-	for _, c := range columns {
-		b.WriteString(" " + strconv.Itoa(total[c]) + " |")
-	}
-	slices.Sort(times)
-	if len(times) > 0 {
-		fmt.Fprintf(&b, "\n\nFrom the restart of the killed process until the run has ended and every lease is proven dead: p50 %.1f s, p99 %.1f s.\n",
-			times[len(times)/2].Seconds(), times[len(times)*99/100].Seconds())
-	}
-	t.Log("\n" + b.String())
-	publish(t, "matrix", b.String())
 }

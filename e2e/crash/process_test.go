@@ -142,6 +142,46 @@ func (p *process) state() (deaths int, born time.Time, failed string) {
 	return p.deaths, p.born, p.failed
 }
 
+// A record of failures is the file to which a process appends what a fault has made fail.
+type failures string
+
+// forgetFailures begins a new record.
+func (p *process) forgetFailures() failures {
+	f := failures(p.script + ".failed")
+	_ = os.Remove(string(f))
+	return f
+}
+
+// happened reports whether something has failed, and when.
+func (f failures) happened() (time.Time, bool) {
+	info, err := os.Stat(string(f))
+	if err != nil {
+		return time.Time{}, false
+	}
+	return info.ModTime(), true
+}
+
+// restart kills the process once something has failed, as whoever runs a signer must do; it is started again. The
+// returned function ends the wait.
+func (f failures) restart(p *process) (end func()) {
+	over, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-over:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			if _, ok := f.happened(); ok {
+				p.signal(syscall.SIGKILL)
+				return
+			}
+		}
+	}()
+	return func() { close(over); <-done }
+}
+
 // tail is the end of what the process printed.
 func (p *process) tail() string {
 	b, err := os.ReadFile(filepath.Join(p.dir, p.name+".log"))

@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -73,7 +73,7 @@ var scenarios = []scenario{
 	},
 	{
 		name: "refused", playbook: "scale", approved: true, ends: writ.RunRefused, with: scale, only: []fault.Op{fault.JournalRefused, fault.LinkDeliver, fault.LinkAnswer},
-		asked: func(s *site) error { return os.Rename(s.trust(), s.trust()+".away") }, undo: func(s *site) { _ = os.Rename(s.trust()+".away", s.trust()) },
+		asked: (*site).distrust, during: (*site).trustedAgain, undo: (*site).restoreTrust,
 	},
 	{
 		name: "frozen", playbook: "helps", ends: writ.RunFailed, with: twoSteps, only: []fault.Op{fault.JournalVoid, fault.JournalEffect, fault.JournalTurned},
@@ -81,10 +81,13 @@ var scenarios = []scenario{
 	},
 }
 
-func scenarioOf(name string) scenario {
-	i := slices.IndexFunc(scenarios, func(s scenario) bool { return s.name == name })
-	return scenarios[i]
+func scenarioOf(of []scenario, name string) scenario {
+	i := slices.IndexFunc(of, func(s scenario) bool { return s.name == name })
+	return of[i]
 }
+
+// errNoRun says that a plan came to nothing.
+var errNoRun = errors.New("the plan has no run")
 
 // A repair is one that was driven to its end.
 type repair struct {
@@ -101,12 +104,13 @@ type repair struct {
 // made until it is answered.
 func (s *site) drive(sc scenario, service string) (r repair, err error) {
 	r = repair{sc: sc, service: service}
-	if r.was, err = s.shop.Look(service); err != nil {
+	if r.was, err = s.plane.look(service); err != nil {
 		return r, err
 	}
 	with, aim := sc.with(r.was)
 	r.aim = aim
-	with["service"] = writ.String(service)
+	target, reader, of := s.plane.status(service)
+	maps.Copy(with, of)
 	if sc.begin != nil {
 		sc.begin(s)
 	}
@@ -121,7 +125,7 @@ func (s *site) drive(sc scenario, service string) (r repair, err error) {
 	r.incident = in.ID
 	var ev writ.Evidence
 	if err = s.persist("a reading", func(ctx context.Context) (err error) {
-		ev, _, err = s.reads.Observe(ctx, in.ID, "httpapi/service.status", target, writ.Parameters{"service": writ.String(service)})
+		ev, _, err = s.reads.Observe(ctx, in.ID, reader, target, of)
 		if errors.Is(err, writ.ErrDenied) { // the runner could not read just then
 			err = fmt.Errorf("%w: %v", writ.ErrUnavailable, err)
 		}
@@ -160,7 +164,7 @@ func (s *site) drive(sc scenario, service string) (r repair, err error) {
 		}
 	}
 	if r.plan.Run == "" {
-		return r, fmt.Errorf("the plan is %s (%s: %s) and has no run", r.plan.State, r.plan.Reason, r.plan.Detail)
+		return r, fmt.Errorf("%w: it is %s (%s: %s)", errNoRun, r.plan.State, r.plan.Reason, r.plan.Detail)
 	}
 	if sc.during != nil {
 		if err = sc.during(s, r.plan.Run); err != nil {
@@ -265,6 +269,29 @@ func (s *site) stopWhenApplied(run writ.RunID) error {
 // trust is the runner's trust file.
 func (s *site) trust() string { return filepath.Join(s.in.Dir, "trust.json") }
 
+func (s *site) distrust() error {
+	s.away = time.Now()
+	return os.Rename(s.trust(), s.trust()+".away")
+}
+
+func (s *site) restoreTrust() { _ = os.Rename(s.trust()+".away", s.trust()) }
+
+// trustedAgain gives the runner its trust file back when the run is over or the runner was killed: without the file it
+// can check no receipt, so it cannot deliver what it still knows of the refusal.
+func (s *site) trustedAgain(run writ.RunID) error {
+	defer s.restoreTrust()
+	return s.persist("the refusal", func(ctx context.Context) error {
+		if deaths, born, _ := s.runner.state(); deaths > 0 && born.After(s.away) {
+			return nil
+		}
+		r, err := s.person.Run(ctx, run)
+		if err == nil && !r.State.Final() {
+			err = fmt.Errorf("%w: it is %s", writ.ErrUnavailable, r.State)
+		}
+		return err
+	})
+}
+
 // freezeWhenStopped freezes everything while the runner stands still between sealing an intent and sending it.
 func (s *site) freezeWhenStopped(run writ.RunID) error {
 	before, _, _ := s.runner.state()
@@ -344,11 +371,14 @@ func (s *site) accept(r repair, allowed ...writ.RunState) error {
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	state := r.run.State
+	if r.run.ID != r.plan.Run {
+		wrong("the run that ended is not the plan's")
+	}
 	if !slices.Contains(allowed, state) {
 		wrong("the run is %s (%s: %s), want one of %v\n%s", state, r.run.Reason, r.run.Detail, allowed, story(r.run))
 	}
-	errs = append(errs, s.once(r)...)
-	now, err := s.shop.Look(r.service)
+	errs = append(errs, s.plane.once(r)...)
+	now, err := s.plane.look(r.service)
 	if err != nil {
 		return err
 	}
@@ -362,7 +392,7 @@ func (s *site) accept(r repair, allowed ...writ.RunState) error {
 	if state == writ.RunRefused {
 		s.refused.Add(1)
 	}
-	errs = append(errs, s.powerless(r.service)...)
+	errs = append(errs, s.plane.powerless(r.service, r.plan.Run)...)
 	if n, err := s.database.reservations(context.Background()); err != nil || n != 0 {
 		wrong("%d reservations are held (%v)", n, err)
 	}
@@ -372,33 +402,6 @@ func (s *site) accept(r repair, allowed ...writ.RunState) error {
 
 func same(a, b storefront.View) bool {
 	return a.Release == b.Release && a.Replicas == b.Replicas && a.Flags["dark-mode"] == b.Flags["dark-mode"]
-}
-
-// once demands that no step, and no undo, had an effect twice.
-func (s *site) once(r repair) (errs []error) {
-	keys, paths := map[string]int{}, map[string]int{}
-	for _, e := range s.wire.taken() {
-		keys[e.key]++
-		paths[e.path]++
-		if keys[e.key] > 1 {
-			errs = append(errs, fmt.Errorf("the call %s of %s had an effect %d times", e.key, e.path, keys[e.key]))
-		}
-		if paths[e.path] > 2 {
-			errs = append(errs, fmt.Errorf("%s was changed %d times: a step and its undo are two", e.path, paths[e.path]))
-		}
-	}
-	return errs
-}
-
-// powerless replays every token of a lease that was ever seen.
-func (s *site) powerless(service string) (errs []error) {
-	for token, power := range s.wire.leaseTokens() {
-		code, err := s.wire.statusOf(token, service)
-		if err != nil || code != http.StatusUnauthorized && (power || code != http.StatusForbidden) {
-			errs = append(errs, fmt.Errorf("a lease's token is answered with %d (%v)", code, err))
-		}
-	}
-	return errs
 }
 
 // verified exports the ledger and verifies it offline, with the trust file alone.

@@ -2,10 +2,10 @@ package crash_test
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
@@ -24,7 +24,6 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/client"
 	"github.com/writ-dev/writ/internal/config"
-	"github.com/writ-dev/writ/internal/connector/httpapi"
 	"github.com/writ-dev/writ/internal/setup"
 	"github.com/writ-dev/writ/internal/storefront"
 )
@@ -65,6 +64,12 @@ func TestMain(m *testing.M) {
 	if theBinary.dir != "" {
 		os.RemoveAll(theBinary.dir)
 	}
+	for _, shared := range []io.Closer{&thePostgres, &theCluster} {
+		if err := shared.Close(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
+	}
 	os.Exit(code)
 }
 
@@ -77,7 +82,6 @@ const (
 	diagnoser = "diagnose"
 	repairer  = "repair"
 	alerts    = "alertmanager"
-	target    = writ.Location("httpapi://shop")
 )
 
 // A topology is how many processes an installation has.
@@ -88,19 +92,16 @@ const (
 	oneProcess
 )
 
-// An engine is the control plane's database: what a site needs to know to set it up and to look into it from outside.
-type engine interface {
-	configure(t *testing.T, c *config.Server)
-	// reservations counts the blast radii that are held.
-	reservations(ctx context.Context) (int, error)
-}
-
 // A site is one installation with its processes and its target.
 type site struct {
 	t                        *testing.T
 	how                      topology
 	dir                      string
-	shop                     *storefront.Shop
+	plane                    plane
+	scenarios                []scenario       // what is played on the plane
+	books                    string           // the directory of its playbooks
+	away                     time.Time        // when the trust file was taken away
+	shop                     *storefront.Shop // nil on another plane, as wire
 	wire                     *wire
 	in                       setup.Installation
 	database                 engine
@@ -139,34 +140,22 @@ const often = 10_000
 // prepare installs and starts nothing.
 func prepare(t *testing.T, how topology, options ...option) *site {
 	t.Helper()
-	s := &site{t: t, how: how, dir: t.TempDir(), services: []string{"svc-0"}, database: &sqlite{}}
+	s := &site{t: t, how: how, dir: t.TempDir(), services: []string{"svc-0"}, database: &sqlite{}, plane: &storefrontPlane{}, scenarios: scenarios, books: "playbooks"}
 	for _, o := range options {
 		o(s)
 	}
-	var err error
-	s.shop, err = storefront.Start(context.Background(), storefront.Config{Rate: -1})
-	must(t, err)
-	t.Cleanup(s.shop.Stop)
-	s.wire = newWire(t, s.shop)
+	about, locations := s.plane.open(s)
 	var catalogue strings.Builder
-	for _, name := range s.services {
-		must(t, s.shop.Open(name))
-		fmt.Fprintf(&catalogue, "---\napiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: %[1]s\n  annotations:\n    writ.dev/environment: prod\n    writ.dev/locations: %[2]s/services/%[1]s\nspec: {type: service, lifecycle: production, owner: %[3]s}\n",
-			name, target, team)
+	for i, name := range s.services {
+		fmt.Fprintf(&catalogue, "---\napiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: %s\n  annotations:\n    writ.dev/environment: prod\n    writ.dev/locations: %s\nspec: {type: service, lifecycle: production, owner: %s}\n",
+			name, locations[i], team)
 	}
-	yml := storefront.ConnectorYAML(s.wire.URL)
-	c, err := httpapi.ParseConfig(yml)
-	must(t, err)
-	must(t, c.Load(s.shop.ReadFile))
-	conn, err := httpapi.New(c, httpapi.Options{Now: time.Now, Rand: rand.Reader})
-	must(t, err)
-	files := s.shop.Files()
-	files["shop.yaml"] = yml
+	var err error
 	addr := freePorts(t, 4)
 	s.in, err = setup.Write(filepath.Join(s.dir, "writ"), setup.Options{
-		Listen: addr[0], Runners: addr[1], Signer: addr[2], Admin: addr[3], Services: []byte(catalogue.String()), Playbooks: playbooks(t), Now: time.Now(),
+		Listen: addr[0], Runners: addr[1], Signer: addr[2], Admin: addr[3], Services: []byte(catalogue.String()), Playbooks: playbooks(t, s.books), Now: time.Now(),
 		Ceiling: &setup.Ceiling{MaxObjects: 5, MaxPermille: 1000, RunsPerHour: 100_000, ProofT2: writ.ProofD},
-		Targets: []setup.Target{{Location: target, Connector: "shop.yaml", Files: files, Catalogue: conn.Catalogue()}},
+		Targets: []setup.Target{about},
 		Agents: []setup.Agent{
 			{Name: diagnoser, Team: "observability", Owner: ana, Roles: []string{"diagnose"}},
 			{Name: repairer, Team: team, Owner: rob, Roles: []string{"repair"}},
@@ -184,7 +173,7 @@ func prepare(t *testing.T, how topology, options ...option) *site {
 	}
 	s.edit(func(c *config.Server) {
 		s.database.configure(t, c)
-		c.Limits = &config.Limits{Attempts: often, AttemptsPerObject: often} // the same service is repaired again and again
+		c.Limits = &config.Limits{OpenIncidents: often, Attempts: often, AttemptsPerObject: often} // the same service is repaired again and again
 		if how == threeProcesses {
 			c.Dev = nil
 		}
@@ -243,8 +232,10 @@ func (s *site) stop() {
 	for _, p := range s.processes() {
 		p.end(syscall.SIGKILL)
 	}
-	s.wire.Close()
-	s.shop.Stop()
+	if s.wire != nil {
+		s.wire.Close()
+		s.shop.Stop()
+	}
 }
 
 // logs are the ends of all logs.
@@ -267,9 +258,9 @@ func (s *site) edit(f func(*config.Server)) {
 	must(s.t, os.WriteFile(s.in.Server, b, 0o600))
 }
 
-func playbooks(t testing.TB) [][]byte {
+func playbooks(t testing.TB, dir string) [][]byte {
 	t.Helper()
-	names, err := filepath.Glob("testdata/playbooks/*.yaml")
+	names, err := filepath.Glob(filepath.Join("testdata", dir, "*.yaml"))
 	must(t, err)
 	var out [][]byte
 	for _, n := range names {

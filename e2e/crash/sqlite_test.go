@@ -11,6 +11,13 @@ import (
 	"github.com/writ-dev/writ/internal/config"
 )
 
+// An engine is the control plane's database: what a site needs to know to set it up and to look into it from outside.
+type engine interface {
+	configure(t *testing.T, c *config.Server)
+	// reservations counts the blast radii that are held.
+	reservations(ctx context.Context) (int, error)
+}
+
 // sqlite is the engine of one process: two files in the data directory.
 type sqlite struct{ file string }
 

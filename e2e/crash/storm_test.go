@@ -43,7 +43,7 @@ func TestD11KillsUnderLoadLoseNothing(t *testing.T) {
 	for i := range agents {
 		work.Go(func() {
 			for !over.Load() {
-				r, err := s.drive(scenarioOf([]string{"success", "undo"}[i%2]), s.services[i])
+				r, err := s.drive(scenarioOf(scenarios, []string{"success", "undo"}[i%2]), s.services[i])
 				mu.Lock()
 				if r.plan.Run != "" {
 					repairs = append(repairs, r)
@@ -83,7 +83,7 @@ func TestD11KillsUnderLoadLoseNothing(t *testing.T) {
 			t.Errorf("the call %s of %s had an effect %d times", e.key, e.path, keys[e.key])
 		}
 	}
-	for _, err := range s.powerless(s.services[0]) {
+	for _, err := range s.plane.powerless(s.services[0], "") {
 		t.Error(err)
 	}
 	if n, err := s.database.reservations(context.Background()); err != nil || n != 0 {

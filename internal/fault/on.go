@@ -19,13 +19,13 @@ const On = true
 
 // Verbs of the file. A line is `verb op side n`: what to do at the n-th passage of a point since the file was written,
 // or with n+ from the n-th on; op may be * for every one. `clock 1h` puts the process's clock forward, `trace` appends
-// each passage to the file's name with .trace at its end. A line that cannot be read ends the process with status 70,
+// each passage to the file's name with .trace at its end, and what failed is appended to the one with .failed. A line that cannot be read ends the process with status 70,
 // since a fault that does not happen would prove nothing.
 const (
 	verbKill  = "kill"  // SIGKILL to the own process
 	verbStop  = "stop"  // SIGSTOP, until somebody sends SIGCONT
 	verbSleep = "sleep" // sleep=200ms
-	verbFail  = "fail"  // the operation is not done and returns an error, where it can; side is before
+	verbFail  = "fail"  // fail=EIO: the operation is not done and returns that error, where it can; side is before
 	verbClock = "clock"
 	verbTrace = "trace"
 )
@@ -35,12 +35,17 @@ const (
 	sideAfter  = "after"
 )
 
-// errInjected is what a failing operation returns: like a full disk, it is nothing that the caller knows by name.
-var errInjected = fmt.Errorf("injected fault: %w", syscall.ENOSPC)
+// failures are what an operation can fail with: like a broken or a full disk, they are nothing that the caller knows by
+// name.
+var failures = map[string]error{
+	"EIO":    fmt.Errorf("injected fault: %w", syscall.EIO),
+	"ENOSPC": fmt.Errorf("injected fault: %w", syscall.ENOSPC),
+}
 
 type rule struct {
 	verb, op, side string
 	pause          time.Duration
+	err            error // of an operation that fails
 	n              int
 	on             bool // and every later passage
 }
@@ -117,15 +122,15 @@ func (s *script) line(words []string) (err error) {
 		return fmt.Errorf("a line is: verb op side n")
 	}
 	r := rule{op: words[1], side: words[2]}
-	verb, pause, _ := strings.Cut(words[0], "=")
+	verb, with, _ := strings.Cut(words[0], "=")
 	switch r.verb = verb; verb {
 	case verbKill, verbStop:
 	case verbFail:
-		if r.side != sideBefore {
-			return fmt.Errorf("an operation fails before it")
+		if r.err = failures[with]; r.err == nil || r.side != sideBefore {
+			return fmt.Errorf("an operation fails before it, with EIO or ENOSPC")
 		}
 	case verbSleep:
-		if r.pause, err = time.ParseDuration(pause); err != nil {
+		if r.pause, err = time.ParseDuration(with); err != nil {
 			return err
 		}
 	default:
@@ -165,7 +170,7 @@ func (s *script) pass(o Op, side string) {
 	s.passed[point{o, side}]++
 	n := s.passed[point{o, side}]
 	if s.trace {
-		s.write(fmt.Sprintf("%s %s\n", o, side))
+		s.write(".trace", fmt.Sprintf("%s %s\n", o, side))
 	}
 	for _, r := range s.rules {
 		if !r.at(o, side, n) {
@@ -189,8 +194,8 @@ func (s *script) pass(o Op, side string) {
 // stopMargin lets the signal arrive before the operation goes on: other threads run until it does.
 const stopMargin = 50 * time.Millisecond
 
-func (s *script) write(line string) {
-	f, err := os.OpenFile(s.path+".trace", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+func (s *script) write(ending, line string) {
+	f, err := os.OpenFile(s.path+ending, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return
 	}
@@ -207,7 +212,8 @@ func (s *script) fail(o Op) error {
 	s.read()
 	for _, r := range s.rules {
 		if r.verb == verbFail && r.at(o, sideBefore, s.passed[point{o, sideBefore}]) {
-			return errInjected
+			s.write(".failed", o.String()+"\n")
+			return r.err
 		}
 	}
 	return nil

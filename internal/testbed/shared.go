@@ -39,16 +39,24 @@ func (s *Shared) start() {
 // WRIT_TESTBED_KEEP, if not empty, keeps the cluster's folder, with its logs, and says where it is.
 func Main(m *testing.M, s *Shared) {
 	code := m.Run()
+	if err := s.Close(); err != nil {
+		fmt.Fprintln(os.Stderr, "testbed:", err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+// Close ends the cluster, if one was started, and removes its folder. Main calls it.
+func (s *Shared) Close() error {
 	if s.cluster != nil {
 		s.cluster.Stop()
 	}
-	if s.dir != "" {
-		if os.Getenv("WRIT_TESTBED_KEEP") != "" {
-			fmt.Fprintln(os.Stderr, "testbed: kept", s.dir)
-		} else if err := os.RemoveAll(s.dir); err != nil {
-			fmt.Fprintln(os.Stderr, "testbed:", err)
-			code = max(code, 1)
-		}
+	if s.dir == "" {
+		return nil
 	}
-	os.Exit(code)
+	if os.Getenv("WRIT_TESTBED_KEEP") != "" {
+		fmt.Fprintln(os.Stderr, "testbed: kept", s.dir)
+		return nil
+	}
+	return os.RemoveAll(s.dir)
 }
