@@ -40,6 +40,14 @@ var table = []Guard{
 		Test:      "TestI01EachReceiptOfADeliveryIsChecked",
 	},
 	{
+		Invariant: "I01",
+		File:      "internal/runner/journal/outbox.go",
+		Guard:     "UNION SELECT o.hash FROM outbox o JOIN gone ON o.needs = gone.hash WHERE o.run = ?)",
+		Instead:   "UNION SELECT o.hash FROM outbox o JOIN gone ON o.needs = gone.hash WHERE o.run = ? AND FALSE)",
+		Package:   "./internal/runner/journal",
+		Test:      "TestI01WhatTellsOfWhatTellsOfARefusedEntryIsVoidWithIt",
+	},
+	{
 		Invariant: "I02",
 		File:      "internal/approval/judge.go",
 		Guard:     "case q.isRequester(v):",

@@ -199,7 +199,7 @@ func TestWhatTellsOfARefusedEntryIsVoidWithIt(t *testing.T) {
 	}
 }
 
-func TestWhatTellsOfWhatTellsOfARefusedEntryIsVoidWithIt(t *testing.T) {
+func TestI01WhatTellsOfWhatTellsOfARefusedEntryIsVoidWithIt(t *testing.T) {
 	j, _ := open(t)
 	must(t, j.Spend(ctx, run(runID, grantID)))
 	lease, intent := []byte("lease"), []byte("intent")
