@@ -144,9 +144,15 @@ type entry struct {
 func appendLeaf(tx *store.Tx, leaf []byte, task writ.IncidentID) (entry, error) {
 	i, h, err := tx.Append(leaf)
 	if err == nil && task != "" {
-		err = tx.Insert(store.Timeline, store.Row{ID: h.String(), Incident: string(task), Doc: fmt.Appendf(nil, `{"index":%d}`, i)})
+		err = tx.Insert(store.Timeline, TimelineRow(i, task))
 	}
 	return entry{i, h, leaf}, err
+}
+
+// TimelineRow lists entry i under an incident. Its id grows with i, so that new rows stand together on few pages of the
+// database, which an id without order would touch all over.
+func TimelineRow(i int64, task writ.IncidentID) store.Row {
+	return store.Row{ID: fmt.Sprintf("%016d", i), Incident: string(task), Doc: fmt.Appendf(nil, `{"index":%d}`, i)}
 }
 
 // ref names an earlier entry; entries that do not exist are left out.

@@ -72,7 +72,9 @@ func (c *Control) settle(ctx context.Context, by writ.Principal, id writ.RunID, 
 		}
 		run.Run.Settled = append(run.Run.Settled, writ.Settlement{Step: key, As: as, By: by, At: at})
 		run.Reasons = append(run.Reasons, why)
-		run.Settled = len(unsettled(run.Run, deeds)) == 0
+		if run.Settled = len(unsettled(run.Run, deeds)) == 0; run.Settled {
+			row.Key = "" // nobody looks for it by its service any more
+		}
 		return store.Save(tx, store.Runs, row, row.State, run)
 	})
 }

@@ -11,9 +11,14 @@ import (
 	"github.com/writ-dev/writ/internal/ledger"
 )
 
-// recover checks at Open that the ledger is contiguous, that it extends the newest stored checkpoint and the signer's
-// last head, and that the entries after that head have the hashes they are stored with. Entries before it are bound by
-// the signed root; Verify reads them all.
+// openCheck is how many of the newest entries Open reads again: some ten milliseconds of work, whatever the ledger's age,
+// and the whole of a young one.
+const openCheck = 4096
+
+// recover checks at Open that the ledger extends the newest stored checkpoint and the signer's last head, and that the
+// newest openCheck entries, and all that were never signed, are there and have the hashes they are stored with. Older
+// entries are bound by the signed root: one that is altered or gone is found by whoever asks for a proof through it, and
+// by Verify and an export, which read them all.
 func (s *Store) recover(ctx context.Context) error {
 	// Other replicas may go on meanwhile: what was stored was signed, and what was signed is committed, so each is
 	// asked before the one that must not be behind it.
@@ -27,9 +32,6 @@ func (s *Store) recover(ctx context.Context) error {
 	}
 	s.head = s.writer.edge.Head()
 	if err := s.refresh(ctx); err != nil {
-		return err
-	}
-	if err := s.contiguous(ctx); err != nil {
 		return err
 	}
 	if last.head.Size > 0 {
@@ -48,7 +50,8 @@ func (s *Store) recover(ctx context.Context) error {
 	if last.head.Equal(head) {
 		s.signed = last
 	}
-	return s.readers.with(ctx, func(c conn) error { return replay(c, head.Size, s.head) })
+	from := max(0, min(head.Size, s.head.Size-openCheck))
+	return s.readers.with(ctx, func(c conn) error { return replay(c, from, s.head) })
 }
 
 // How long Open waits for a signer that does not answer: processes of one installation start in any order, and one that
@@ -76,17 +79,6 @@ func (s *Store) lastSigned(ctx context.Context) (ledger.Head, error) {
 			return head, err
 		}
 	}
-}
-
-func (s *Store) contiguous(ctx context.Context) error {
-	return s.readers.view(ctx, func(tx *Tx) error {
-		var count int64
-		err := tx.conn.query("SELECT COUNT(*) FROM entry", func(r row) error { return r.Scan(&count) })
-		if err == nil && count != tx.size {
-			return forked("the database holds %d entries up to number %d: some are missing", count, tx.size-1)
-		}
-		return err
-	})
 }
 
 // lastKept returns the newest stored checkpoint, its signature checked.

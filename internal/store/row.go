@@ -68,8 +68,11 @@ func (f Filter) clause() (clause string, args []any) {
 	case f.AfterSeq != 0:
 		add("seq > ?", f.AfterSeq)
 	}
+	if f.DueBefore != 0 {
+		order = "+seq" // what is due is sorted: an index in this order would be read from the beginning of time
+	}
 	if f.Newest {
-		order = "seq DESC"
+		order += " DESC"
 	}
 	if f.Limit <= 0 || f.Limit > MaxRows {
 		f.Limit = MaxRows
