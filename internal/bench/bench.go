@@ -104,7 +104,7 @@ func (o Options) check() error {
 
 // cycles measures one number of callers in a world of its own. The first world also measures the store.
 func cycles(ctx context.Context, dir string, callers int, o Options, r *Report) (_ Cycles, err error) {
-	w, err := Open(ctx, fmt.Sprintf("%s/%d", dir, callers), callers)
+	w, err := Open(ctx, Place{Dir: fmt.Sprintf("%s/%d", dir, callers)}, callers)
 	if err != nil {
 		return Cycles{}, err
 	}

@@ -27,7 +27,7 @@ func (w *World) Cycle(ctx context.Context, caller int) (Span, error) {
 	labels := map[string]string{"service": service(caller), "environment": "prod", "severity": "critical", "alertname": "Bench"}
 	g := writ.AlertGroup{GroupKey: fmt.Sprintf("bench-%d", cycled.Add(1)), Status: "firing", Common: labels}
 	s.Alert = time.Now()
-	g.Alerts = []writ.Alert{{Fingerprint: g.GroupKey, Name: "Bench", Status: "firing", StartsAt: s.Alert, Labels: labels}}
+	g.Alerts = []writ.Alert{{Fingerprint: g.GroupKey, Name: "Bench", Status: "firing", StartsAt: w.now(), Labels: labels}}
 	in, err := w.control.Alert(ctx, alerts, g)
 	if err != nil {
 		return fail("alert", err)

@@ -12,7 +12,7 @@ import (
 // It reports quantiles of the time until the control plane refuses every step, and until the runner has the verified
 // feed on disk and makes no call.
 func BenchmarkFreeze(b *testing.B) {
-	w, err := bench.Open(b.Context(), b.TempDir(), 1)
+	w, err := bench.Open(b.Context(), bench.Place{Dir: b.TempDir()}, 1)
 	if err != nil {
 		b.Fatal(err)
 	}

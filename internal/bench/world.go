@@ -49,9 +49,15 @@ var (
 //go:embed playbook.yaml
 var source []byte
 
+// A Place is where a world keeps what it writes.
+type Place struct {
+	Dir          string // signer and journal; and the databases, unless there are URLs
+	URL, BlobURL string // of two empty PostgreSQL databases, which it does not clear
+}
+
 // A World is a control plane, a signer and a runner on one disk. Close it.
 type World struct {
-	dir     string
+	place   Place
 	callers int
 	keys    keys
 	config  control.Config
@@ -63,6 +69,7 @@ type World struct {
 	stop    context.CancelFunc // nil when no runner serves
 	served  chan error
 
+	ago     atomic.Int64 // nanoseconds that the world's clock is behind
 	epoch   atomic.Int64 // of the newest feed that the runner has
 	mu      sync.Mutex
 	listens chan struct{} // guarded by mu; closed and replaced whenever the runner listens
@@ -100,12 +107,12 @@ func (w wire) Feed(ctx context.Context, l assignment.Listen) (assignment.Told, e
 // keys are all keys of a world.
 type keys struct{ log, control, runner, owner ed25519.PrivateKey }
 
-// Open makes a world in dir with a service for each caller.
-func Open(ctx context.Context, dir string, callers int) (_ *World, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// Open makes a world with a service for each caller. It returns ErrConflict when the databases already hold a ledger.
+func Open(ctx context.Context, at Place, callers int) (_ *World, err error) {
+	if err := os.MkdirAll(at.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("%w: %w", writ.ErrUnavailable, err)
 	}
-	w := &World{dir: dir, callers: callers, listens: make(chan struct{})}
+	w := &World{place: at, callers: callers, listens: make(chan struct{})}
 	for _, to := range []*ed25519.PrivateKey{&w.keys.log, &w.keys.control, &w.keys.runner, &w.keys.owner} {
 		if _, *to, err = ed25519.GenerateKey(rand.Reader); err != nil {
 			return nil, err
@@ -114,11 +121,27 @@ func Open(ctx context.Context, dir string, callers int) (_ *World, err error) {
 	if err := signer.Create(w.signerFile(), origin, w.keys.log); err != nil {
 		return nil, err
 	}
-	if err := w.start(ctx); err != nil {
+	if err := errors.Join(w.empty(ctx), w.start(ctx)); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
 }
+
+// empty refuses databases that hold a ledger: this one would be mixed with it.
+func (w *World) empty(ctx context.Context) error {
+	if err := w.openStore(ctx); err != nil {
+		return err
+	}
+	var size int64
+	err := w.store.View(ctx, func(tx *store.Tx) error { size = tx.Head(); return nil })
+	if err == nil && size > 0 {
+		err = fmt.Errorf("%w: bench: the database holds %d entries already; give it two empty ones", writ.ErrConflict, size)
+	}
+	return errors.Join(err, w.Close())
+}
+
+// now is the world's clock.
+func (w *World) now() time.Time { return time.Now().Add(-time.Duration(w.ago.Load())) }
 
 func (w *World) start(ctx context.Context) error {
 	if err := w.startControl(ctx); err != nil {
@@ -169,17 +192,19 @@ func (w *World) startRunner(ctx context.Context) error {
 	}
 }
 
-func (w *World) signerFile() string  { return filepath.Join(w.dir, "signer.state") }
-func (w *World) storeFile() string   { return filepath.Join(w.dir, "ledger.db") }
-func (w *World) journalFile() string { return filepath.Join(w.dir, "runner.db") }
+func (w *World) signerFile() string  { return filepath.Join(w.place.Dir, "signer.state") }
+func (w *World) storeFile() string   { return filepath.Join(w.place.Dir, "ledger.db") }
+func (w *World) journalFile() string { return filepath.Join(w.place.Dir, "runner.db") }
 
 func (w *World) openStore(ctx context.Context) (err error) {
 	if w.signer, err = signer.Open(w.signerFile(), origin, w.keys.log); err != nil {
 		return err
 	}
-	w.store, err = store.Open(ctx, store.Config{
-		Path: w.storeFile(), BlobPath: filepath.Join(w.dir, "blobs.db"), Origin: origin, Signer: w.signer, Now: time.Now, Rand: rand.Reader,
-	})
+	c := store.Config{URL: w.place.URL, BlobURL: w.place.BlobURL, Origin: origin, Signer: w.signer, Now: w.now, Rand: rand.Reader}
+	if c.URL == "" {
+		c.Path, c.BlobPath = w.storeFile(), filepath.Join(w.place.Dir, "blobs.db")
+	}
+	w.store, err = store.Open(ctx, c)
 	return err
 }
 
@@ -193,7 +218,7 @@ func (w *World) newControl(k keys, callers int) (control.Config, error) {
 			{Name: "diagnose", Iss: issuer, Sub: "diagnose", Team: "observers", Owner: writ.Person{Iss: issuer, Sub: "ana"}, Roles: []string{control.RoleDiagnose}},
 			{Name: "repair", Iss: issuer, Sub: "repair", Team: team, Owner: writ.Person{Iss: issuer, Sub: "rob"}, Roles: []string{control.RoleRepair}},
 		},
-		Roster: approval.Roster{}, PlanLife: 15 * time.Minute, EvidenceLife: 10 * time.Minute, Now: time.Now, Rand: rand.Reader,
+		Roster: approval.Roster{}, PlanLife: 15 * time.Minute, EvidenceLife: 10 * time.Minute, Now: w.now, Rand: rand.Reader,
 		Limits: control.Limits{OpenIncidents: manyRuns, OpenPlans: manyRuns, OpenPlansEach: manyRuns, Attempts: manyRuns, ObjectAttempts: manyRuns},
 		Log:    slog.New(slog.DiscardHandler),
 	}
@@ -232,12 +257,12 @@ func (w *World) newRunner(k keys, c control.Config, asked func()) (*runner.Runne
 	if err != nil {
 		return nil, err
 	}
-	conn, err := noop.New(target, time.Now, rand.Reader)
+	conn, err := noop.New(target, w.now, rand.Reader)
 	if err != nil {
 		return nil, err
 	}
 	t := trust.Trust{
-		V: writ.FormatVersion, Version: 1, Runner: runnerID, Expires: writ.Instant(time.Now().Add(24 * time.Hour)), Issuer: issuer,
+		V: writ.FormatVersion, Version: 1, Runner: runnerID, Expires: writ.Instant(w.now().Add(24 * time.Hour)), Issuer: issuer,
 		GrantKeys: []trust.GrantKey{{Kid: token.KeyID(&c.GrantKey.PublicKey), PEM: string(pem)}}, Presented: presented,
 		Control: []trust.Author{{Principal: writ.Principal{Kind: writ.KindService, Iss: issuer, Sub: "control"}, KeyID: c.Author.KeyID, Public: k.control.Public().(ed25519.PublicKey)}},
 		Log:     trust.Log{Origin: origin, VKey: w.signer.Verifier().String()},
@@ -256,7 +281,7 @@ func (w *World) newRunner(k keys, c control.Config, asked func()) (*runner.Runne
 	return runner.New(runner.Config{
 		ID: runnerID, Connectors: []connector.Connector{conn}, Control: wire{w.control, w, asked}, TrustFile: func() ([]byte, error) { return file, nil },
 		Owners: []ed25519.PublicKey{k.owner.Public().(ed25519.PublicKey)}, Threshold: 1, Author: author, Journal: w.journal,
-		Now: time.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
+		Now: w.now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	})
 }
 
