@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,7 +25,9 @@ type Options struct {
 	Callers []int         // how many repairs are under way at once, one measurement each
 	Time    time.Duration // of each measurement
 	Past    int           // runs that the control plane and the runner remember when it begins; 0 to MaxPast
-	Dir     string        // where the disk is measured and the ledger is kept; a directory of its own is made in it
+	Dir     string        // where the disk is measured and everything is kept that is not in URL; a directory of its own is made in it
+	URL     string        // of an empty PostgreSQL database for state and ledger; empty means SQLite
+	BlobURL string        // of another one, for the blobs
 }
 
 // Limits of a measurement. Each caller has a service of its own, since a service takes one change at a time.
@@ -35,6 +39,7 @@ const (
 // A Report is what was measured, in one run on one machine. Durations are in microseconds.
 type Report struct {
 	Machine    Machine   `json:"machine"`
+	Engine     string    `json:"engine"`        // of the control plane's store: SQLite or PostgreSQL
 	Fdatasync  Quantiles `json:"fdatasync"`     // 4 KiB over preallocated space: what the disk asks for one durable write
 	Commit     Quantiles `json:"append_commit"` // one ledger entry and one row, durable, one caller
 	Ratio      float64   `json:"append_commit_to_fdatasync"`
@@ -56,9 +61,10 @@ type Cycles struct {
 	Granted   Quantiles `json:"granted"`  // proposal to grant: planning, two decisions, budget
 	Run       Quantiles `json:"run"`      // grant to lease proven dead: judgement, call, check, revocation, probe
 	Entries   int64     `json:"entries"`  // ledger entries written
+	Waits     float64   `json:"waits"`    // a cycle: transactions of store and journal, and checkpoints remembered, each a wait for the disk
 }
 
-// Run measures. It removes what it has written.
+// Run measures, everything in one world. It removes what it has written, but not what is in databases that it was given.
 func Run(ctx context.Context, o Options, say func(string)) (_ Report, err error) {
 	if err := o.check(); err != nil {
 		return Report{}, err
@@ -73,9 +79,24 @@ func Run(ctx context.Context, o Options, say func(string)) (_ Report, err error)
 	if r.Fdatasync, err = fdatasync(dir); err != nil {
 		return r, err
 	}
+	r.Engine = "SQLite"
+	if o.URL != "" {
+		r.Engine = "PostgreSQL"
+	}
+	w, err := Open(ctx, Place{Dir: filepath.Join(dir, "world"), URL: o.URL, BlobURL: o.BlobURL}, slices.Max(o.Callers))
+	if err != nil {
+		return r, err
+	}
+	defer func() { err = errors.Join(err, w.Close()) }()
+	if o.Past > 0 {
+		say(fmt.Sprintf("%d past runs are loaded …", o.Past))
+	}
+	if err := w.Past(ctx, o.Past); err != nil {
+		return r, err
+	}
 	for _, n := range o.Callers {
 		say(fmt.Sprintf("%d at a time, for %s …", n, o.Time))
-		c, err := cycles(ctx, dir, n, o, &r)
+		c, err := w.cycles(ctx, n, o, &r)
 		if err != nil {
 			return r, err
 		}
@@ -91,6 +112,9 @@ func (o Options) check() error {
 	if len(o.Callers) == 0 || o.Time <= 0 || o.Time > MaxTime {
 		return fmt.Errorf("%w: bench: a measurement takes callers, and up to %s", writ.ErrInvalid, MaxTime)
 	}
+	if (o.URL == "") != (o.BlobURL == "") {
+		return fmt.Errorf("%w: bench: PostgreSQL takes two databases, for state and for blobs", writ.ErrInvalid)
+	}
 	if o.Past < 0 || o.Past > MaxPast {
 		return fmt.Errorf("%w: bench: %d past runs; 0 to %d are allowed", writ.ErrInvalid, o.Past, MaxPast)
 	}
@@ -102,16 +126,8 @@ func (o Options) check() error {
 	return nil
 }
 
-// cycles measures one number of callers in a world of its own. The first world also measures the store.
-func cycles(ctx context.Context, dir string, callers int, o Options, r *Report) (_ Cycles, err error) {
-	w, err := Open(ctx, Place{Dir: fmt.Sprintf("%s/%d", dir, callers)}, callers)
-	if err != nil {
-		return Cycles{}, err
-	}
-	defer func() { err = errors.Join(err, w.Close()) }()
-	if err := w.Past(ctx, o.Past); err != nil {
-		return Cycles{}, err
-	}
+// cycles measures one number of callers after a new start. The first also measures the store.
+func (w *World) cycles(ctx context.Context, callers int, o Options, r *Report) (_ Cycles, err error) {
 	start, recovery, err := w.Restart(ctx)
 	if err != nil {
 		return Cycles{}, err
@@ -136,6 +152,7 @@ func cycles(ctx context.Context, dir string, callers int, o Options, r *Report) 
 		first error
 		stop  atomic.Bool
 	)
+	waited := w.Waits()
 	began := time.Now()
 	for caller := range callers {
 		all.Go(func() {
@@ -164,6 +181,8 @@ func cycles(ctx context.Context, dir string, callers int, o Options, r *Report) 
 		return Cycles{}, err
 	}
 	c := Cycles{Past: o.Past, Start: micros(start), Recovery: micros(recovery), Callers: callers, Done: len(spans), Seconds: took.Seconds(), PerSecond: float64(len(spans)) / took.Seconds(), Entries: after.LedgerSize - before.LedgerSize}
+	now := w.Waits()
+	c.Waits = float64(now.Store+now.Journal+now.Signer-waited.Store-waited.Journal-waited.Signer) / float64(max(1, len(spans)))
 	for _, p := range []struct {
 		to *Quantiles
 		of func(Span) time.Duration

@@ -65,13 +65,32 @@ func (w *World) example(ctx context.Context, ago time.Duration) (*template, erro
 	if _, err := w.Cycle(ctx, 0); err != nil {
 		return nil, err
 	}
-	if err := w.Close(); err != nil { // in order: whatever it still owed is done
+	if err := w.quiet(ctx); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil { // in order: whatever the runner still owed is done
 		return nil, err
 	}
 	if err := w.openStore(ctx); err != nil {
 		return nil, err
 	}
 	return w.read(ctx)
+}
+
+// quiet waits until the runner has answered all that it was asked: a cycle ends before the last answer.
+func (w *World) quiet(ctx context.Context) error {
+	for {
+		changed := w.store.Changed() // before looking
+		open, err := w.store.Look(ctx, store.Assignments, store.Filter{State: "open", Limit: 1})
+		if err != nil || len(open) == 0 {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // again closes the store that example left open, and starts everything.

@@ -69,6 +69,7 @@ type World struct {
 	stop    context.CancelFunc // nil when no runner serves
 	served  chan error
 
+	signed  atomic.Int64 // checkpoints
 	ago     atomic.Int64 // nanoseconds that the world's clock is behind
 	epoch   atomic.Int64 // of the newest feed that the runner has
 	mu      sync.Mutex
@@ -200,7 +201,7 @@ func (w *World) openStore(ctx context.Context) (err error) {
 	if w.signer, err = signer.Open(w.signerFile(), origin, w.keys.log); err != nil {
 		return err
 	}
-	c := store.Config{URL: w.place.URL, BlobURL: w.place.BlobURL, Origin: origin, Signer: w.signer, Now: w.now, Rand: rand.Reader}
+	c := store.Config{URL: w.place.URL, BlobURL: w.place.BlobURL, Origin: origin, Signer: counting{w.signer, &w.signed}, Now: w.now, Rand: rand.Reader}
 	if c.URL == "" {
 		c.Path, c.BlobPath = w.storeFile(), filepath.Join(w.place.Dir, "blobs.db")
 	}
@@ -284,6 +285,25 @@ func (w *World) newRunner(k keys, c control.Config, asked func()) (*runner.Runne
 		Now: w.now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 	})
 }
+
+// counting counts what a signer signs.
+type counting struct {
+	ledger.Signer
+	n *atomic.Int64
+}
+
+func (c counting) Sign(ctx context.Context, r ledger.SignRequest) ([]byte, error) {
+	c.n.Add(1)
+	return c.Signer.Sign(ctx, r)
+}
+
+// Waits are how often the disk has been waited for since the last start: transactions of the control plane's store, of
+// the runner's journal, and checkpoints that the signer has remembered. What the blobs take is not among them: one per
+// reading.
+type Waits struct{ Store, Journal, Signer int64 }
+
+// Waits returns the counts so far.
+func (w *World) Waits() Waits { return Waits{w.store.Commits(), w.journal.Commits(), w.signed.Load()} }
 
 // Close ends the runner in order and closes the files.
 func (w *World) Close() error {

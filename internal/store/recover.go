@@ -13,7 +13,7 @@ import (
 
 // openCheck is how many of the newest entries Open reads again: some ten milliseconds of work, whatever the ledger's age,
 // and the whole of a young one.
-const openCheck = 4096
+const openCheck = 1024
 
 // recover checks at Open that the ledger extends the newest stored checkpoint and the signer's last head, and that the
 // newest openCheck entries, and all that were never signed, are there and have the hashes they are stored with. Older

@@ -280,4 +280,8 @@ func (s *Store) Changed() <-chan struct{} {
 	return s.changed
 }
 
+// Commits returns how many transactions this process has committed since Open, those of blobs apart. Each was one wait
+// for the disk.
+func (s *Store) Commits() int64 { return s.commits.Load() }
+
 var errClosed = fmt.Errorf("%w: the store is closed", writ.ErrUnavailable)
