@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -20,6 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/scheme"
 
+	"github.com/writ-dev/writ/e2e/install"
 	"github.com/writ-dev/writ/internal/testbed"
 )
 
@@ -59,7 +59,7 @@ func newBed(t *testing.T) bed {
 	theBed.Do(func() {
 		b := &theBed.bed
 		b.Cluster, b.kube = c, c.Client(t)
-		if theBed.err = b.build(); theBed.err != nil {
+		if b.writ, theBed.err = install.Build(c.Dir); theBed.err != nil { // into the folder that the cluster's end removes
 			return
 		}
 		if theBed.err = b.accounts(); theBed.err != nil {
@@ -75,16 +75,6 @@ func newBed(t *testing.T) bed {
 		t.Fatal("the bed could not be made; see the first test")
 	}
 	return theBed.bed
-}
-
-// build builds the binary once, into the folder that the cluster's end removes.
-func (b *bed) build() error {
-	b.writ = filepath.Join(b.Dir, "writ")
-	cmd := exec.Command("go", "build", "-o", b.writ, "github.com/writ-dev/writ/cmd/writ")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return nil
 }
 
 // accounts applies the manifest that Writ ships for owners of clusters.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/e2e/install"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
 )
@@ -102,7 +103,7 @@ func TestBadInputOnTheCommandLineIsOneSentenceWithAHint(t *testing.T) {
 	must(t, err)
 	client := []string{"--config", s.in.Clients[you]}
 	dead := filepath.Join(s.dir, "dead.kubeconfig")
-	write(t, dead, []byte(strings.Replace(string(read(t, s.Kubeconfig)), s.Host, "https://"+freePorts(t, 1)[0], 1)))
+	write(t, dead, []byte(strings.Replace(string(read(t, s.Kubeconfig)), s.Host, "https://"+install.Addresses(t, 1)[0], 1)))
 	// A second signer with a state of its own gets as far as the port.
 	taken := edited(s.in.Signer, "state: signer.state", "state: other.state")
 	write(t, filepath.Join(s.in.Dir, "other.state"), read(t, filepath.Join(s.in.Dir, "signer.state")))

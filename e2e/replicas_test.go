@@ -8,9 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -21,12 +19,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/client"
+	"github.com/writ-dev/writ/e2e/install"
 	"github.com/writ-dev/writ/internal/config"
-	"github.com/writ-dev/writ/internal/connector/httpapi"
 	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/pin"
 	"github.com/writ-dev/writ/internal/setup"
@@ -48,7 +44,7 @@ type fleet struct {
 	signer   *process
 	runners  []*process
 	shops    []*storefront.Shop
-	proxies  []*gap // between the first runner and the servers
+	proxies  []*install.Proxy // between the first runner and the servers
 	people   []*client.Client
 	repairs  []*client.Client // one for each server, as the repairing agent
 	watchers []*client.Client // likewise, as the diagnosing agent
@@ -88,30 +84,9 @@ undo: inverse
 limits: {max_objects: 1, max_permille: 500}
 `
 
-// shopTarget is a shop as a target of the given name.
-func shopTarget(t *testing.T, s *storefront.Shop, name string) setup.Target {
-	t.Helper()
-	text := string(storefront.ConnectorYAML(s.AdminURL()))
-	text = strings.Replace(text, "target: shop", "target: "+name, 1)
-	files := map[string][]byte{}
-	for file, b := range s.Files() {
-		text = strings.ReplaceAll(text, file, name+"-"+file)
-		files[name+"-"+file] = b
-	}
-	c, err := httpapi.ParseConfig([]byte(text))
-	must(t, err)
-	must(t, c.Load(func(file string) ([]byte, error) { return s.ReadFile(strings.TrimPrefix(file, name+"-")) }))
-	conn, err := httpapi.New(c, httpapi.Options{Now: time.Now, Rand: crand.Reader})
-	must(t, err)
-	files[name+".yaml"] = []byte(text)
-	return setup.Target{Location: writ.Location("httpapi://" + name), Connector: name + ".yaml", Files: files, Catalogue: conn.Catalogue()}
-}
-
 func newFleet(t *testing.T, servers int) *fleet {
 	t.Helper()
-	f := &fleet{t: t, dir: t.TempDir()}
-	f.bed.Cluster = &testbed.Cluster{Dir: f.dir} // nothing runs in it: the binary is built there
-	must(t, f.bed.build())
+	f := &fleet{t: t, dir: t.TempDir(), bed: bed{writ: install.Binary(t)}}
 	var err error
 	f.pg, err = testbed.StartPostgres()
 	must(t, err)
@@ -124,42 +99,31 @@ func newFleet(t *testing.T, servers int) *fleet {
 		must(t, err)
 		t.Cleanup(s.Stop)
 		f.shops = append(f.shops, s)
-		targets = append(targets, shopTarget(t, s, name))
-		fmt.Fprintf(&services, "---\napiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: checkout-%s\n  annotations:\n    writ.dev/environment: prod\n    writ.dev/locations: httpapi://%s/services/checkout\nspec: {type: service, lifecycle: production, owner: %s}\n",
-			name, name, team)
+		targets = append(targets, install.Shop(t, s, name))
+		services.WriteString(install.Component("checkout-"+name, writ.Location("httpapi://"+name+"/services/checkout")))
 	}
-	addr := freePorts(t, 1+3*servers)
+	o := install.Options(t)
+	addr := append([]string{o.Listen, o.Runners, o.Admin}, install.Addresses(t, 3*(servers-1))...)
 	for i := range servers {
-		a := addr[1+3*i:]
+		a := addr[3*i:]
 		f.servers = append(f.servers, &replica{url: "http://" + a[0], runners: a[1], admin: "http://" + a[2]})
 	}
-	f.in, err = setup.Write(filepath.Join(f.dir, "site"), setup.Options{
-		Runner: "east", Listen: addr[1], Runners: addr[2], Admin: addr[3], Signer: addr[0],
-		Services: []byte(services.String()), Playbooks: [][]byte{[]byte(repairPlaybook)}, Targets: targets, PlanLife: planLife, Now: time.Now(),
-		Ceiling: &setup.Ceiling{MaxObjects: 5, MaxPermille: 1000, RunsPerHour: 1000, ProofT2: writ.ProofD},
-		Agents: []setup.Agent{
-			{Name: diagnoser, Team: "observability", Owner: ana, Roles: []string{"diagnose"}},
-			{Name: repairer, Team: team, Owner: rob, Roles: []string{"repair"}},
-		},
-		People:  []setup.Person{{Sub: you, Groups: []string{team}}, {Sub: ana, Groups: []string{team}}, {Sub: rob, Groups: []string{team}}},
-		Sources: []string{alerts},
-	})
+	o.Runner, o.Services, o.Playbooks, o.Targets = "east", []byte(services.String()), [][]byte{[]byte(repairPlaybook)}, targets
+	o.Ceiling = &setup.Ceiling{MaxObjects: 5, MaxPermille: 1000, RunsPerHour: 1000, ProofT2: writ.ProofD}
+	f.in, err = setup.Write(filepath.Join(f.dir, "site"), o)
 	must(t, err)
 	second := f.secondRunner()
 	write(t, filepath.Join(f.in.Dir, "state.url"), []byte(f.pg.URL("state")+"\n"))
 	write(t, filepath.Join(f.in.Dir, "blobs.url"), []byte(f.pg.URL("blobs")+"\n"))
 	for i, r := range f.servers {
-		c, err := config.LoadServer(f.in.Server, true)
-		must(t, err)
-		c.Dev, c.Data, c.Database = nil, "", &config.Database{URLFile: "state.url", BlobsURLFile: "blobs.url"}
-		c.Listen, c.RunnerListen, c.AdminListen = strings.TrimPrefix(r.url, "http://"), r.runners, strings.TrimPrefix(r.admin, "http://")
-		c.Runners = append(c.Runners, config.RunnerPeer{ID: second, Public: "keys/west.pub"})
-		c.Targets[1].Runner = second
-		c.Limits = &config.Limits{Attempts: 100, AttemptsPerObject: 100}
 		r.file = filepath.Join(f.in.Dir, fmt.Sprintf("writ-%d.yaml", i))
-		b, err := yaml.Marshal(c)
-		must(t, err)
-		write(t, r.file, b)
+		install.EditServer(t, f.in.Server, r.file, func(c *config.Server) {
+			c.Dev, c.Data, c.Database = nil, "", &config.Database{URLFile: "state.url", BlobsURLFile: "blobs.url"}
+			c.Listen, c.RunnerListen, c.AdminListen = strings.TrimPrefix(r.url, "http://"), r.runners, strings.TrimPrefix(r.admin, "http://")
+			c.Runners = append(c.Runners, config.RunnerPeer{ID: second, Public: "keys/west.pub"})
+			c.Targets[1].Runner = second
+			c.Limits = &config.Limits{Attempts: 100, AttemptsPerObject: 100}
+		})
 	}
 	f.runnerConfigs()
 	t.Cleanup(func() {
@@ -213,23 +177,20 @@ func (f *fleet) runnerConfigs() {
 	t.Helper()
 	var direct, proxied []string
 	for _, r := range f.servers {
-		p := newGap(t, r.runners)
+		p := install.NewProxy(t, r.runners)
 		f.proxies = append(f.proxies, p)
-		direct, proxied = append(direct, "https://"+r.runners), append(proxied, "https://"+p.address())
+		direct, proxied = append(direct, "https://"+r.runners), append(proxied, "https://"+p.Address())
 	}
 	for i, name := range []string{"east", "west"} {
-		c, err := config.LoadRunner(f.in.Runner)
-		must(t, err)
-		urls := [][]string{proxied, direct}[i]
-		c.Control.URL, c.Control.URLs = urls[0], urls[1:]
-		c.Targets = c.Targets[i : i+1]
-		if name == "west" {
-			c.ID = strings.Replace(c.ID, "/east", "/west", 1)
-			c.Key, c.Trust.File, c.Journal = "keys/west.pem", "trust-west.json", "west.db"
-		}
-		b, err := yaml.Marshal(c)
-		must(t, err)
-		write(t, filepath.Join(f.in.Dir, "runner-"+name+".yaml"), b)
+		install.EditRunner(t, f.in.Runner, filepath.Join(f.in.Dir, "runner-"+name+".yaml"), func(c *config.Runner) {
+			urls := [][]string{proxied, direct}[i]
+			c.Control.URL, c.Control.URLs = urls[0], urls[1:]
+			c.Targets = c.Targets[i : i+1]
+			if name == "west" {
+				c.ID = strings.Replace(c.ID, "/east", "/west", 1)
+				c.Key, c.Trust.File, c.Journal = "keys/west.pem", "trust-west.json", "west.db"
+			}
+		})
 	}
 }
 
@@ -251,12 +212,7 @@ func (f *fleet) start() {
 			to   *[]*client.Client
 			name string
 		}{{&f.people, you}, {&f.repairs, repairer}, {&f.watchers, diagnoser}, {&f.alerts, alerts}} {
-			made, err := client.New(r.url, client.Config{
-				Token:      client.Static(strings.TrimSpace(string(read(t, f.in.Tokens[c.name])))),
-				HTTPClient: &http.Client{Timeout: 25 * time.Second},
-			})
-			must(t, err)
-			*c.to = append(*c.to, made)
+			*c.to = append(*c.to, install.Client(t, f.in, r.url, c.name, client.Config{HTTPClient: &http.Client{Timeout: 25 * time.Second}}))
 		}
 	}
 }
@@ -316,13 +272,7 @@ func (f *fleet) broken(shop int) writ.Ask {
 	name := shopNames[shop]
 	must(t, f.shops[shop].Deploy(storefront.Checkout, "v42", "pipeline"))
 	group := fmt.Sprintf(`{}:{service="checkout-%s", round="%d"}`, name, f.made[shop])
-	labels := map[string]string{"alertname": "Errors", "environment": "prod", "service": "checkout-" + name, "severity": "error"}
-	hook, err := json.Marshal(map[string]any{
-		"receiver": "writ", "status": "firing", "version": "4", "groupKey": group, "truncatedAlerts": 0, "groupLabels": labels, "commonLabels": labels,
-		"commonAnnotations": map[string]string{"summary": "orders fail"}, "externalURL": "http://alertmanager.example:9093",
-		"alerts": []map[string]any{{"status": "firing", "labels": labels, "annotations": map[string]string{}, "startsAt": time.Now().UTC().Format(time.RFC3339Nano), "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://p.example", "fingerprint": "9f86d081884c7d65"}},
-	})
-	must(t, err)
+	hook := install.Webhook(t, install.Alert{Name: "Errors", Service: "checkout-" + name, Severity: "error", Group: group})
 	in := anyone(f, "the alert", func(ctx context.Context, i int) (writ.Incident, error) { return f.alerts[i].Alert(ctx, hook) })
 	ev := anyone(f, "the evidence", func(ctx context.Context, i int) (writ.Evidence, error) {
 		e, _, err := f.watchers[i].Observe(ctx, in.ID, "httpapi/service.status", writ.Location("httpapi://"+name), writ.Parameters{"service": writ.String(storefront.Checkout)})
@@ -474,7 +424,7 @@ func TestReplicasThroughTrouble(t *testing.T) {
 	// A runner is cut off from all servers while it has work, and comes back.
 	ask, before = f.broken(0), f.shops[0].Changes()
 	for _, p := range f.proxies {
-		p.shut()
+		p.Cut()
 	}
 	cut := anyone(f, "the proposal", func(ctx context.Context, i int) (writ.PlanStatus, error) { return f.repairs[i].Propose(ctx, ask) })
 	f.repaired(1) // the other one goes on
@@ -482,7 +432,7 @@ func TestReplicasThroughTrouble(t *testing.T) {
 		t.Errorf("a runner that is cut off made %d changes", n)
 	}
 	for _, p := range f.proxies {
-		p.open()
+		p.Mend()
 	}
 	f.ended(0, cut.ID, before)
 
@@ -529,64 +479,5 @@ func (f *fleet) only(kind writ.EntryKind, plan writ.PlanID) {
 	}
 	if counts[kind] != 1 || counts[writ.EntryGrant] != 1 {
 		f.t.Errorf("the plan has the entries %v", counts)
-	}
-}
-
-// A gap is a TCP proxy that can be shut: what is open then is cut, and nobody gets through until it is opened.
-type gap struct {
-	l      net.Listener
-	to     string
-	closed atomic.Bool
-	mu     sync.Mutex
-	conns  map[net.Conn]bool // guarded by mu
-}
-
-func newGap(t *testing.T, to string) *gap {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	g := &gap{l: l, to: to, conns: map[net.Conn]bool{}}
-	go g.serve()
-	t.Cleanup(func() { l.Close(); g.shut() })
-	return g
-}
-
-func (g *gap) address() string { return g.l.Addr().String() }
-func (g *gap) open()           { g.closed.Store(false) }
-
-func (g *gap) shut() {
-	g.closed.Store(true)
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for c := range g.conns {
-		c.Close()
-	}
-	clear(g.conns)
-}
-
-func (g *gap) serve() {
-	for {
-		c, err := g.l.Accept()
-		if err != nil {
-			return
-		}
-		up, err := net.Dial("tcp", g.to)
-		if g.closed.Load() || err != nil {
-			c.Close()
-			if err == nil {
-				up.Close()
-			}
-			continue
-		}
-		g.mu.Lock()
-		g.conns[c], g.conns[up] = true, true
-		g.mu.Unlock()
-		for _, way := range [][2]net.Conn{{c, up}, {up, c}} {
-			go func() {
-				io.Copy(way[0], way[1])
-				way[0].Close()
-				way[1].Close()
-			}()
-		}
 	}
 }

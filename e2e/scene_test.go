@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/e2e/install"
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
 	"github.com/writ-dev/writ/internal/testbed"
 )
@@ -91,24 +92,12 @@ func (x *scene) workload() map[string]any {
 	return map[string]any{"kind": "deployment", "namespace": x.ns, "name": deployment}
 }
 
-// webhook is what Alertmanager posts, in all its members.
+// webhook is what Alertmanager posts about a service.
 func (x *scene) webhook(status, service string) []byte {
-	labels := map[string]string{"alertname": "DeploymentDegraded", "environment": "prod", "namespace": x.ns, "service": service, "severity": "error"}
-	ends := "0001-01-01T00:00:00Z"
-	if status == "resolved" {
-		ends = time.Now().UTC().Format(time.RFC3339)
-	}
-	b, err := json.Marshal(map[string]any{
-		"receiver": "writ", "status": status, "version": "4", "groupKey": `{}:{alertname="DeploymentDegraded", service="` + service + `"}`, "truncatedAlerts": 0,
-		"groupLabels": map[string]string{"alertname": "DeploymentDegraded", "service": service}, "commonLabels": labels,
-		"commonAnnotations": map[string]string{"summary": "replicas are missing"}, "externalURL": "http://alertmanager.example:9093",
-		"alerts": []map[string]any{{
-			"status": status, "labels": labels, "annotations": map[string]string{"summary": "replicas are missing"}, "startsAt": time.Now().UTC().Format(time.RFC3339Nano),
-			"endsAt": ends, "generatorURL": "http://prometheus.example:9090/graph", "fingerprint": "9f86d081884c7d65",
-		}},
+	return install.Webhook(x.t, install.Alert{
+		Name: "DeploymentDegraded", Service: service, Severity: "error", Group: `{}:{alertname="DeploymentDegraded", service="` + service + `"}`,
+		Labels: map[string]string{"namespace": x.ns}, Resolved: status == "resolved",
 	})
-	must(x.t, err)
-	return b
 }
 
 // post posts to the alert source's door.

@@ -5,20 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"crypto/rand"
-
 	"github.com/writ-dev/writ"
-	"github.com/writ-dev/writ/client"
-	"github.com/writ-dev/writ/internal/config"
-	"github.com/writ-dev/writ/internal/connector/httpapi"
+	"github.com/writ-dev/writ/e2e/install"
 	"github.com/writ-dev/writ/internal/setup"
 	"github.com/writ-dev/writ/internal/storefront"
 )
@@ -34,87 +26,25 @@ type counter struct {
 // storefrontAt is where the storefront is.
 const storefrontAt = writ.Location("httpapi://shop")
 
-// binary is writ, built once for all tests that need no cluster and removed after the last of them.
-var binary struct {
-	sync.Mutex
-	users int
-	dir   string
-}
-
-func buildWrit(t testing.TB) string {
-	t.Helper()
-	b := &binary
-	b.Lock()
-	defer b.Unlock()
-	if b.users++; b.users == 1 {
-		var err error
-		b.dir, err = os.MkdirTemp("", "writ-e2e-")
-		must(t, err)
-		cmd := exec.Command("go", "build", "-o", filepath.Join(b.dir, "writ"), "github.com/writ-dev/writ/cmd/writ")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("go build: %v\n%s", err, out)
-		}
-	}
-	t.Cleanup(func() {
-		b.Lock()
-		defer b.Unlock()
-		if b.users--; b.users == 0 {
-			_ = os.RemoveAll(b.dir) // in the system's folder for such files
-		}
-	})
-	return filepath.Join(b.dir, "writ")
-}
-
 // prepareShop opens the shop and installs Writ for it; nothing is started. changes are made to what is installed.
 func prepareShop(t *testing.T, changes ...func(*setup.Options)) *counter {
 	t.Helper()
 	shop, err := storefront.Start(t.Context(), storefront.Config{})
 	must(t, err)
 	t.Cleanup(shop.Stop)
-	c, err := httpapi.ParseConfig(storefront.ConnectorYAML(shop.AdminURL()))
-	must(t, err)
-	must(t, c.Load(shop.ReadFile))
-	conn, err := httpapi.New(c, httpapi.Options{Now: time.Now, Rand: rand.Reader})
-	must(t, err)
-	files := shop.Files()
-	files["shop.yaml"] = storefront.ConnectorYAML(shop.AdminURL())
 	sources, err := storefront.Playbooks()
 	must(t, err)
 	var books [][]byte
 	for _, b := range sources {
 		books = append(books, b)
 	}
-	addr := freePorts(t, 4)
-	o := setup.Options{
-		Listen: addr[0], Runners: addr[1], Signer: addr[2], Admin: addr[3], Services: storefront.CatalogInfo(), Playbooks: books, PlanLife: planLife, Now: time.Now(),
-		Targets: []setup.Target{{Location: storefrontAt, Connector: "shop.yaml", Files: files, Catalogue: conn.Catalogue()}},
-		Agents: []setup.Agent{
-			{Name: diagnoser, Team: "observability", Owner: ana, Roles: []string{"diagnose"}},
-			{Name: repairer, Team: "checkout", Owner: rob, Roles: []string{"repair"}},
-		},
-		People: []setup.Person{
-			{Sub: you, Groups: []string{"checkout", "checkout-oncall"}}, {Sub: ana, Groups: []string{"checkout"}}, {Sub: rob, Groups: []string{"checkout"}},
-		},
-		Sources: []string{alerts},
-	}
+	o := install.Options(t)
+	o.Services, o.Playbooks, o.Targets = storefront.CatalogInfo(), books, []setup.Target{install.Shop(t, shop, "shop")}
 	for _, f := range changes {
 		f(&o)
 	}
-	dir := t.TempDir()
-	x := &counter{site: &site{bed: bed{writ: buildWrit(t)}, t: t, topology: threeProcesses, dir: dir, procs: map[string]*process{}}, shop: shop}
-	x.in, err = setup.Write(filepath.Join(dir, "writ"), o)
-	must(t, err)
-	x.url, x.admin = "http://"+addr[0], "http://"+addr[3]
-	x.person, err = client.New(x.url, client.Config{Token: client.Static(x.tokenOf(you))})
-	must(t, err)
-	x.edit(func(c *config.Server) { c.Dev = nil })
-	t.Cleanup(func() {
-		if t.Failed() {
-			for _, p := range x.procs {
-				t.Log(p.tail())
-			}
-		}
-	})
+	x := &counter{site: &site{bed: bed{writ: install.Binary(t)}, t: t, topology: threeProcesses, dir: t.TempDir(), procs: map[string]*process{}}, shop: shop}
+	x.install(o)
 	return x
 }
 
@@ -138,15 +68,8 @@ func (x *counter) fails() *counter {
 // alarm posts what Alertmanager posts about checkout.
 func (x *counter) alarm() {
 	x.t.Helper()
-	labels := map[string]string{"alertname": "ErrorRate", "environment": "prod", "service": storefront.Checkout, "severity": "critical"}
-	b, err := json.Marshal(map[string]any{
-		"receiver": "writ", "status": "firing", "version": "4", "groupKey": `{}:{alertname="ErrorRate"}`, "truncatedAlerts": 0,
-		"groupLabels": map[string]string{"alertname": "ErrorRate"}, "commonLabels": labels, "commonAnnotations": map[string]string{},
-		"externalURL": "http://alertmanager.example:9093", "alerts": []map[string]any{{"status": "firing", "labels": labels, "annotations": map[string]string{},
-			"startsAt": time.Now().UTC().Format(time.RFC3339Nano), "endsAt": "0001-01-01T00:00:00Z", "generatorURL": "http://prometheus.example", "fingerprint": "9f86d081884c7d65"}},
-	})
-	must(x.t, err)
-	code, text := x.post(x.t, b)
+	hook := install.Webhook(x.t, install.Alert{Name: "ErrorRate", Service: storefront.Checkout, Severity: "critical", Group: `{}:{alertname="ErrorRate"}`})
+	code, text := x.post(x.t, hook)
 	if code != http.StatusOK && code != http.StatusCreated {
 		x.t.Fatalf("alert: %d %s", code, text)
 	}

@@ -2,8 +2,6 @@ package e2e_test
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -12,10 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/client"
+	"github.com/writ-dev/writ/e2e/install"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
 	"github.com/writ-dev/writ/internal/setup"
@@ -34,13 +31,13 @@ var topologies = []topology{oneProcess, threeProcesses}
 // Names of an installation's parties.
 const (
 	target     = writ.Location("kubernetes://prod")
-	team       = "checkout"
-	you        = "you" // approves
-	ana        = "ana" // answers for the diagnosing agent
-	rob        = "rob" // answers for the repairing agent
-	diagnoser  = "diagnose"
-	repairer   = "repair"
-	alerts     = "alertmanager"
+	team       = install.Team
+	you        = install.You
+	ana        = install.Ana
+	rob        = install.Rob
+	diagnoser  = install.Diagnoser
+	repairer   = install.Repairer
+	alerts     = install.Alerts
 	deployment = "api" // of every service
 )
 
@@ -61,9 +58,6 @@ type site struct {
 	said strings.Builder // everything that agents and people were told
 }
 
-// Plans are short-lived enough for tests, and long enough for a busy machine.
-const planLife = 5 * time.Minute
-
 // newSite installs Writ for services with these names, each with a namespace of its own, and starts it.
 func newSite(t *testing.T, how topology, services ...string) *site {
 	t.Helper()
@@ -83,31 +77,28 @@ func prepare(t *testing.T, how topology, ceiling *setup.Ceiling, services ...str
 	var catalogue strings.Builder
 	for _, name := range services {
 		s.namespaces[name] = b.Namespace(t)
-		fmt.Fprintf(&catalogue, "---\napiVersion: backstage.io/v1alpha1\nkind: Component\nmetadata:\n  name: %s\n  annotations:\n    writ.dev/environment: prod\n    writ.dev/locations: %s/%s\nspec: {type: service, lifecycle: production, owner: %s}\n",
-			name, target, s.namespaces[name], team)
+		catalogue.WriteString(install.Component(name, target+writ.Location("/"+s.namespaces[name])))
 	}
-	addr := freePorts(t, 4)
-	s.in, err = setup.Write(filepath.Join(s.dir, "writ"), setup.Options{
-		Listen: addr[0], Runners: addr[1], Signer: addr[2], Admin: addr[3],
-		Services: []byte(catalogue.String()), Playbooks: playbookSet(t), PlanLife: planLife, Now: time.Now(), Ceiling: ceiling,
-		Targets: []setup.Target{{
-			Location: target, Catalogue: kubernetes.Catalogue(), Namespace: "writ-leases",
-			Kubeconfig: s.kubeconfig(t, s.dir, "minter.kubeconfig", b.minter), Reader: s.kubeconfig(t, s.dir, "reader.kubeconfig", b.reader),
-		}},
-		Agents: []setup.Agent{
-			{Name: diagnoser, Team: "observability", Owner: ana, Roles: []string{"diagnose"}},
-			{Name: repairer, Team: team, Owner: rob, Roles: []string{"repair"}},
-		},
-		People: []setup.Person{
-			{Sub: you, Groups: []string{team, team + "-oncall"}}, {Sub: ana, Groups: []string{team}}, {Sub: rob, Groups: []string{team}},
-		},
-		Sources: []string{alerts},
-	})
+	o := install.Options(t)
+	o.Services, o.Playbooks, o.Ceiling = []byte(catalogue.String()), playbookSet(t), ceiling
+	o.Targets = []setup.Target{{
+		Location: target, Catalogue: kubernetes.Catalogue(), Namespace: "writ-leases",
+		Kubeconfig: s.kubeconfig(t, s.dir, "minter.kubeconfig", b.minter), Reader: s.kubeconfig(t, s.dir, "reader.kubeconfig", b.reader),
+	}}
+	s.install(o)
+	return s
+}
+
+// install writes the installation into the site's directory. Nothing is started.
+func (s *site) install(o setup.Options) {
+	t := s.t
+	t.Helper()
+	var err error
+	s.in, err = setup.Write(filepath.Join(s.dir, "writ"), o)
 	must(t, err)
-	s.url, s.admin = "http://"+addr[0], "http://"+addr[3]
-	s.person, err = client.New(s.url, client.Config{Token: client.Static(s.tokenOf(you))})
-	must(t, err)
-	if how == threeProcesses {
+	s.url, s.admin = "http://"+o.Listen, "http://"+o.Admin
+	s.person = install.Client(t, s.in, s.url, you, client.Config{})
+	if s.topology == threeProcesses {
 		s.edit(func(c *config.Server) { c.Dev = nil })
 	}
 	t.Cleanup(func() {
@@ -117,18 +108,12 @@ func prepare(t *testing.T, how topology, ceiling *setup.Ceiling, services ...str
 			}
 		}
 	})
-	return s
 }
 
 // edit changes the control plane's configuration.
 func (s *site) edit(f func(*config.Server)) {
 	s.t.Helper()
-	c, err := config.LoadServer(s.in.Server, true)
-	must(s.t, err)
-	f(&c)
-	b, err := yaml.Marshal(c)
-	must(s.t, err)
-	write(s.t, s.in.Server, b)
+	install.EditServer(s.t, s.in.Server, s.in.Server, f)
 }
 
 // start starts all processes and returns when the runner has asked for work.
@@ -199,7 +184,7 @@ func (s *site) awaitRunner() {
 // tokenOf is the secret with which a party calls.
 func (s *site) tokenOf(name string) string {
 	s.t.Helper()
-	return strings.TrimSpace(string(read(s.t, s.in.Tokens[name])))
+	return install.Token(s.t, s.in, name)
 }
 
 // heard keeps what was told, for the search for secrets.
@@ -225,35 +210,4 @@ func (s *site) wantCLI(t *testing.T, code int, person string, args ...string) re
 		t.Fatalf("writ %s ended with %d, want %d\n%s%s", strings.Join(args, " "), r.code, code, r.out, r.err)
 	}
 	return r
-}
-
-// Ports of installations lie below those that the kernel gives to outgoing connections (ip(7), ip_local_port_range: from
-// 32768): one of these could otherwise take a port between our choice and the process's bind.
-const (
-	firstPort = 20000
-	ports     = 12000
-)
-
-// handedOut remembers ports, so that two tests never get the same one.
-var handedOut sync.Map
-
-// freePorts finds loopback addresses that nobody listens on.
-func freePorts(t *testing.T, n int) []string {
-	t.Helper()
-	var out []string
-	for tries := 0; len(out) < n; tries++ {
-		if tries > 1000 {
-			t.Fatal("no free ports")
-		}
-		address := fmt.Sprintf("127.0.0.1:%d", firstPort+rand.IntN(ports))
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			continue
-		}
-		must(t, l.Close())
-		if _, taken := handedOut.LoadOrStore(address, true); !taken {
-			out = append(out, address)
-		}
-	}
-	return out
 }

@@ -24,7 +24,7 @@ var floor = map[string]int{
 	"api": 5, "mcp": 5, "client": 5,
 	// F6 puts it all together.
 	"server": assembly, "setup": assembly, "storefront": assembly, "demo": assembly, "bench": assembly, "siege": assembly, "testbed": assembly, "guards": assembly,
-	"floors": assembly, "cmd/writ": assembly, "e2e": assembly, "e2e/crash": assembly,
+	"floors": assembly, "cmd/writ": assembly, "e2e": assembly, "e2e/install": assembly, "e2e/crash": assembly,
 }
 
 type edge struct{ from, to string }
