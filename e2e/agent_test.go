@@ -29,12 +29,12 @@ func (b bearer) RoundTrip(r *http.Request) (*http.Response, error) {
 	return b.next.RoundTrip(r)
 }
 
-func (s *site) agent(t *testing.T, name string) agent {
+func (s *site) agent(t testing.TB, name string) agent {
 	t.Helper()
 	return s.connect(t, bearer{s.tokenOf(name), http.DefaultTransport})
 }
 
-func (s *site) connect(t *testing.T, auth http.RoundTripper) agent {
+func (s *site) connect(t testing.TB, auth http.RoundTripper) agent {
 	t.Helper()
 	c := mcp.NewClient(&mcp.Implementation{Name: "e2e", Version: "1"}, nil)
 	session, err := c.Connect(t.Context(), &mcp.StreamableClientTransport{
@@ -58,7 +58,7 @@ type answer struct {
 // first is the line that names the state.
 func (a answer) first() string { s, _, _ := strings.Cut(a.text, "\n"); return s }
 
-func (a agent) call(t *testing.T, tool string, args map[string]any) answer {
+func (a agent) call(t testing.TB, tool string, args map[string]any) answer {
 	t.Helper()
 	r, err := a.session.CallTool(t.Context(), &mcp.CallToolParams{Name: tool, Arguments: args})
 	if err != nil {
@@ -82,7 +82,7 @@ func (a agent) call(t *testing.T, tool string, args map[string]any) answer {
 }
 
 // observe reads evidence and returns its id and the text.
-func (a agent) observe(t *testing.T, incident writ.IncidentID, reader writ.OperationName, with map[string]any) (string, string) {
+func (a agent) observe(t testing.TB, incident writ.IncidentID, reader writ.OperationName, with map[string]any) (string, string) {
 	t.Helper()
 	b, err := json.Marshal(with)
 	must(t, err)
@@ -95,7 +95,7 @@ func (a agent) observe(t *testing.T, incident writ.IncidentID, reader writ.Opera
 }
 
 // propose asks for a repair and waits until it is decided.
-func (a agent) propose(t *testing.T, incident writ.IncidentID, playbook string, with map[string]any, evidence ...string) answer {
+func (a agent) propose(t testing.TB, incident writ.IncidentID, playbook string, with map[string]any, evidence ...string) answer {
 	t.Helper()
 	b, err := json.Marshal(with)
 	must(t, err)

@@ -53,7 +53,7 @@ var theBed struct {
 	err error
 }
 
-func newBed(t *testing.T) bed {
+func newBed(t testing.TB) bed {
 	t.Helper()
 	c := shared.Cluster(t)
 	theBed.Do(func() {

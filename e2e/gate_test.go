@@ -39,7 +39,7 @@ type held struct {
 	free    func()        // ends the hold: the wire is cut, no answer comes
 }
 
-func newGate(t *testing.T, b bed) *gate {
+func newGate(t testing.TB, b bed) *gate {
 	t.Helper()
 	target, err := url.Parse(b.Host)
 	must(t, err)
@@ -152,7 +152,7 @@ func (g *gate) leaseTokens() []string {
 }
 
 // kubeconfig writes a kubeconfig through the gate for the bearer of a token, and returns its path.
-func (g *gate) kubeconfig(t *testing.T, dir, name, token string) string {
+func (g *gate) kubeconfig(t testing.TB, dir, name, token string) string {
 	t.Helper()
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: g.Certificate().Raw})
 	file := filepath.Join(dir, name)

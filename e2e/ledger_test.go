@@ -12,7 +12,7 @@ import (
 )
 
 // entries are all entries of the ledger, opened.
-func (s *site) entries(t *testing.T) []ledger.Entry {
+func (s *site) entries(t testing.TB) []ledger.Entry {
 	t.Helper()
 	var out []ledger.Entry
 	for {

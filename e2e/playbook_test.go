@@ -24,7 +24,7 @@ var (
 )
 
 // playbookSet is the library, and those.
-func playbookSet(t *testing.T) [][]byte {
+func playbookSet(t testing.TB) [][]byte {
 	t.Helper()
 	files, err := fs.Glob(playbooks.Library, "*.yaml")
 	must(t, err)

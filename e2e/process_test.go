@@ -24,7 +24,7 @@ type process struct {
 const endWithin = 40 * time.Second
 
 // launch starts the binary. It is killed when the test ends, if it still runs then.
-func (b bed) launch(t *testing.T, dir, name string, args ...string) *process {
+func (b bed) launch(t testing.TB, dir, name string, args ...string) *process {
 	t.Helper()
 	p := &process{name: name, log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
 	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -48,7 +48,7 @@ func (p *process) kill() {
 }
 
 // end asks the process to end and demands that it does so with status 0.
-func (p *process) end(t *testing.T) {
+func (p *process) end(t testing.TB) {
 	t.Helper()
 	must(t, p.cmd.Process.Signal(syscall.SIGTERM))
 	select {
@@ -87,7 +87,7 @@ type result struct {
 }
 
 // run runs the binary to its end.
-func (b bed) run(t *testing.T, dir string, args ...string) result {
+func (b bed) run(t testing.TB, dir string, args ...string) result {
 	t.Helper()
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(t.Context(), b.writ, args...)

@@ -76,7 +76,7 @@ func (i *issuer) token(t *testing.T, sub, aud string, life time.Duration) string
 }
 
 // certificate writes a self-signed certificate for 127.0.0.1 and its key.
-func certificate(t *testing.T, dir string) (cert, key string) {
+func certificate(t testing.TB, dir string) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)

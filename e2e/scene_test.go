@@ -101,7 +101,7 @@ func (x *scene) webhook(status, service string) []byte {
 }
 
 // post posts to the alert source's door.
-func (s *site) post(t *testing.T, body []byte) (int, string) {
+func (s *site) post(t testing.TB, body []byte) (int, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.url+"/v1/alerts/alertmanager", bytes.NewReader(body))
 	must(t, err)

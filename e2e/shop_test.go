@@ -27,7 +27,7 @@ type counter struct {
 const storefrontAt = writ.Location("httpapi://shop")
 
 // prepareShop opens the shop and installs Writ for it; nothing is started. changes are made to what is installed.
-func prepareShop(t *testing.T, changes ...func(*setup.Options)) *counter {
+func prepareShop(t testing.TB, changes ...func(*counter, *setup.Options)) *counter {
 	t.Helper()
 	shop, err := storefront.Start(t.Context(), storefront.Config{})
 	must(t, err)
@@ -40,16 +40,16 @@ func prepareShop(t *testing.T, changes ...func(*setup.Options)) *counter {
 	}
 	o := install.Options(t)
 	o.Services, o.Playbooks, o.Targets = storefront.CatalogInfo(), books, []setup.Target{install.Shop(t, shop, "shop")}
-	for _, f := range changes {
-		f(&o)
-	}
 	x := &counter{site: &site{bed: bed{writ: install.Binary(t)}, t: t, topology: threeProcesses, dir: t.TempDir(), procs: map[string]*process{}}, shop: shop}
+	for _, f := range changes {
+		f(x, &o)
+	}
 	x.install(o)
 	return x
 }
 
 // openShop is prepareShop with all processes running.
-func openShop(t *testing.T, changes ...func(*setup.Options)) *counter {
+func openShop(t testing.TB, changes ...func(*counter, *setup.Options)) *counter {
 	t.Helper()
 	x := prepareShop(t, changes...)
 	x.start()

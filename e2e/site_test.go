@@ -45,7 +45,7 @@ const (
 type site struct {
 	bed
 	*gate
-	t          *testing.T
+	t          testing.TB
 	topology   topology
 	dir        string // outputs of the processes, and below it the installation
 	in         setup.Installation
@@ -59,7 +59,7 @@ type site struct {
 }
 
 // newSite installs Writ for services with these names, each with a namespace of its own, and starts it.
-func newSite(t *testing.T, how topology, services ...string) *site {
+func newSite(t testing.TB, how topology, services ...string) *site {
 	t.Helper()
 	s := prepare(t, how, nil, services...)
 	s.start()
@@ -67,7 +67,7 @@ func newSite(t *testing.T, how topology, services ...string) *site {
 }
 
 // prepare installs and starts nothing.
-func prepare(t *testing.T, how topology, ceiling *setup.Ceiling, services ...string) *site {
+func prepare(t testing.TB, how topology, ceiling *setup.Ceiling, services ...string) *site {
 	t.Helper()
 	b := newBed(t)
 	s := &site{bed: b, gate: newGate(t, b), t: t, topology: how, namespaces: map[string]string{}, procs: map[string]*process{}}
@@ -195,7 +195,7 @@ func (s *site) heard(text string) {
 }
 
 // cli runs a command as a person.
-func (s *site) cli(t *testing.T, person string, args ...string) result {
+func (s *site) cli(t testing.TB, person string, args ...string) result {
 	t.Helper()
 	r := s.run(t, s.dir, append(args, "--config", s.in.Clients[person])...)
 	s.heard(r.out + r.err)
@@ -203,7 +203,7 @@ func (s *site) cli(t *testing.T, person string, args ...string) result {
 }
 
 // wantCLI is cli where only this status will do.
-func (s *site) wantCLI(t *testing.T, code int, person string, args ...string) result {
+func (s *site) wantCLI(t testing.TB, code int, person string, args ...string) result {
 	t.Helper()
 	r := s.cli(t, person, args...)
 	if r.code != code {

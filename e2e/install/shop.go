@@ -15,7 +15,13 @@ import (
 // Shop is a storefront as a target of the given name. Its files are named for it, so that one runner can serve several.
 func Shop(t testing.TB, s *storefront.Shop, name string) setup.Target {
 	t.Helper()
-	text := strings.Replace(string(storefront.ConnectorYAML(s.AdminURL())), "target: shop", "target: "+name, 1)
+	return ShopAt(t, s, s.AdminURL(), name)
+}
+
+// ShopAt is Shop for a runner that reaches the admin API at another URL: a Wire's.
+func ShopAt(t testing.TB, s *storefront.Shop, url, name string) setup.Target {
+	t.Helper()
+	text := strings.Replace(string(storefront.ConnectorYAML(url)), "target: shop", "target: "+name, 1)
 	files := map[string][]byte{}
 	for file, b := range s.Files() {
 		text = strings.ReplaceAll(text, file, name+"-"+file)

@@ -20,6 +20,9 @@ type Runner struct {
 	// What Writ itself rests on at these targets, besides its own namespaces: no agent may change it.
 	Protected []string `yaml:"protected,omitempty"`
 
+	// How long this runner goes forward without hearing from the control plane.
+	CutOff *CutOff `yaml:"cut_off,omitempty"`
+
 	// Always refused, with a sentence: a runner holds no database key and no grant-signing key.
 	Database string `yaml:"database,omitempty"`
 	GrantKey string `yaml:"grant_key,omitempty"`
@@ -46,6 +49,14 @@ type RunnerTarget struct {
 	ReadKubeconfig string `yaml:"read_kubeconfig,omitempty"` // a credential that can only read, for evidence and plans; default kubeconfig
 	Namespace      string `yaml:"lease_namespace,omitempty"`
 	Connector      string `yaml:"connector,omitempty"` // httpapi targets: the connector's own file
+}
+
+// CutOff says how long a runner goes forward on what it last heard. Each member is from 2s to its default, which is used
+// where none is given: an owner can only make them shorter.
+type CutOff struct {
+	FeedAge   Duration `yaml:"feed_age,omitempty"`    // of the newest word about freezes before a step of T2 and above; default 30s
+	FeedAgeT1 Duration `yaml:"feed_age_t1,omitempty"` // the same for T1; default 5m
+	Wait      Duration `yaml:"wait,omitempty"`        // for the ledger to take a step's intent, before the run is put back; default 1m
 }
 
 // LoadRunner reads and checks the configuration of writ runner.

@@ -118,7 +118,7 @@ func (j *judgement) checkFrozen(ctx context.Context) error {
 		return err
 	}
 	f := j.r.newestFeed()
-	if err := f.fresh(j.own, j.r.Now()); err != nil {
+	if err := j.r.Limits.fresh(f, j.own, j.r.Now()); err != nil {
 		return err
 	}
 	return f.frozen(j.own)

@@ -3,10 +3,12 @@ package runner_test
 import (
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/assignment"
+	"github.com/writ-dev/writ/internal/runner"
 )
 
 // tiers are a playbook of each tier that can be granted.
@@ -165,4 +167,70 @@ func TestD14ARunCutOffBetweenItsStepsIsPutBack(t *testing.T) {
 			t.Errorf("%+v", end)
 		}
 	})
+}
+
+// TestI01AShorterWaitIsObeyed: an owner who allows five seconds gets a run that is put back after them.
+func TestI01AShorterWaitIsObeyed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		defer w.stop()
+		w.change = func(c *runner.Config) { c.Limits.Wait = 5 * time.Second }
+		w.start()
+		g := w.granted("two")
+		var away atomic.Bool
+		when(w, "done 1", func() { away.Store(true) })
+		w.control.on(func(p string) error {
+			if p == "deliver" && away.Load() {
+				return writ.ErrUnavailable
+			}
+			return nil
+		})
+		w.send(g)
+		w.until("the first step", func() bool { return away.Load() })
+		time.Sleep(10 * time.Second)
+		if calls, _ := w.target.calls(); calls != 1 || w.target.values() != "old old old" {
+			t.Errorf("ten seconds after it was cut off: %d calls, values %s", calls, w.target.values())
+		}
+	})
+}
+
+// TestI18AShorterFeedAgeIsObeyed: the same plan is begun on a feed that is ten seconds old, but not by a runner that allows five.
+func TestI18AShorterFeedAgeIsObeyed(t *testing.T) {
+	for age, want := range map[time.Duration]writ.Reason{0: "", 5 * time.Second: writ.ReasonFeedStale} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t)
+			defer w.stop()
+			w.change = func(c *runner.Config) { c.Limits.FeedAge, c.Limits.FeedAgeT1 = age, age }
+			w.control.FeedAge = 10 * time.Second // of all that it ever sees
+			w.start()
+			a := w.await(w.send(w.granted("two")))
+			var got writ.Reason
+			if a.Refused != nil {
+				got = a.Refused.Code
+			}
+			if calls, _ := w.target.calls(); got != want || (calls == 0) != (want != "") {
+				t.Errorf("age %s: refused with %q, %d calls; want %q", age, got, calls, want)
+			}
+		})
+	}
+}
+
+func TestLimitsCanOnlyBeShorter(t *testing.T) {
+	for name, c := range map[string]struct {
+		l  runner.Limits
+		ok bool
+	}{
+		"defaults":        {runner.Limits{}, true},
+		"the least":       {runner.Limits{FeedAge: runner.MinLimit, FeedAgeT1: runner.MinLimit, Wait: runner.MinLimit}, true},
+		"the most":        {runner.DefaultLimits, true},
+		"too old a feed":  {runner.Limits{FeedAge: runner.DefaultLimits.FeedAge + 1}, false},
+		"too old for T1":  {runner.Limits{FeedAgeT1: runner.DefaultLimits.FeedAgeT1 + 1}, false},
+		"too long a wait": {runner.Limits{Wait: runner.DefaultLimits.Wait + 1}, false},
+		"too short":       {runner.Limits{Wait: runner.MinLimit - 1}, false},
+		"negative":        {runner.Limits{FeedAge: -1}, false},
+	} {
+		if got, err := c.l.Check(); (err == nil) != c.ok || err == nil && (got.FeedAge == 0 || got.FeedAgeT1 == 0 || got.Wait == 0) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
 }

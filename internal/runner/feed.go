@@ -12,13 +12,8 @@ import (
 	"github.com/writ-dev/writ/internal/ledger"
 )
 
-// How old a feed may be before a forward step (docs/spec/runner.md): a frozen T2 stops within half a minute even
-// behind a control plane that hides its freezes.
-const (
-	feedAge   = 30 * time.Second // T2 and above, and while the tier is not known
-	feedAgeT1 = 5 * time.Minute
-	feedSkew  = 5 * time.Second // how far the control plane's clock may run ahead
-)
+// feedSkew is how far the control plane's clock may run ahead of this machine's.
+const feedSkew = 5 * time.Second
 
 // feed is a verified feed; the zero feed is none.
 type feed struct {
@@ -161,18 +156,6 @@ func (r *Runner) newestFeed() feed {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.feed
-}
-
-// fresh checks that the feed is young enough for a plan. A nil plan is one that this runner does not know.
-func (f feed) fresh(p *writ.Plan, now time.Time) error {
-	limit := feedAge
-	if p != nil && p.Tier <= writ.T1 {
-		limit = feedAgeT1
-	}
-	if !f.known || now.Sub(f.IssuedAt) > limit {
-		return writ.Refuse(writ.ReasonFeedStale, fmt.Sprintf("the newest feed is older than %s", limit))
-	}
-	return nil
 }
 
 // frozen refuses a plan that a freeze covers. Any freeze covers a plan that this runner does not know.

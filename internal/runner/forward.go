@@ -13,10 +13,6 @@ import (
 	"github.com/writ-dev/writ/internal/runner/journal"
 )
 
-// ackPatience is how long a run waits for the ledger to acknowledge an intent before it gives up going forward: a
-// control plane that restarts is back within it, and the lease does not live much longer.
-const ackPatience = 60 * time.Second
-
 // ackPause is the time between two attempts.
 const ackPause = 500 * time.Millisecond
 
@@ -176,7 +172,7 @@ func (x *execution) effect(i int, did outcome, ms int) (journal.Event, journal.E
 	return e, entry, err
 }
 
-// acknowledge waits until the ledger has proved the intent of step i, within ackPatience. Only when it returns nil,
+// acknowledge waits until the ledger has proved the intent of step i, within Limits.Wait. Only when it returns nil,
 // nil may the call be made: the proof has been checked and is durable, nobody has asked the run to stop, and no freeze
 // covers it. Otherwise the step was not made.
 func (x *execution) acknowledge(ctx context.Context, i int) (*cause, error) {
@@ -185,7 +181,7 @@ func (x *execution) acknowledge(ctx context.Context, i int) (*cause, error) {
 	if err != nil {
 		return nil, err
 	}
-	deadline := r.Now().Add(ackPatience)
+	deadline := r.Now().Add(r.Limits.Wait)
 	for {
 		p, err := r.deliver(ctx, x.run.ID, acked)
 		switch {
@@ -242,7 +238,7 @@ func (x *execution) halted(fresh bool) *cause {
 			return &cause{writ.ReasonOf(err), detail(err)}
 		}
 	}
-	if err := f.fresh(&x.plan, x.r.Now()); fresh && err != nil {
+	if err := x.r.Limits.fresh(f, &x.plan, x.r.Now()); fresh && err != nil {
 		return &cause{writ.ReasonOf(err), detail(err)}
 	}
 	return nil

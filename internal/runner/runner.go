@@ -39,7 +39,7 @@ type Control interface {
 	Feed(ctx context.Context, l assignment.Listen) (assignment.Told, error)
 }
 
-// Config is what a Runner is made of. All members are required but Protected and Poll.
+// Config is what a Runner is made of. All members are required but Protected, Limits and Poll.
 type Config struct {
 	ID         writ.RunnerID
 	Connectors []connector.Connector // one for each target
@@ -53,6 +53,7 @@ type Config struct {
 	Rand       io.Reader // must be safe for concurrent use
 	Log        *slog.Logger
 	Protected  []writ.Location // what Writ itself rests on here: nothing of an agent's is planned or run on it
+	Limits     Limits          // how long to go on without the control plane
 	Poll       time.Duration   // between two readings while an effect is verified; 0 means DefaultPoll
 }
 
@@ -106,6 +107,10 @@ func New(c Config) (*Runner, error) {
 	}
 	if _, err := writ.ParseRunnerID(string(c.ID)); err != nil {
 		return nil, err
+	}
+	var err error
+	if c.Limits, err = c.Limits.Check(); err != nil {
+		return nil, fmt.Errorf("runner: %w", err)
 	}
 	if c.Poll == 0 {
 		c.Poll = DefaultPoll

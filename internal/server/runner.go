@@ -71,6 +71,10 @@ func NewRunner(ctx context.Context, c config.Runner, log *slog.Logger) (*Runner,
 	if err != nil {
 		return nil, err
 	}
+	limits, err := cutOff(c)
+	if err != nil {
+		return nil, err
+	}
 	j, err := journal.Open(ctx, c.Path(c.Journal))
 	if errors.Is(err, journal.ErrHeld) {
 		return nil, inUse(err)
@@ -80,12 +84,21 @@ func NewRunner(ctx context.Context, c config.Runner, log *slog.Logger) (*Runner,
 	}
 	r, err := runner.New(runner.Config{
 		ID: writ.RunnerID(c.ID), Connectors: conns, Control: link, TrustFile: func() ([]byte, error) { return os.ReadFile(c.Path(c.Trust.File)) },
-		Owners: owners, Threshold: c.Trust.Threshold, Author: author, Journal: j, Protected: c.ProtectedLocations(), Now: fault.Clock(), Rand: rand.Reader, Log: log,
+		Owners: owners, Threshold: c.Trust.Threshold, Author: author, Journal: j, Protected: c.ProtectedLocations(), Limits: limits, Now: fault.Clock(), Rand: rand.Reader, Log: log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	return &Runner{r, j}, nil
+}
+
+// cutOff reads how long the runner goes on without the control plane.
+func cutOff(c config.Runner) (runner.Limits, error) {
+	var l runner.Limits
+	if o := c.CutOff; o != nil {
+		l = runner.Limits{FeedAge: time.Duration(o.FeedAge), FeedAgeT1: time.Duration(o.FeedAgeT1), Wait: time.Duration(o.Wait)}
+	}
+	return l.Check()
 }
 
 // Serve runs until ctx ends and what is in hand has moved to safety.
