@@ -68,6 +68,7 @@ const (
 	EntrySettle     EntryKind = "settle" // a person says what a step of an uncertain run did
 	EntryCell       EntryKind = "cell"   // a runner's cell changed hands
 	EntryDebt       EntryKind = "debt"   // a lease could not be proven dead in time, or was at last
+	EntryAgent      EntryKind = "agent"  // a person registered an agent, or changed its state or identity
 	EntryOrphan     EntryKind = "orphan" // a credential of the runner's on its target that belongs to no run it knows was ended
 	EntryGenesis    EntryKind = "genesis"
 )
@@ -289,6 +290,17 @@ type (
 		Value  string      `json:"value,omitempty"`
 		On     bool        `json:"on"`
 	}
+	AgentBody struct {
+		Name    string      `json:"name"`
+		Agent   Principal   `json:"agent"`
+		Team    string      `json:"team"`
+		Owner   Person      `json:"owner"`
+		Roles   []AgentRole `json:"roles"`
+		Classes []string    `json:"classes,omitempty"`
+		State   AgentState  `json:"state"` // from now on
+		By      Principal   `json:"by"`
+		Was     *Principal  `json:"was,omitempty"` // the identity whose place it takes
+	}
 )
 
 // EntryBodies is the one registry of kinds: each kind with a maker of its empty body.
@@ -317,6 +329,7 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryCell:       func() any { return new(CellBody) },
 	EntryDebt:       func() any { return new(DebtBody) },
 	EntryOrphan:     func() any { return new(OrphanBody) },
+	EntryAgent:      func() any { return new(AgentBody) },
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type

@@ -26,7 +26,12 @@ const (
 	ReasonAgentUnregistered Reason = "agent_unregistered"
 	ReasonAgentSuspended    Reason = "agent_suspended"
 	ReasonRoleMissing       Reason = "role_missing"
-	ReasonKind              Reason = "kind" // this kind of principal may not do this at all
+	ReasonClass             Reason = "class" // the agent is not registered for playbooks of this class
+	ReasonUnknownAgent      Reason = "unknown_agent"
+	ReasonAgentExists       Reason = "agent_exists"   // the name or the identity was registered before
+	ReasonAgentState        Reason = "agent_state"    // its state does not allow this
+	ReasonAgentDeclared     Reason = "agent_declared" // it is changed in the server's configuration
+	ReasonKind              Reason = "kind"           // this kind of principal may not do this at all
 	ReasonNotYours          Reason = "not_yours"
 )
 

@@ -72,6 +72,15 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		{func() (any, error) { return c.Freeze(ctx, writ.FreezeService, "payments", "drill") }, f.freeze(), "freeze service payments drill"},
 		{func() (any, error) { return nil, c.Unfreeze(ctx, freezeID, "over") }, nil, "unfreeze " + string(freezeID) + " over"},
 		{func() (any, error) { return all(t, c.Freezes(ctx)), nil }, []writ.Freeze{f.freeze()}, "freezes"},
+		{func() (any, error) { return all(t, c.Agents(ctx)), nil }, []writ.Agent{f.agent()}, "agents"},
+		{func() (any, error) { return c.Agent(ctx, "repair") }, f.agent(), "agent repair"},
+		{func() (any, error) {
+			return c.AddAgent(ctx, writ.Agent{Name: "new", Iss: "https://idp.example", Sub: "new", Team: "payments", Roles: []writ.AgentRole{writ.RoleRepair}, Classes: []string{"restart"}})
+		}, f.agent(), "add new https://idp.example new payments [repair] [restart]"},
+		{func() (any, error) { return c.SuspendAgent(ctx, "repair", "odd") }, f.agent(), "suspended repair odd"},
+		{func() (any, error) { return c.ResumeAgent(ctx, "repair", "fine") }, f.agent(), "active repair fine"},
+		{func() (any, error) { return c.RemoveAgent(ctx, "repair", "gone") }, f.agent(), "removed repair gone"},
+		{func() (any, error) { return c.RotateAgent(ctx, "repair", "https://idp.example", "r2", "leaked") }, f.agent(), "rotate repair https://idp.example r2 leaked"},
 		{func() (any, error) { return c.Status(ctx) }, writ.Status{Version: "test", LedgerSize: 7, Policy: digest}, "status"},
 		{func() (any, error) { e, n, err := c.Entries(ctx, 3, 9); return []any{e, string(n)}, err }, []any{[]writ.Entry{{Index: 3, Leaf: []byte("leaf")}}, "note"}, "entries 3 9"},
 		{func() (any, error) { b, err := c.Export(ctx, incident); return string(b), err }, "bundle\x00", "export " + string(incident)},
@@ -88,8 +97,8 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 			t.Errorf("the control plane saw %q, want %q", calls[len(calls)-1], call.call)
 		}
 	}
-	if len(f.keys) != 4 {
-		t.Errorf("%d idempotency keys for 4 creating calls", len(f.keys))
+	if len(f.keys) != 5 {
+		t.Errorf("%d idempotency keys for 5 creating calls", len(f.keys))
 	}
 }
 

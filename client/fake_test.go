@@ -230,7 +230,7 @@ func start(t *testing.T, f *fake, wrap func(http.Handler) http.Handler) *client.
 	t.Helper()
 	f.keys = map[string]bool{}
 	h, err := api.Handler(api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Incidents: f, Alerts: f,
-		Freezes: f, Ledger: f, Overview: f, Idempotency: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now})
+		Freezes: f, Agents: f, Ledger: f, Overview: f, Idempotency: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,4 +244,28 @@ func start(t *testing.T, f *fake, wrap func(http.Handler) http.Handler) *client.
 		t.Fatal(err)
 	}
 	return c
+}
+
+func (f *fake) agent() writ.Agent {
+	return writ.Agent{Name: "repair", Iss: "https://idp.example", Sub: "repair", Team: "payments", Owner: writ.Person{Iss: "https://idp.example", Sub: "ana"}, Roles: []writ.AgentRole{writ.RoleRepair}, State: writ.AgentActive}
+}
+
+func (f *fake) Agents(context.Context, writ.Principal) ([]writ.Agent, error) {
+	return []writ.Agent{f.agent()}, f.called("agents")
+}
+
+func (f *fake) Agent(_ context.Context, _ writ.Principal, name string) (writ.Agent, error) {
+	return f.agent(), f.called("agent %s", name)
+}
+
+func (f *fake) AddAgent(_ context.Context, _ writ.Principal, a writ.Agent) (writ.Agent, error) {
+	return f.agent(), f.called("add %s %s %s %s %v %v", a.Name, a.Iss, a.Sub, a.Team, a.Roles, a.Classes)
+}
+
+func (f *fake) SetAgent(_ context.Context, _ writ.Principal, name string, to writ.AgentState, reason string) (writ.Agent, error) {
+	return f.agent(), f.called("%s %s %s", to, name, reason)
+}
+
+func (f *fake) RotateAgent(_ context.Context, _ writ.Principal, name, iss, sub, reason string) (writ.Agent, error) {
+	return f.agent(), f.called("rotate %s %s %s %s", name, iss, sub, reason)
 }

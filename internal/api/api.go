@@ -31,6 +31,7 @@ type Config struct {
 	Incidents   Incidents
 	Alerts      Alerts
 	Freezes     Freezes
+	Agents      Agents
 	Ledger      Ledger
 	Overview    Overview
 	Idempotency Idempotency
@@ -83,7 +84,7 @@ func Handler(c Config) (http.Handler, error) {
 func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "playbooks": c.Playbooks, "readings": c.Readings, "proposals": c.Proposals, "approvals": c.Approvals,
-		"runs": c.Runs, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "ledger": c.Ledger,
+		"runs": c.Runs, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "ledger": c.Ledger,
 		"overview": c.Overview, "idempotency": c.Idempotency,
 	} {
 		if part == nil {
@@ -132,6 +133,7 @@ func (d *door) register() {
 	d.registerApprovals()
 	d.registerRuns()
 	d.registerFreezes()
+	d.registerAgents()
 	d.registerEvents()
 	d.registerLedger()
 	d.registerStatus()

@@ -18,6 +18,7 @@ const (
 	match    = `If-Match: "`
 	proposal = `{"incident":"inc_01JDB4A2Q7N5S3J8E6X0F4G1MB","playbook":"rollback-deployment","parameters":{"replicas":3,"name":"api","force":true},"because":"errors since 42"}`
 	observe  = `{"incident":"inc_01JDB4A2Q7N5S3J8E6X0F4G1MB","reader":"kubernetes/workload.status","target":"kubernetes://prod-eu1"}`
+	newAgent = `{"name":"repair","iss":"https://idp.example","sub":"repair","team":"payments","roles":["repair"]}`
 	freeze   = `{"scope":"all","reason":"drill"}`
 	hook     = `{"version":"4","groupKey":"{}:{alertname=\"High\"}","status":"firing","commonLabels":{"service":"payments"},"alerts":[{"status":"firing","labels":{"alertname":"High"},"annotations":{},"startsAt":"2026-11-22T03:00:00Z","fingerprint":"a1b2"}]}`
 )
@@ -52,6 +53,13 @@ var every = []struct {
 	{"POST", "/v1/incidents/" + string(incident) + "/undo", `{"because":"wrong"}`, nil, "human", 200},
 	{"GET", "/v1/freezes", "", nil, "agent human source", 200},
 	{"POST", "/v1/freezes", freeze, []string{key}, "human", 201},
+	{"GET", "/v1/agents", "", nil, "human", 200},
+	{"GET", "/v1/agents/repair", "", nil, "human", 200},
+	{"POST", "/v1/agents", newAgent, []string{key}, "human", 201},
+	{"POST", "/v1/agents/repair/suspend", `{"reason":"odd"}`, nil, "human", 200},
+	{"POST", "/v1/agents/repair/resume", `{"reason":"fine"}`, nil, "human", 200},
+	{"POST", "/v1/agents/repair/remove", `{"reason":"gone"}`, nil, "human", 200},
+	{"POST", "/v1/agents/repair/rotate", `{"iss":"https://idp.example","sub":"repair-2","reason":"leaked"}`, nil, "human", 200},
 	{"POST", "/v1/freezes/" + string(freezeID) + "/lift", `{"reason":"over"}`, nil, "human", 200},
 	{"GET", "/v1/events", "", nil, "agent human", 200},
 	{"GET", "/v1/ledger/entries", "", nil, "human source", 200},

@@ -263,7 +263,7 @@ func (f *fake) Principal(_ context.Context, r *http.Request) (writ.Principal, er
 }
 
 func config(f *fake) api.Config {
-	return api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Incidents: f, Alerts: f, Freezes: f,
+	return api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Incidents: f, Alerts: f, Freezes: f, Agents: f,
 		Ledger: f, Overview: f, Idempotency: f, Denials: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now}
 }
 
@@ -303,4 +303,28 @@ func logged(f *fake) (api.Config, *bytes.Buffer) {
 	c := config(f)
 	c.Log = slog.New(slog.NewTextHandler(&b, nil))
 	return c, &b
+}
+
+func (f *fake) agent() writ.Agent {
+	return writ.Agent{Name: "repair", Iss: "https://idp.example", Sub: "repair", Team: "payments", Owner: writ.Person{Iss: "https://idp.example", Sub: "ana"}, Roles: []writ.AgentRole{writ.RoleRepair}, State: writ.AgentActive}
+}
+
+func (f *fake) Agents(context.Context, writ.Principal) ([]writ.Agent, error) {
+	return []writ.Agent{f.agent()}, f.called("agents")
+}
+
+func (f *fake) Agent(_ context.Context, _ writ.Principal, name string) (writ.Agent, error) {
+	return f.agent(), f.called("agent " + name)
+}
+
+func (f *fake) AddAgent(_ context.Context, _ writ.Principal, a writ.Agent) (writ.Agent, error) {
+	return f.agent(), f.called(fmt.Sprint("add ", a.Name, a.Iss, a.Sub, a.Team, a.Roles, a.Classes))
+}
+
+func (f *fake) SetAgent(_ context.Context, _ writ.Principal, name string, to writ.AgentState, reason string) (writ.Agent, error) {
+	return f.agent(), f.called(fmt.Sprint(to, " ", name, " ", reason))
+}
+
+func (f *fake) RotateAgent(_ context.Context, _ writ.Principal, name, iss, sub, reason string) (writ.Agent, error) {
+	return f.agent(), f.called(fmt.Sprint("rotate ", name, " ", iss, " ", sub, " ", reason))
 }

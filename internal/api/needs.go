@@ -69,6 +69,15 @@ type Freezes interface {
 	Freezes(ctx context.Context, by writ.Principal) ([]writ.Freeze, error)
 }
 
+// Agents are the registrations; people only. SetAgent and RotateAgent end what the agent has before they return.
+type Agents interface {
+	Agents(ctx context.Context, by writ.Principal) ([]writ.Agent, error)
+	Agent(ctx context.Context, by writ.Principal, name string) (writ.Agent, error)
+	AddAgent(ctx context.Context, by writ.Principal, a writ.Agent) (writ.Agent, error)
+	SetAgent(ctx context.Context, by writ.Principal, name string, to writ.AgentState, reason string) (writ.Agent, error)
+	RotateAgent(ctx context.Context, by writ.Principal, name, iss, sub, reason string) (writ.Agent, error)
+}
+
 // Ledger reads the log: as sentences, as entries with the newest signed checkpoint, and as a bundle for offline
 // verification. Events and Entries begin at index from; an empty incident means all.
 type Ledger interface {

@@ -215,9 +215,9 @@ func (w *World) newControl(k keys, callers int) (control.Config, error) {
 		Library: control.Library{}, Services: catalogue.Catalogue{},
 		Targets: []control.Target{{Location: target, Runner: runnerID, Catalogue: noop.Catalogue()}},
 		Runners: map[writ.RunnerID]ed25519.PublicKey{runnerID: k.runner.Public().(ed25519.PublicKey)},
-		Agents: []control.Agent{
-			{Name: "diagnose", Iss: issuer, Sub: "diagnose", Team: "observers", Owner: writ.Person{Iss: issuer, Sub: "ana"}, Roles: []string{control.RoleDiagnose}},
-			{Name: "repair", Iss: issuer, Sub: "repair", Team: team, Owner: writ.Person{Iss: issuer, Sub: "rob"}, Roles: []string{control.RoleRepair}},
+		Agents: []writ.Agent{
+			{Name: "diagnose", Iss: issuer, Sub: "diagnose", Team: "observers", Owner: writ.Person{Iss: issuer, Sub: "ana"}, Roles: []writ.AgentRole{writ.RoleDiagnose}},
+			{Name: "repair", Iss: issuer, Sub: "repair", Team: team, Owner: writ.Person{Iss: issuer, Sub: "rob"}, Roles: []writ.AgentRole{writ.RoleRepair}},
 		},
 		Roster: approval.Roster{}, PlanLife: 15 * time.Minute, EvidenceLife: 10 * time.Minute, Now: w.now, Rand: rand.Reader,
 		Limits: control.Limits{OpenIncidents: manyRuns, OpenPlans: manyRuns, OpenPlansEach: manyRuns, Attempts: manyRuns, ObjectAttempts: manyRuns},

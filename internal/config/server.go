@@ -100,6 +100,7 @@ type Agent struct {
 	Team      string   `yaml:"team"`
 	Owner     Person   `yaml:"owner"`
 	Roles     []string `yaml:"roles"`
+	Classes   []string `yaml:"classes,omitempty"` // of playbooks that it may ask for; without any, policy alone decides
 	Suspended bool     `yaml:"suspended,omitempty"`
 }
 

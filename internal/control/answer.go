@@ -55,7 +55,11 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 		if err != nil {
 			return err
 		}
-		v, err := c.question(plan, digest, p.Owner).Judge(writ.Approval{Statement: statement, Signature: signature})
+		q, err := c.question(tx, plan, digest, p.Owner)
+		if err != nil {
+			return err
+		}
+		v, err := q.Judge(writ.Approval{Statement: statement, Signature: signature})
 		if err != nil {
 			return err
 		}
@@ -92,15 +96,16 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 
 // question is what answers to a plan are judged by: who may answer for its service, and who may not because the ask
 // is theirs (invariant I02).
-func (c *Control) question(plan writ.Plan, digest writ.Digest, team string) approval.Question {
+func (c *Control) question(tx *store.Tx, plan writ.Plan, digest writ.Digest, team string) (approval.Question, error) {
 	q := approval.Question{
 		Plan: plan, Digest: digest, Policy: c.Policy.Digest(), Roster: c.Roster, Now: c.Now(),
 		Slots: Slots(team),
 	}
-	if a, err := c.agent(plan.Requester); err == nil {
+	a, ok, err := c.registered(tx, plan.Requester) // also of one that was suspended or removed since
+	if ok {
 		q.Owner = a.Owner
 	}
-	return q
+	return q, err
 }
 
 // Slots says which group of the roster fills each slot for a service of a team: the team itself, and its on-call.
@@ -144,7 +149,10 @@ func (c *Control) usable(tx *store.Tx, p planRow, plan writ.Plan) ([]approvalRow
 	if err != nil || len(rows) == 0 {
 		return nil, approval.Tally{}, err
 	}
-	q := c.question(plan, p.Digest, p.Owner)
+	q, err := c.question(tx, plan, p.Digest, p.Owner)
+	if err != nil {
+		return nil, approval.Tally{}, err
+	}
 	var all []writ.Approval
 	for _, r := range rows {
 		all = append(all, r.Approval)

@@ -47,7 +47,7 @@ type Config struct {
 	Services     catalogue.Catalogue
 	Targets      []Target
 	Runners      map[writ.RunnerID]ed25519.PublicKey // the key each runner signs its entries with
-	Agents       []Agent
+	Agents       []writ.Agent                        // declared in the configuration; others are registered by people and stand in the store
 	Roster       approval.Roster
 	Protected    []writ.Location // what Writ itself rests on: no plan of an agent may touch it
 	PlanLife     time.Duration   // how long a plan waits for people before it is denied
@@ -66,29 +66,14 @@ type Target struct {
 	Catalogue connector.Catalogue
 }
 
-// An Agent is a registration: who may ask, who owns it, and for what.
-type Agent struct {
-	Name      string
-	Iss, Sub  string
-	Team      string
-	Owner     writ.Person // the human who answers for it; cannot approve its plans
-	Roles     []string    // RoleDiagnose, RoleRepair
-	Suspended bool
-}
-
-// Roles of agents.
-const (
-	RoleDiagnose = "diagnose"
-	RoleRepair   = "repair"
-)
-
 // Control is the control plane's use cases.
 type Control struct {
 	Config
-	holder string // thumbprint of the dispatch key
-	self   writ.Principal
-	watch  *watch
-	events eventCache
+	declared map[writ.Principal]writ.Agent // of Config.Agents
+	holder   string                        // thumbprint of the dispatch key
+	self     writ.Principal
+	watch    *watch
+	events   eventCache
 
 	mu      sync.Mutex
 	seen    map[writ.RunnerID]time.Time // guarded by mu; when this replica last wrote that a runner called
@@ -122,35 +107,18 @@ func New(c Config) (*Control, error) {
 			return nil, fmt.Errorf("target %s: %w", t.Location, err)
 		}
 	}
-	for _, a := range c.Agents {
-		if err := a.check(); err != nil {
-			return nil, err
-		}
+	declared, err := declare(c.Agents)
+	if err != nil {
+		return nil, err
 	}
 	return &Control{
-		Config: c,
+		Config: c, declared: declared,
 		holder: token.Thumbprint(&c.DispatchKey.PublicKey),
 		self:   writ.Principal{Kind: writ.KindService, Iss: c.Issuer, Sub: "control"},
 		watch:  &watch{store: c.Store, topics: map[writ.IncidentID]*topic{}},
 		seen:   map[writ.RunnerID]time.Time{},
 		said:   map[writ.RunnerID]bool{},
 	}, nil
-}
-
-func (a Agent) check() error {
-	for _, r := range a.Roles {
-		if r != RoleDiagnose && r != RoleRepair {
-			return fmt.Errorf("%w: agent %q: role %q; roles are diagnose and repair", writ.ErrInvalid, a.Name, writ.Printable(r, 40))
-		}
-	}
-	if !writ.IsName(a.Name) || !writ.IsName(a.Team) || !a.principal().Valid() || !a.Owner.Principal().Valid() || len(a.Roles) == 0 {
-		return fmt.Errorf("%w: agent %q needs name, team, issuer, subject, a human owner and roles", writ.ErrInvalid, writ.Printable(a.Name, 60))
-	}
-	return nil
-}
-
-func (a Agent) principal() writ.Principal {
-	return writ.Principal{Kind: writ.KindAgent, Iss: a.Iss, Sub: a.Sub}
 }
 
 // Start writes the genesis entry into an empty ledger. It is idempotent.
@@ -165,38 +133,6 @@ func (c *Control) Start(ctx context.Context) error {
 }
 
 func (c *Control) now() time.Time { return writ.Instant(c.Now()) }
-
-// agent returns the caller's registration.
-func (c *Control) agent(by writ.Principal) (Agent, error) {
-	i := slices.IndexFunc(c.Agents, func(a Agent) bool { return a.principal().Same(by) })
-	switch {
-	case i < 0:
-		return Agent{}, writ.Refuse(writ.ReasonAgentUnregistered, "this identity is not a registered agent; its owner registers it in the server's configuration")
-	case c.Agents[i].Suspended:
-		return Agent{}, writ.Refuse(writ.ReasonAgentSuspended, "this agent is suspended")
-	}
-	return c.Agents[i], nil
-}
-
-// asker admits agents with one of the roles, and people.
-func (c *Control) asker(by writ.Principal, roles ...string) (Agent, error) {
-	switch {
-	case by.Kind == writ.KindHuman && by.Valid():
-		return Agent{}, nil
-	case by.Kind == writ.KindAgent:
-		a, err := c.agent(by)
-		if err != nil {
-			return Agent{}, err
-		}
-		for _, r := range roles {
-			if slices.Contains(a.Roles, r) {
-				return a, nil
-			}
-		}
-		return Agent{}, writ.Refuse(writ.ReasonRoleMissing, fmt.Sprintf("agent %s has the roles %v; this call needs one of %v", a.Name, a.Roles, roles))
-	}
-	return Agent{}, writ.Refuse(writ.ReasonKind, "only an agent or a person may call this")
-}
 
 // person admits people only.
 func person(by writ.Principal) error {

@@ -56,7 +56,7 @@ func (c *Control) request(tx *store.Tx, p planRow, plan writ.Plan, step string) 
 	}
 	f := &q.Facts
 	now := c.now()
-	if err := c.askerFacts(f, plan.Requester); err != nil {
+	if err := c.askerFacts(tx, f, plan); err != nil {
 		return q, err
 	}
 	in, _, err := store.Load[writ.Incident](tx, store.Incidents, string(plan.Incident))
@@ -86,7 +86,8 @@ func (c *Control) request(tx *store.Tx, p planRow, plan writ.Plan, step string) 
 }
 
 // askerFacts come from the registration or the roster.
-func (c *Control) askerFacts(f *policy.Facts, by writ.Principal) error {
+func (c *Control) askerFacts(tx *store.Tx, f *policy.Facts, plan writ.Plan) error {
+	by := plan.Requester
 	f.Principal = by
 	if by.Kind == writ.KindHuman {
 		for _, m := range c.Roster {
@@ -100,13 +101,15 @@ func (c *Control) askerFacts(f *policy.Facts, by writ.Principal) error {
 		}
 		return nil
 	}
-	i := slices.IndexFunc(c.Agents, func(a Agent) bool { return a.principal().Same(by) })
-	if i < 0 {
-		return nil // not registered any more: policy denies
+	a, ok, err := c.registered(tx, by)
+	if err != nil || !ok || a.State == writ.AgentRemoved {
+		return err // not registered, or not any more: policy denies
 	}
-	a := c.Agents[i]
-	f.Registered, f.Team, f.Suspended, f.Owner = true, a.Team, a.Suspended, a.Owner
-	f.Roles = slices.Sorted(slices.Values(a.Roles))
+	f.Registered, f.Team, f.Suspended, f.Owner = true, a.Team, a.State != writ.AgentActive, a.Owner
+	for _, r := range a.Roles {
+		f.Roles = append(f.Roles, string(r))
+	}
+	slices.Sort(f.Roles)
 	return nil
 }
 
@@ -199,7 +202,11 @@ func (c *Control) evidenceFacts(tx *store.Tx, f *policy.Facts, plan writ.Plan, n
 		if ev.Evidence.At.Before(oldest) {
 			oldest = ev.Evidence.At
 		}
-		f.SelfDiagnosed = f.SelfDiagnosed || c.sameLineage(ev.Evidence.AskedBy, plan.Requester)
+		same, err := c.sameLineage(tx, ev.Evidence.AskedBy, plan.Requester)
+		if err != nil {
+			return err
+		}
+		f.SelfDiagnosed = f.SelfDiagnosed || same
 	}
 	if f.EvidenceCount == 0 {
 		return nil
@@ -211,20 +218,16 @@ func (c *Control) evidenceFacts(tx *store.Tx, f *policy.Facts, plan writ.Plan, n
 }
 
 // sameLineage reports whether two principals are one, or two agents of one human owner (D7).
-func (c *Control) sameLineage(a, b writ.Principal) bool {
+func (c *Control) sameLineage(tx *store.Tx, a, b writ.Principal) (bool, error) {
 	if a.Same(b) {
-		return true
+		return true, nil
 	}
-	find := func(p writ.Principal) (Agent, bool) {
-		i := slices.IndexFunc(c.Agents, func(x Agent) bool { return x.principal().Same(p) })
-		if i < 0 {
-			return Agent{}, false
-		}
-		return c.Agents[i], true
+	x, ok, err := c.registered(tx, a)
+	if err != nil || !ok {
+		return false, err
 	}
-	x, ok := find(a)
-	y, also := find(b)
-	return ok && also && x.Owner == y.Owner
+	y, ok, err := c.registered(tx, b)
+	return ok && x.Owner == y.Owner, err
 }
 
 // approvalFacts count the approvals that hold now: same plan, same policy, not expired, distinct people.

@@ -9,7 +9,7 @@ import (
 
 // Incidents lists incidents, newest first.
 func (c *Control) Incidents(ctx context.Context, by writ.Principal, f writ.IncidentFilter) ([]writ.Incident, string, error) {
-	if _, err := c.asker(by, RoleDiagnose, RoleRepair); err != nil {
+	if _, err := c.asker(ctx, by, writ.RoleDiagnose, writ.RoleRepair); err != nil {
 		return nil, "", err
 	}
 	page, err := pageOf(f.Cursor, f.Limit)
@@ -29,7 +29,7 @@ func (c *Control) Incidents(ctx context.Context, by writ.Principal, f writ.Incid
 
 // Incident returns one incident; people also get its evidence, plans and timeline.
 func (c *Control) Incident(ctx context.Context, by writ.Principal, id writ.IncidentID) (writ.IncidentStatus, error) {
-	if _, err := c.asker(by, RoleDiagnose, RoleRepair); err != nil {
+	if _, err := c.asker(ctx, by, writ.RoleDiagnose, writ.RoleRepair); err != nil {
 		return writ.IncidentStatus{}, err
 	}
 	var out writ.IncidentStatus

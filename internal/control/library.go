@@ -52,7 +52,7 @@ func (l Library) Find(name string) (Published, error) {
 
 // Playbooks lists what can be asked for on a service, or on any when service is empty.
 func (c *Control) Playbooks(ctx context.Context, by writ.Principal, service string) ([]writ.PlaybookSummary, error) {
-	if _, err := c.asker(by, RoleDiagnose, RoleRepair); err != nil {
+	if _, err := c.asker(ctx, by, writ.RoleDiagnose, writ.RoleRepair); err != nil {
 		return nil, err
 	}
 	planes := map[string]bool{}
@@ -80,7 +80,7 @@ func (p Published) summary() writ.PlaybookSummary {
 
 // Playbook describes one playbook in words; people also get its source.
 func (c *Control) Playbook(ctx context.Context, by writ.Principal, name string) (writ.PlaybookText, error) {
-	if _, err := c.asker(by, RoleDiagnose, RoleRepair); err != nil {
+	if _, err := c.asker(ctx, by, writ.RoleDiagnose, writ.RoleRepair); err != nil {
 		return writ.PlaybookText{}, err
 	}
 	p, err := c.Library.Find(name)

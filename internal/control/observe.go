@@ -65,7 +65,7 @@ func (c *Control) Observe(ctx context.Context, by writ.Principal, incident writ.
 
 // ask checks the query and writes the assignment.
 func (c *Control) ask(ctx context.Context, by writ.Principal, incident writ.IncidentID, reader writ.OperationName, at writ.Location, with writ.Parameters) (writ.Evidence, error) {
-	if _, err := c.asker(by, RoleDiagnose, RoleRepair); err != nil {
+	if _, err := c.asker(ctx, by, writ.RoleDiagnose, writ.RoleRepair); err != nil {
 		return writ.Evidence{}, err
 	}
 	id, err := newID[writ.EvidenceID](c, "ev")
@@ -191,7 +191,7 @@ func (c *Control) writable(q writ.Query) bool {
 
 // Evidence returns one reading with its redacted bytes.
 func (c *Control) Evidence(ctx context.Context, by writ.Principal, id writ.EvidenceID) (writ.Evidence, []byte, error) {
-	if _, err := c.asker(by, RoleDiagnose, RoleRepair); err != nil {
+	if _, err := c.asker(ctx, by, writ.RoleDiagnose, writ.RoleRepair); err != nil {
 		return writ.Evidence{}, nil, err
 	}
 	var doc evidenceRow

@@ -132,7 +132,7 @@ func (c *Control) text(ctx context.Context, at writ.Commitment) (string, error) 
 
 // Plans lists plans, newest first: all of them for people, its own for an agent.
 func (c *Control) Plans(ctx context.Context, by writ.Principal, f writ.PlanFilter) ([]writ.PlanStatus, string, error) {
-	if _, err := c.asker(by, RoleDiagnose, RoleRepair); err != nil {
+	if _, err := c.asker(ctx, by, writ.RoleDiagnose, writ.RoleRepair); err != nil {
 		return nil, "", err
 	}
 	page, err := pageOf(f.Cursor, f.Limit)

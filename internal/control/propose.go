@@ -32,7 +32,7 @@ func (c *Control) Propose(ctx context.Context, by writ.Principal, ask writ.Ask) 
 }
 
 func (c *Control) propose(ctx context.Context, by writ.Principal, ask writ.Ask) (writ.PlanID, error) {
-	if _, err := c.asker(by, RoleRepair); err != nil {
+	if _, err := c.asker(ctx, by, writ.RoleRepair); err != nil {
 		return "", err
 	}
 	if utf8.RuneCountInString(ask.Because) > maxBecause {
@@ -84,8 +84,12 @@ func (c *Control) propose(ctx context.Context, by writ.Principal, ask writ.Ask) 
 }
 
 // mayAsk refuses at once what a freeze covers, before a runner looks at anything. What is frozen later is refused when
-// it is decided (I18).
+// it is decided (I18). It also refuses an agent that was suspended or removed a moment ago, and playbooks of a class that
+// is not its own.
 func (c *Control) mayAsk(tx *store.Tx, by writ.Principal, ask writ.Ask, pb Published) error {
+	if err := c.mayClass(tx, by, pb.Playbook); err != nil {
+		return err
+	}
 	p := writ.Plan{Requester: by, Playbook: pb.Ref()}
 	if in, err := openIncident(tx, ask.Incident); err == nil {
 		p.Service = in.Service

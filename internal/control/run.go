@@ -125,30 +125,35 @@ func (c *Control) Stop(ctx context.Context, by writ.Principal, id writ.RunID, be
 		if run.Run.State.Final() {
 			return &writ.Refusal{Code: writ.ReasonStopped, Kind: writ.ErrConflict, Detail: fmt.Sprintf("the run has ended: %s", run.Run.State)}
 		}
-		if run.Run.Stop {
-			return nil
-		}
-		run.Run.Stop = true
-		g, grow, err := store.Load[grantRow](tx, store.Grants, string(run.Run.Grant))
-		if err != nil {
-			return err
-		}
-		if grow.State == stateOn { // revoked: a runner that has not spent it refuses it
-			grow.State = stateOff
-			if err := store.Save(tx, store.Grants, grow, stateOn, g); err != nil {
-				return err
-			}
-		}
-		if _, err := c.append(tx, writ.EntryDeny, run.Run.Incident, writ.DenyBody{What: "stop", By: by, Reason: writ.ReasonStopped, Plan: run.Run.Plan}); err != nil {
-			return err
-		}
-		if err := store.Save(tx, store.Runs, row, row.State, run); err != nil {
-			return err
-		}
-		return turnEpoch(tx)
+		return c.stopRun(tx, run, row, by, writ.ReasonStopped)
 	})
 	if err != nil {
 		return writ.RunStatus{}, err
 	}
 	return c.Run(ctx, by, id, 0)
+}
+
+// stopRun stops a run that has not ended, once.
+func (c *Control) stopRun(tx *store.Tx, run runRow, row store.Row, by writ.Principal, why writ.Reason) error {
+	if run.Run.Stop {
+		return nil
+	}
+	run.Run.Stop = true
+	g, grow, err := store.Load[grantRow](tx, store.Grants, string(run.Run.Grant))
+	if err != nil {
+		return err
+	}
+	if grow.State == stateOn { // revoked: a runner that has not spent it refuses it
+		grow.State = stateOff
+		if err := store.Save(tx, store.Grants, grow, stateOn, g); err != nil {
+			return err
+		}
+	}
+	if _, err := c.append(tx, writ.EntryDeny, run.Run.Incident, writ.DenyBody{What: "stop", By: by, Reason: why, Plan: run.Run.Plan}); err != nil {
+		return err
+	}
+	if err := store.Save(tx, store.Runs, row, row.State, run); err != nil {
+		return err
+	}
+	return turnEpoch(tx)
 }

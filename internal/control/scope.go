@@ -20,11 +20,15 @@ func (c *Control) frozenValue(ctx context.Context, scope writ.FreezeScope, value
 	switch scope {
 	case writ.FreezeAgent:
 		code = writ.ReasonAgentUnregistered
-		for _, a := range c.Agents {
-			if a.Name == value {
-				return identity(a.principal()), nil
+		agents, err := c.allAgents(ctx)
+		if err != nil {
+			return "", err
+		}
+		for _, a := range agents {
+			if a.Name == value && a.State != writ.AgentRemoved {
+				return identity(a.Principal()), nil
 			}
-			if identity(a.principal()) == value {
+			if identity(a.Principal()) == value {
 				return value, nil
 			}
 			names = append(names, a.Name)

@@ -19,8 +19,8 @@ func crowd(n int) (func(*control.Config), []writ.Principal) {
 	}
 	return func(c *control.Config) {
 		for i, p := range all {
-			c.Agents = append(c.Agents, control.Agent{
-				Name: p.Sub, Iss: p.Iss, Sub: p.Sub, Team: "checkout", Owner: writ.Person{Iss: idp, Sub: fmt.Sprintf("owner-%d", i)}, Roles: []string{control.RoleRepair},
+			c.Agents = append(c.Agents, writ.Agent{
+				Name: p.Sub, Iss: p.Iss, Sub: p.Sub, Team: "checkout", Owner: writ.Person{Iss: idp, Sub: fmt.Sprintf("owner-%d", i)}, Roles: []writ.AgentRole{writ.RoleRepair},
 			})
 		}
 	}, all

@@ -165,6 +165,11 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 	case *writ.OrphanBody:
 		out.OK, out.Summary = b.IdentityGone, fmt.Sprintf("credential %s on %s belonged to no known run: revoked, %s, %s", writ.Printable(b.Name, 80), b.Target,
 			gone("power", b.PowerGone, 0, b.PowerMillis), gone("identity", b.IdentityGone, 0, b.IdentityMillis))
+	case *writ.AgentBody:
+		out.OK, out.Summary = b.State == writ.AgentActive, fmt.Sprintf("%s: agent %s (%s) of team %s is %s", name(b.By), b.Name, name(b.Agent), b.Team, b.State)
+		if b.Was != nil {
+			out.Summary += ", in place of " + name(*b.Was)
+		}
 	case *writ.FreezeBody:
 		out.OK, out.Summary = !b.On, fmt.Sprintf("freeze of %s %s: on %t", b.Scope, writ.Printable(b.Value, 80), b.On)
 	}

@@ -113,11 +113,11 @@ func quietWorld(t testing.TB, changes ...func(*control.Config)) *world {
 		Author: newAuthor(t), GrantKey: grantKey, DispatchKey: dispatchKey, Library: library(t), Services: services(t),
 		Targets: []control.Target{{Location: target, Runner: runnerID, Catalogue: plane}},
 		Runners: map[writ.RunnerID]ed25519.PublicKey{runnerID: public(lab), otherID: public(w.other)},
-		Agents: []control.Agent{
-			{Name: "diagnose", Iss: idp, Sub: "diagnose", Team: "observability", Owner: writ.Person{Iss: idp, Sub: "ana"}, Roles: []string{control.RoleDiagnose}},
-			{Name: "repair", Iss: idp, Sub: "repair", Team: "checkout", Owner: writ.Person{Iss: idp, Sub: "rob"}, Roles: []string{control.RoleRepair}},
-			{Name: "second", Iss: idp, Sub: "second", Team: "checkout", Owner: writ.Person{Iss: idp, Sub: "rob"}, Roles: []string{control.RoleRepair}},
-			{Name: "asleep", Iss: idp, Sub: "asleep", Team: "checkout", Owner: writ.Person{Iss: idp, Sub: "rob"}, Roles: []string{control.RoleRepair}, Suspended: true},
+		Agents: []writ.Agent{
+			{Name: "diagnose", Iss: idp, Sub: "diagnose", Team: "observability", Owner: writ.Person{Iss: idp, Sub: "ana"}, Roles: []writ.AgentRole{writ.RoleDiagnose}},
+			{Name: "repair", Iss: idp, Sub: "repair", Team: "checkout", Owner: writ.Person{Iss: idp, Sub: "rob"}, Roles: []writ.AgentRole{writ.RoleRepair}},
+			{Name: "second", Iss: idp, Sub: "second", Team: "checkout", Owner: writ.Person{Iss: idp, Sub: "rob"}, Roles: []writ.AgentRole{writ.RoleRepair}},
+			{Name: "asleep", Iss: idp, Sub: "asleep", Team: "checkout", Owner: writ.Person{Iss: idp, Sub: "rob"}, Roles: []writ.AgentRole{writ.RoleRepair}, State: writ.AgentSuspended},
 		},
 		Roster: approval.Roster{
 			w.member("ann", "checkout"), w.member("bob", "checkout", "checkout-oncall"), w.member("carl", "search"),

@@ -8,6 +8,7 @@ package mcp
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -94,7 +95,7 @@ func Handler(c Config) http.Handler {
 		AllowMissingExpiration: true, // the authenticator has checked the expiry itself, more strictly
 	})
 	mux := http.NewServeMux()
-	mux.Handle(Path, guard(stream))
+	mux.Handle(Path, guard(admitted(stream)))
 	mux.Handle(PathMetadata, auth.ProtectedResourceMetadataHandler(&oauthex.ProtectedResourceMetadata{
 		Resource: c.ExternalURL + Path, AuthorizationServers: c.Issuers, BearerMethodsSupported: []string{"header"},
 		ResourceName: "Writ, the agents' door",
@@ -104,8 +105,39 @@ func Handler(c Config) http.Handler {
 
 type door struct{ Config }
 
-// principalKey is where verify leaves the caller in a TokenInfo.
-const principalKey = "principal"
+// Where verify leaves the caller in a TokenInfo, or why it goes no further.
+const (
+	principalKey = "principal"
+	refusalKey   = "refusal"
+)
+
+// admitted answers 403 to a caller who is known and not let in: an agent that is suspended or not registered.
+func admitted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		info := auth.TokenInfoFromContext(r.Context())
+		if info == nil {
+			http.Error(w, "no caller", http.StatusInternalServerError)
+			return
+		}
+		err, refused := info.Extra[refusalKey].(error)
+		if !refused {
+			next.ServeHTTP(w, r)
+			return
+		}
+		said := struct {
+			Status int         `json:"status"`
+			Code   writ.Reason `json:"code"`
+			Detail string      `json:"detail"`
+			Hint   string      `json:"hint,omitempty"`
+		}{Status: http.StatusForbidden, Code: writ.ReasonOf(err), Detail: err.Error()}
+		if refusal, ok := errors.AsType[*writ.Refusal](err); ok {
+			said.Detail, said.Hint = refusal.Detail, refusal.Hint
+		}
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusForbidden)
+		_ = json.NewEncoder(w).Encode(said) // a reader that is gone is its own trouble
+	})
+}
 
 // verify hands the whole request to the authenticator; the bearer token is part of it.
 func (d door) verify(ctx context.Context, _ string, r *http.Request) (*auth.TokenInfo, error) {
@@ -113,6 +145,8 @@ func (d door) verify(ctx context.Context, _ string, r *http.Request) (*auth.Toke
 	switch {
 	case errors.Is(err, writ.ErrUnknownUser):
 		return nil, auth.ErrInvalidToken
+	case errors.Is(err, writ.ErrDenied): // known, and let in no further: see admitted
+		return &auth.TokenInfo{Extra: map[string]any{refusalKey: err}}, nil
 	case err != nil:
 		return nil, err
 	case p.Kind != writ.KindAgent && p.Kind != writ.KindHuman:

@@ -146,11 +146,18 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 			return nil, fmt.Errorf("runner %s: %w", r.ID, err)
 		}
 	}
-	var agents []control.Agent
+	var agents []writ.Agent
 	for _, a := range c.Agents {
-		agents = append(agents, control.Agent{
-			Name: a.Name, Iss: a.Iss, Sub: a.Sub, Team: a.Team, Owner: writ.Person(a.Owner), Roles: a.Roles, Suspended: a.Suspended,
-		})
+		declared := writ.Agent{
+			Name: a.Name, Iss: a.Iss, Sub: a.Sub, Team: a.Team, Owner: writ.Person(a.Owner), Classes: a.Classes, State: writ.AgentActive,
+		}
+		for _, r := range a.Roles {
+			declared.Roles = append(declared.Roles, writ.AgentRole(r))
+		}
+		if a.Suspended {
+			declared.State = writ.AgentSuspended
+		}
+		agents = append(agents, declared)
 	}
 	return control.New(control.Config{
 		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier,
@@ -201,8 +208,9 @@ func newAuth(c config.Server, dev bool, log *slog.Logger) (*authn.Authenticator,
 // listen binds the doors.
 func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *authn.Authenticator, version string) error {
 	ctl := s.Control
+	who := admitted{auth, ctl}
 	doors, err := api.Handler(api.Config{
-		Auth: auth, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
+		Auth: who, Agents: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
 		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, ExternalURL: c.ExternalURL, Log: s.log,
 		Now: time.Now, // of socket deadlines alone, which are the machine's
 	})
@@ -214,7 +222,7 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 		issuers = append(issuers, i.URL)
 	}
 	agents := mcp.Handler(mcp.Config{
-		Authenticator: auth, Playbooks: ctl, Diagnosis: ctl, Proposer: ctl, Runs: ctl, ExternalURL: c.ExternalURL, Issuers: issuers,
+		Authenticator: who, Playbooks: ctl, Diagnosis: ctl, Proposer: ctl, Runs: ctl, ExternalURL: c.ExternalURL, Issuers: issuers,
 		Version: version, Log: s.log,
 	})
 	mux := http.NewServeMux()

@@ -167,13 +167,13 @@ func start(t *testing.T, f *fleet, agents int, replace map[string]string) (*cont
 		Services: catalogue.Catalogue{"api": {Name: "api", Owner: "siege", Environment: "prod", Locations: []writ.Location{target + "/api"}}},
 		Targets:  []control.Target{{Location: target, Runner: runnerID, Catalogue: operations}},
 		Runners:  map[writ.RunnerID]ed25519.PublicKey{runnerID: run.Public().(ed25519.PublicKey)},
-		Agents:   []control.Agent{{Name: "diagnose", Iss: issuer, Sub: "diagnose", Team: "observers", Owner: writ.Person{Iss: issuer, Sub: "ana"}, Roles: []string{control.RoleDiagnose}}},
+		Agents:   []writ.Agent{{Name: "diagnose", Iss: issuer, Sub: "diagnose", Team: "observers", Owner: writ.Person{Iss: issuer, Sub: "ana"}, Roles: []writ.AgentRole{writ.RoleDiagnose}}},
 		Roster:   approval.Roster{}, PlanLife: 15 * time.Minute, EvidenceLife: 10 * time.Minute, Now: time.Now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
 		Limits: control.Limits{Attempts: many, ObjectAttempts: many},
 	}
 	for i := range agents {
-		c.Agents = append(c.Agents, control.Agent{
-			Name: agentNamed(i).Sub, Iss: issuer, Sub: agentNamed(i).Sub, Team: "siege", Owner: writ.Person{Iss: issuer, Sub: fmt.Sprintf("owner-%d", i)}, Roles: []string{control.RoleRepair},
+		c.Agents = append(c.Agents, writ.Agent{
+			Name: agentNamed(i).Sub, Iss: issuer, Sub: agentNamed(i).Sub, Team: "siege", Owner: writ.Person{Iss: issuer, Sub: fmt.Sprintf("owner-%d", i)}, Roles: []writ.AgentRole{writ.RoleRepair},
 		})
 	}
 	for _, p := range playbooks {
