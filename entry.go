@@ -65,11 +65,13 @@ const (
 	EntryPlanEnd    EntryKind = "end"  // the plan has ended without a run: expired, withdrawn, stale, refused
 	EntryDeny       EntryKind = "deny" // a request that was refused before there was a plan
 	EntryFreeze     EntryKind = "freeze"
-	EntrySettle     EntryKind = "settle" // a person says what a step of an uncertain run did
-	EntryCell       EntryKind = "cell"   // a runner's cell changed hands
-	EntryDebt       EntryKind = "debt"   // a lease could not be proven dead in time, or was at last
-	EntryAgent      EntryKind = "agent"  // a person registered an agent, or changed its state or identity
-	EntryOrphan     EntryKind = "orphan" // a credential of the runner's on its target that belongs to no run it knows was ended
+	EntrySettle     EntryKind = "settle"      // a person says what a step of an uncertain run did
+	EntryCell       EntryKind = "cell"        // a runner's cell changed hands
+	EntryDebt       EntryKind = "debt"        // a lease could not be proven dead in time, or was at last
+	EntryAgent      EntryKind = "agent"       // a person registered an agent, or changed its state or identity
+	EntryHandOff    EntryKind = "handoff"     // an agent passed an incident on
+	EntryHandOffEnd EntryKind = "handoff.end" // and that was revoked
+	EntryOrphan     EntryKind = "orphan"      // a credential of the runner's on its target that belongs to no run it knows was ended
 	EntryGenesis    EntryKind = "genesis"
 )
 
@@ -107,6 +109,7 @@ type (
 		By       Principal     `json:"by"`
 		Playbook PlaybookRef   `json:"playbook"`
 		Evidence []EvidenceRef `json:"evidence,omitempty"`
+		HandOff  HandOffID     `json:"hand_off,omitempty"`
 	}
 	PlanBody struct {
 		Plan           PlanID      `json:"plan"`
@@ -290,6 +293,22 @@ type (
 		Value  string      `json:"value,omitempty"`
 		On     bool        `json:"on"`
 	}
+	HandOffBody struct {
+		HandOff   HandOffID   `json:"hand_off"`
+		From      Principal   `json:"from"`
+		To        Principal   `json:"to"`
+		Parent    HandOffID   `json:"parent,omitempty"`
+		Lineage   []Principal `json:"lineage"`
+		Playbooks []string    `json:"playbooks"`
+		MaxTier   Tier        `json:"max_tier"`
+		Evidence  Digest      `json:"evidence_digest,omitzero"`
+		Note      Commitment  `json:"note,omitzero"`
+		Expires   time.Time   `json:"expires"`
+	}
+	HandOffEndBody struct {
+		HandOff HandOffID `json:"hand_off"`
+		By      Principal `json:"by"`
+	}
 	AgentBody struct {
 		Name    string      `json:"name"`
 		Agent   Principal   `json:"agent"`
@@ -329,6 +348,8 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryCell:       func() any { return new(CellBody) },
 	EntryDebt:       func() any { return new(DebtBody) },
 	EntryOrphan:     func() any { return new(OrphanBody) },
+	EntryHandOff:    func() any { return new(HandOffBody) },
+	EntryHandOffEnd: func() any { return new(HandOffEndBody) },
 	EntryAgent:      func() any { return new(AgentBody) },
 }
 

@@ -94,6 +94,15 @@ func ParseLeaseID(s string) (LeaseID, error) { return parseID[LeaseID](s, "lse")
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (id *LeaseID) UnmarshalText(b []byte) error { return unmarshalID(id, b, "lse") }
 
+// HandOffID names one hand-off: "hnd_" and a ULID. It is a name: only its recipient can use it.
+type HandOffID string
+
+// ParseHandOffID is the only way in from text.
+func ParseHandOffID(s string) (HandOffID, error) { return parseID[HandOffID](s, "hnd") }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (id *HandOffID) UnmarshalText(b []byte) error { return unmarshalID(id, b, "hnd") }
+
 // FreezeID names one freeze: "frz_" and a ULID.
 type FreezeID string
 

@@ -20,6 +20,7 @@ type Plan struct {
 	Proposal       ProposalID    `json:"proposal"`
 	ProposalDigest Digest        `json:"proposal_digest"`
 	Requester      Principal     `json:"requester"`
+	Lineage        []Principal   `json:"lineage,omitempty"` // the agents that passed the incident on to the requester, the first first
 	Runner         RunnerID      `json:"runner"`
 	Target         Location      `json:"target"`
 	Service        string        `json:"service"`

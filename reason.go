@@ -56,6 +56,8 @@ const (
 	ReasonExpired        Reason = "expired"
 	ReasonRejected       Reason = "rejected"
 	ReasonWithdrawn      Reason = "withdrawn"
+	ReasonHandOff        Reason = "hand_off" // it would widen what was passed on, go too deep, in a circle, or was revoked or is over
+	ReasonUnknownHandOff Reason = "unknown_hand_off"
 )
 
 // Approval.

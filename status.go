@@ -150,7 +150,8 @@ type Ask struct {
 	Playbook   string       `json:"playbook"`
 	Parameters Parameters   `json:"parameters,omitempty"`
 	Evidence   []EvidenceID `json:"evidence,omitempty"`
-	Because    string       `json:"because,omitempty"` // the claim
+	HandOff    HandOffID    `json:"hand_off,omitempty"` // under which it is asked
+	Because    string       `json:"because,omitempty"`  // the claim
 }
 
 // An AlertGroup is one webhook call of an alert source.

@@ -72,6 +72,12 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		{func() (any, error) { return c.Freeze(ctx, writ.FreezeService, "payments", "drill") }, f.freeze(), "freeze service payments drill"},
 		{func() (any, error) { return nil, c.Unfreeze(ctx, freezeID, "over") }, nil, "unfreeze " + string(freezeID) + " over"},
 		{func() (any, error) { return all(t, c.Freezes(ctx)), nil }, []writ.Freeze{f.freeze()}, "freezes"},
+		{func() (any, error) {
+			return c.HandOff(ctx, writ.HandOffAsk{Incident: incident, To: "repair", Playbooks: []string{"rollback"}, MaxTier: 1, Because: "errors"})
+		}, f.handOff(), fmt.Sprintf("hand off %v", writ.HandOffAsk{Incident: incident, To: "repair", Playbooks: []string{"rollback"}, MaxTier: 1, Because: "errors"})},
+		{func() (any, error) { return all(t, c.HandOffs(ctx, incident)), nil }, []writ.HandOffStatus{f.handOff()}, "hand-offs " + string(incident)},
+		{func() (any, error) { return c.HandedOff(ctx, handOffID) }, f.handOff(), "handed off " + string(handOffID)},
+		{func() (any, error) { return c.RevokeHandOff(ctx, handOffID) }, f.handOff(), "revoke " + string(handOffID)},
 		{func() (any, error) { return all(t, c.Agents(ctx)), nil }, []writ.Agent{f.agent()}, "agents"},
 		{func() (any, error) { return c.Agent(ctx, "repair") }, f.agent(), "agent repair"},
 		{func() (any, error) {
@@ -97,8 +103,8 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 			t.Errorf("the control plane saw %q, want %q", calls[len(calls)-1], call.call)
 		}
 	}
-	if len(f.keys) != 5 {
-		t.Errorf("%d idempotency keys for 5 creating calls", len(f.keys))
+	if len(f.keys) != 6 {
+		t.Errorf("%d idempotency keys for 6 creating calls", len(f.keys))
 	}
 }
 

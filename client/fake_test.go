@@ -16,13 +16,14 @@ import (
 )
 
 const (
-	ulid     = "01JDB4A2Q7N5S3J8E6X0F4G1MB"
-	planID   = writ.PlanID("pln_" + ulid)
-	runID    = writ.RunID("run_" + ulid)
-	incident = writ.IncidentID("inc_" + ulid)
-	evidence = writ.EvidenceID("ev_" + ulid)
-	freezeID = writ.FreezeID("frz_" + ulid)
-	runner   = writ.RunnerID("spiffe://corp.example/runner/prod-eu1")
+	ulid      = "01JDB4A2Q7N5S3J8E6X0F4G1MB"
+	planID    = writ.PlanID("pln_" + ulid)
+	runID     = writ.RunID("run_" + ulid)
+	incident  = writ.IncidentID("inc_" + ulid)
+	evidence  = writ.EvidenceID("ev_" + ulid)
+	freezeID  = writ.FreezeID("frz_" + ulid)
+	handOffID = writ.HandOffID("hnd_" + ulid)
+	runner    = writ.RunnerID("spiffe://corp.example/runner/prod-eu1")
 )
 
 var (
@@ -230,7 +231,7 @@ func start(t *testing.T, f *fake, wrap func(http.Handler) http.Handler) *client.
 	t.Helper()
 	f.keys = map[string]bool{}
 	h, err := api.Handler(api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Incidents: f, Alerts: f,
-		Freezes: f, Agents: f, Ledger: f, Overview: f, Idempotency: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now})
+		Freezes: f, Agents: f, HandOffs: f, Ledger: f, Overview: f, Idempotency: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,4 +269,24 @@ func (f *fake) SetAgent(_ context.Context, _ writ.Principal, name string, to wri
 
 func (f *fake) RotateAgent(_ context.Context, _ writ.Principal, name, iss, sub, reason string) (writ.Agent, error) {
 	return f.agent(), f.called("rotate %s %s %s %s", name, iss, sub, reason)
+}
+
+func (f *fake) handOff() writ.HandOffStatus {
+	return writ.HandOffStatus{HandOff: writ.HandOff{V: 1, ID: handOffID, Incident: incident, From: human, To: human, Lineage: []writ.Principal{human}, Playbooks: []string{"rollback-deployment"}, MaxTier: 1}, State: writ.HandOffOpen}
+}
+
+func (f *fake) HandOff(_ context.Context, _ writ.Principal, ask writ.HandOffAsk) (writ.HandOffStatus, error) {
+	return f.handOff(), f.called("hand off %v", ask)
+}
+
+func (f *fake) HandedOff(_ context.Context, _ writ.Principal, id writ.HandOffID) (writ.HandOffStatus, error) {
+	return f.handOff(), f.called("handed off %s", id)
+}
+
+func (f *fake) HandOffs(_ context.Context, _ writ.Principal, in writ.IncidentID) ([]writ.HandOffStatus, error) {
+	return []writ.HandOffStatus{f.handOff()}, f.called("hand-offs %s", in)
+}
+
+func (f *fake) RevokeHandOff(_ context.Context, _ writ.Principal, id writ.HandOffID) (writ.HandOffStatus, error) {
+	return f.handOff(), f.called("revoke %s", id)
 }

@@ -16,6 +16,8 @@ type chain struct {
 	end       time.Time // the latest that an entry names
 	incidents map[writ.IncidentID]writ.IncidentBody
 	proposals map[writ.PlanID]*seen[writ.ProposalBody]
+	hops      map[writ.HandOffID]*hop
+	tooHigh   map[writ.PlanID]bool // plans of a higher tier than was passed on
 	plans     map[writ.PlanID]*plan
 	decisions map[writ.DecisionID]*seen[writ.DecisionBody]
 	steps     map[string]*seen[writ.DecisionBody] // newest decision on each step
@@ -91,6 +93,7 @@ func newChain(c *check) *chain {
 		plans: map[writ.PlanID]*plan{}, decisions: map[writ.DecisionID]*seen[writ.DecisionBody]{},
 		steps: map[string]*seen[writ.DecisionBody]{}, grants: map[writ.GrantID]*grant{}, runs: map[writ.RunID]*grant{},
 		leases: map[writ.LeaseID]*lease{}, statement: map[string]int64{}, commits: map[writ.Commitment]bool{},
+		hops: map[writ.HandOffID]*hop{}, tooHigh: map[writ.PlanID]bool{},
 	}
 }
 
@@ -119,6 +122,10 @@ func (s *chain) take(index int64, e ledger.Entry) {
 		s.incidents[b.Incident] = *b
 	case *writ.EvidenceBody:
 		s.commits[b.Commitment] = true
+	case *writ.HandOffBody:
+		s.handOff(index, e, *b)
+	case *writ.HandOffEndBody:
+		s.handOffEnd(index, *b)
 	case *writ.ProposalBody:
 		s.proposal(index, e, *b)
 	case *writ.PlanBody:

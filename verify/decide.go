@@ -17,6 +17,7 @@ func (s *chain) proposal(index int64, e ledger.Entry, b writ.ProposalBody) {
 		s.wrong(index, "twice", "plan %s is proposed twice", b.Plan)
 		return
 	}
+	s.handed(index, e, b)
 	s.proposals[b.Plan] = &seen[writ.ProposalBody]{index: index, entry: e, body: b}
 }
 
@@ -36,6 +37,8 @@ func (s *chain) plan(index int64, e ledger.Entry, b writ.PlanBody) {
 		s.absent(index, "no_proposal", "plan %s answers no earlier proposal", b.Plan)
 	case !asked.body.Proposal.Equal(b.ProposalDigest) || asked.body.Playbook != b.Playbook || !asked.body.By.Same(b.Requester):
 		s.wrong(index, "digest", "plan %s is for another proposal, playbook or requester than was asked", b.Plan)
+	default:
+		s.handedTier(asked, b)
 	}
 }
 
@@ -166,6 +169,7 @@ func (s *chain) grant(index int64, e ledger.Entry, b writ.GrantBody) {
 		return
 	}
 	s.grants[b.Grant], s.runs[b.Run], s.granted = g, g, append(s.granted, g)
+	s.grantedTier(index, b.Plan)
 	p := s.known(index, "grant", b.Plan, b.PlanDigest)
 	if p == nil {
 		return

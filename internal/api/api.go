@@ -32,6 +32,7 @@ type Config struct {
 	Alerts      Alerts
 	Freezes     Freezes
 	Agents      Agents
+	HandOffs    HandOffs
 	Ledger      Ledger
 	Overview    Overview
 	Idempotency Idempotency
@@ -84,7 +85,7 @@ func Handler(c Config) (http.Handler, error) {
 func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "playbooks": c.Playbooks, "readings": c.Readings, "proposals": c.Proposals, "approvals": c.Approvals,
-		"runs": c.Runs, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "ledger": c.Ledger,
+		"runs": c.Runs, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "hand-offs": c.HandOffs, "ledger": c.Ledger,
 		"overview": c.Overview, "idempotency": c.Idempotency,
 	} {
 		if part == nil {
@@ -134,6 +135,7 @@ func (d *door) register() {
 	d.registerRuns()
 	d.registerFreezes()
 	d.registerAgents()
+	d.registerHandOffs()
 	d.registerEvents()
 	d.registerLedger()
 	d.registerStatus()

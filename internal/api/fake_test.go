@@ -18,12 +18,13 @@ import (
 )
 
 const (
-	ulid     = "01JDB4A2Q7N5S3J8E6X0F4G1MB"
-	planID   = writ.PlanID("pln_" + ulid)
-	runID    = writ.RunID("run_" + ulid)
-	incident = writ.IncidentID("inc_" + ulid)
-	evidence = writ.EvidenceID("ev_" + ulid)
-	freezeID = writ.FreezeID("frz_" + ulid)
+	ulid      = "01JDB4A2Q7N5S3J8E6X0F4G1MB"
+	planID    = writ.PlanID("pln_" + ulid)
+	runID     = writ.RunID("run_" + ulid)
+	incident  = writ.IncidentID("inc_" + ulid)
+	evidence  = writ.EvidenceID("ev_" + ulid)
+	freezeID  = writ.FreezeID("frz_" + ulid)
+	handOffID = writ.HandOffID("hnd_" + ulid)
 )
 
 var (
@@ -263,7 +264,7 @@ func (f *fake) Principal(_ context.Context, r *http.Request) (writ.Principal, er
 }
 
 func config(f *fake) api.Config {
-	return api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Incidents: f, Alerts: f, Freezes: f, Agents: f,
+	return api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Incidents: f, Alerts: f, Freezes: f, Agents: f, HandOffs: f,
 		Ledger: f, Overview: f, Idempotency: f, Denials: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now}
 }
 
@@ -327,4 +328,24 @@ func (f *fake) SetAgent(_ context.Context, _ writ.Principal, name string, to wri
 
 func (f *fake) RotateAgent(_ context.Context, _ writ.Principal, name, iss, sub, reason string) (writ.Agent, error) {
 	return f.agent(), f.called(fmt.Sprint("rotate ", name, " ", iss, " ", sub, " ", reason))
+}
+
+func (f *fake) handOff() writ.HandOffStatus {
+	return writ.HandOffStatus{HandOff: writ.HandOff{V: 1, ID: handOffID, Incident: incident, From: agent, To: agent, Lineage: []writ.Principal{agent}, Playbooks: []string{"rollback-deployment"}, MaxTier: 1}, State: writ.HandOffOpen}
+}
+
+func (f *fake) HandOff(_ context.Context, _ writ.Principal, ask writ.HandOffAsk) (writ.HandOffStatus, error) {
+	return f.handOff(), f.called(fmt.Sprint("hand off ", ask))
+}
+
+func (f *fake) HandedOff(_ context.Context, _ writ.Principal, id writ.HandOffID) (writ.HandOffStatus, error) {
+	return f.handOff(), f.called("handed off " + string(id))
+}
+
+func (f *fake) HandOffs(_ context.Context, _ writ.Principal, in writ.IncidentID) ([]writ.HandOffStatus, error) {
+	return []writ.HandOffStatus{f.handOff()}, f.called("hand-offs " + string(in))
+}
+
+func (f *fake) RevokeHandOff(_ context.Context, _ writ.Principal, id writ.HandOffID) (writ.HandOffStatus, error) {
+	return f.handOff(), f.called("revoke " + string(id))
 }

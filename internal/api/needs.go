@@ -78,6 +78,15 @@ type Agents interface {
 	RotateAgent(ctx context.Context, by writ.Principal, name, iss, sub, reason string) (writ.Agent, error)
 }
 
+// HandOffs pass an incident on from one agent to another. RevokeHandOff ends what was asked for under it before it
+// returns.
+type HandOffs interface {
+	HandOff(ctx context.Context, by writ.Principal, ask writ.HandOffAsk) (writ.HandOffStatus, error)
+	HandedOff(ctx context.Context, by writ.Principal, id writ.HandOffID) (writ.HandOffStatus, error)
+	HandOffs(ctx context.Context, by writ.Principal, incident writ.IncidentID) ([]writ.HandOffStatus, error)
+	RevokeHandOff(ctx context.Context, by writ.Principal, id writ.HandOffID) (writ.HandOffStatus, error)
+}
+
 // Ledger reads the log: as sentences, as entries with the newest signed checkpoint, and as a bundle for offline
 // verification. Events and Entries begin at index from; an empty incident means all.
 type Ledger interface {

@@ -17,6 +17,7 @@ type proposeIn struct {
 		Playbook   string            `json:"playbook" maxLength:"253"`
 		Parameters writ.Parameters   `json:"parameters,omitempty" maxProperties:"64"`
 		Evidence   []writ.EvidenceID `json:"evidence,omitempty" maxItems:"50" nullable:"false"`
+		HandOff    string            `json:"hand_off,omitempty" maxLength:"40" doc:"the hand-off to the caller under which it asks"`
 		Because    string            `json:"because,omitempty" maxLength:"4096" doc:"the claim; shown to people as unverified"`
 	} `nameHint:"ProposalRequest"`
 }
@@ -35,9 +36,11 @@ func (d *door) registerProposals() {
 			if !writ.IsName(b.Playbook) {
 				return nil, notName("playbook")
 			}
-			p, err := d.Proposals.Propose(ctx, by, writ.Ask{
-				Incident: b.Incident, Playbook: b.Playbook, Parameters: b.Parameters, Evidence: b.Evidence, Because: b.Because,
-			})
+			ask := writ.Ask{Incident: b.Incident, Playbook: b.Playbook, Parameters: b.Parameters, Evidence: b.Evidence, Because: b.Because}
+			if err := optional(&ask.HandOff, b.HandOff, writ.ParseHandOffID); err != nil {
+				return nil, err
+			}
+			p, err := d.Proposals.Propose(ctx, by, ask)
 			return &proposeOut{"/v1/plans/" + string(p.ID), etag(p.Digest), p}, err
 		})
 }

@@ -16,6 +16,7 @@ type Question struct {
 	Roster Roster            // the counter's own
 	Slots  map[string]string // slot -> the roster's group that fills it, for the plan's service; no other slot exists
 	Owner  writ.Person       // the requesting agent's human owner, who cannot answer; an agent without one gets no answers
+	Passed []writ.Person     // the human owners of Plan.Lineage, one each in its order, who cannot answer either
 	Now    time.Time
 }
 
@@ -43,6 +44,10 @@ func (q Question) Judge(a writ.Approval) (Verified, error) {
 		return Verified{}, writ.Refuse(writ.ReasonApproverConflict, "the agent's owner is not known, and might be this person")
 	case q.isOwner(v):
 		return Verified{}, writ.Refuse(writ.ReasonApproverConflict, "the agent's owner cannot answer for it")
+	case q.unknownLineage():
+		return Verified{}, writ.Refuse(writ.ReasonApproverConflict, "the owner of an agent that passed the incident on is not known, and might be this person")
+	case q.passedOn(v):
+		return Verified{}, writ.Refuse(writ.ReasonApproverConflict, "the owner of an agent that passed the incident on cannot answer")
 	case v.Statement.Answer == writ.Approve && q.Plan.Tier >= writ.T4 && v.Statement.Typed != Confirmation(q.Plan):
 		return Verified{}, writ.Refuse(writ.ReasonApprovalMismatch, "the object's name was not typed as the tier demands")
 	}
@@ -64,6 +69,15 @@ func (q Question) isRequester(v Verified) bool {
 }
 
 func (q Question) isOwner(v Verified) bool { return q.isMember(v, q.Owner) }
+
+// unknownLineage reports that not every agent in the plan's lineage has an owner.
+func (q Question) unknownLineage() bool {
+	return len(q.Passed) != len(q.Plan.Lineage) || slices.ContainsFunc(q.Passed, func(p writ.Person) bool { return !p.Principal().Valid() })
+}
+
+func (q Question) passedOn(v Verified) bool {
+	return slices.ContainsFunc(q.Passed, func(p writ.Person) bool { return q.isMember(v, p) })
+}
 
 // isMember reports whether p is an account of the one who answered.
 func (q Question) isMember(v Verified, p writ.Person) bool {

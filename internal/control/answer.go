@@ -105,6 +105,12 @@ func (c *Control) question(tx *store.Tx, plan writ.Plan, digest writ.Digest, tea
 	if ok {
 		q.Owner = a.Owner
 	}
+	for _, by := range plan.Lineage {
+		if err == nil {
+			a, _, err = c.registered(tx, by)
+		}
+		q.Passed = append(q.Passed, a.Owner)
+	}
 	return q, err
 }
 

@@ -88,7 +88,7 @@ func (c *Control) request(tx *store.Tx, p planRow, plan writ.Plan, step string) 
 // askerFacts come from the registration or the roster.
 func (c *Control) askerFacts(tx *store.Tx, f *policy.Facts, plan writ.Plan) error {
 	by := plan.Requester
-	f.Principal = by
+	f.Principal, f.Hops = by, new(len(plan.Lineage))
 	if by.Kind == writ.KindHuman {
 		for _, m := range c.Roster {
 			if m.Person().Principal().Same(by) {

@@ -53,6 +53,8 @@ func (c *Control) fits(p planRow, asked assignment.Planning, got assignment.Plan
 		return differs("proposal digest")
 	case !made.Requester.Same(p.Proposal.By) || made.Runner != p.Runner || made.Target != p.Target:
 		return differs("requester, runner or target")
+	case !slices.Equal(made.Lineage, p.Proposal.Lineage):
+		return differs("lineage")
 	case made.Reverts != p.Proposal.Reverts:
 		return differs("run to put back")
 	case made.Service != p.Service || made.Environment != p.Environment:

@@ -54,6 +54,11 @@ func (c *Control) planned(ctx context.Context, runner writ.RunnerID, a assignmen
 		if misfit != nil {
 			return c.endPlan(tx, p, prow, writ.PlanRefused, assignment.Refused{Code: writ.ReasonPlanMismatch, Detail: misfit.Error()})
 		}
+		if beyond, err := coversTier(tx, p.Proposal.HandOff, plan.Tier); err != nil {
+			return err
+		} else if beyond != nil {
+			return c.endPlan(tx, p, prow, writ.PlanDenied, *beyond)
+		}
 		at, err := appendLeaf(tx, ans.Planned.Entry, plan.Incident)
 		if err != nil {
 			return err

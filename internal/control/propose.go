@@ -57,6 +57,9 @@ func (c *Control) propose(ctx context.Context, by writ.Principal, ask writ.Ask) 
 		if err := c.mayAsk(tx, by, ask, pb); err != nil {
 			return err
 		}
+		if _, _, err := c.under(tx, by, ask); err != nil {
+			return err
+		}
 		_, id, err = c.openSame(tx, by, ask, same)
 		return err
 	})
@@ -159,6 +162,10 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 	if err != nil {
 		return "", err
 	}
+	hop, passed, err := c.under(tx, by, ask)
+	if err != nil {
+		return "", err
+	}
 	prp, id, aid, err := c.askIDs()
 	if err != nil {
 		return "", err
@@ -166,15 +173,15 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 	at := c.now()
 	p := writ.Proposal{
 		V: writ.FormatVersion, ID: prp, Incident: in.ID, By: by, Playbook: pb.Ref(), Parameters: ask.Parameters,
-		Evidence: refs, Claim: claim, At: at,
+		Evidence: refs, Claim: claim, HandOff: ask.HandOff, Lineage: hop.Lineage, At: at,
 	}
 	b, err := canon.Marshal(p)
 	if err != nil {
 		return "", err
 	}
 	e, err := c.append(tx, writ.EntryProposal, in.ID, writ.ProposalBody{
-		Proposal: writ.DigestOf(b), ID: prp, Plan: id, By: by, Playbook: p.Playbook, Evidence: refs,
-	}, cited...)
+		Proposal: writ.DigestOf(b), ID: prp, Plan: id, By: by, Playbook: p.Playbook, Evidence: refs, HandOff: p.HandOff,
+	}, append(cited, passed...)...)
 	if err != nil {
 		return "", err
 	}

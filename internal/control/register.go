@@ -183,9 +183,27 @@ func (c *Control) endAgent(tx *store.Tx, a writ.Agent) error {
 	if a.State == writ.AgentRemoved {
 		why = assignment.Refused{Code: writ.ReasonAgentUnregistered, Detail: "a person removed the agent that asked for it"}
 	}
+	err := each(tx, store.HandOffs, stateOn, func(d handOffRow, _ store.Row) error {
+		if !d.HandOff.From.Same(a.Principal()) && !d.HandOff.To.Same(a.Principal()) {
+			return nil
+		}
+		_, row, err := store.Load[handOffRow](tx, store.HandOffs, string(d.HandOff.ID)) // it may have gone with one before it
+		if err != nil || row.State != stateOn {
+			return err
+		}
+		return c.dropHandOff(tx, d.HandOff, a.By)
+	})
+	if err != nil {
+		return err
+	}
+	return c.endAsks(tx, a.By, why, func(p planRow) bool { return p.Proposal.By.Same(a.Principal()) })
+}
+
+// endAsks withdraws the plans that are not granted yet, and stops the runs, of those asks that are theirs.
+func (c *Control) endAsks(tx *store.Tx, by writ.Principal, why assignment.Refused, theirs func(planRow) bool) error {
 	for _, state := range []writ.PlanState{writ.PlanPlanning, writ.PlanWaiting} {
 		err := each(tx, store.Plans, string(state), func(p planRow, row store.Row) error {
-			if !p.Proposal.By.Same(a.Principal()) {
+			if !theirs(p) {
 				return nil
 			}
 			return c.endPlan(tx, p, row, writ.PlanWithdrawn, why)
@@ -197,10 +215,10 @@ func (c *Control) endAgent(tx *store.Tx, a writ.Agent) error {
 	for _, state := range []writ.RunState{writ.RunGranted, writ.RunRunning} {
 		err := each(tx, store.Runs, string(state), func(run runRow, row store.Row) error {
 			p, _, err := store.Load[planRow](tx, store.Plans, string(run.Run.Plan))
-			if err != nil || !p.Proposal.By.Same(a.Principal()) {
+			if err != nil || !theirs(p) {
 				return err
 			}
-			return c.stopRun(tx, run, row, a.By, why.Code)
+			return c.stopRun(tx, run, row, by, why.Code)
 		})
 		if err != nil {
 			return err

@@ -152,7 +152,7 @@ func (r *fakeRunner) resolve(in assignment.Planning) (writ.Plan, error) {
 		return writ.Plan{}, err
 	}
 	p := writ.Plan{
-		V: 1, ID: in.Plan, Incident: prp.Incident, Proposal: prp.ID, ProposalDigest: writ.DigestOf(in.Proposal), Requester: prp.By,
+		V: 1, ID: in.Plan, Incident: prp.Incident, Proposal: prp.ID, ProposalDigest: writ.DigestOf(in.Proposal), Requester: prp.By, Lineage: prp.Lineage,
 		Runner: runnerID, Target: in.Target, Service: in.Service, Environment: in.Environment, Playbook: prp.Playbook,
 		Parameters: bound.Parameters, Title: bound.Title, Evidence: prp.Evidence, Policy: in.Policy, Window: in.Window, Budget: bound.Limits,
 		Holder: in.Holder, Guards: bound.Guards, Verify: bound.Verify, Undo: bound.Undo, Nonce: nonce, MadeAt: writ.Instant(r.w.now()),

@@ -165,6 +165,10 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 	case *writ.OrphanBody:
 		out.OK, out.Summary = b.IdentityGone, fmt.Sprintf("credential %s on %s belonged to no known run: revoked, %s, %s", writ.Printable(b.Name, 80), b.Target,
 			gone("power", b.PowerGone, 0, b.PowerMillis), gone("identity", b.IdentityGone, 0, b.IdentityMillis))
+	case *writ.HandOffBody:
+		out.Summary = fmt.Sprintf("%s handed the incident to %s, hop %d, for %s up to T%d", name(b.From), name(b.To), len(b.Lineage), strings.Join(b.Playbooks, ", "), b.MaxTier)
+	case *writ.HandOffEndBody:
+		out.OK, out.Summary = false, fmt.Sprintf("%s revoked hand-off %s", name(b.By), b.HandOff)
 	case *writ.AgentBody:
 		out.OK, out.Summary = b.State == writ.AgentActive, fmt.Sprintf("%s: agent %s (%s) of team %s is %s", name(b.By), b.Name, name(b.Agent), b.Team, b.State)
 		if b.Was != nil {

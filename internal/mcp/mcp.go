@@ -51,6 +51,12 @@ type Diagnosis interface {
 	Observe(ctx context.Context, by writ.Principal, incident writ.IncidentID, reader writ.OperationName, target writ.Location, with writ.Parameters) (writ.Evidence, []byte, error)
 }
 
+// HandOffs pass an incident on: context, never power.
+type HandOffs interface {
+	HandOff(ctx context.Context, by writ.Principal, ask writ.HandOffAsk) (writ.HandOffStatus, error)
+	HandOffs(ctx context.Context, by writ.Principal, incident writ.IncidentID) ([]writ.HandOffStatus, error)
+}
+
 // Proposer takes an agent's asks and tells it what became of them. There is no call that approves.
 type Proposer interface {
 	Propose(ctx context.Context, by writ.Principal, ask writ.Ask) (writ.PlanStatus, error)
@@ -69,6 +75,7 @@ type Config struct {
 	Authenticator Authenticator
 	Playbooks     Playbooks
 	Diagnosis     Diagnosis
+	HandOffs      HandOffs
 	Proposer      Proposer
 	Runs          Runs
 	ExternalURL   string   // of the server, without a trailing slash

@@ -56,6 +56,15 @@ func (f *fakeControl) Observe(_ context.Context, by writ.Principal, in writ.Inci
 	return writ.Evidence{ID: "ev_" + ulid, Incident: in, Writable: true, Facts: writ.Observation{"ready": writ.Int(3)}}, []byte(f.log), f.refuse
 }
 
+func (f *fakeControl) HandOff(_ context.Context, by writ.Principal, ask writ.HandOffAsk) (writ.HandOffStatus, error) {
+	f.by = by
+	return writ.HandOffStatus{HandOff: writ.HandOff{ID: "hnd_" + ulid, Incident: ask.Incident, From: by, Lineage: []writ.Principal{by}, Playbooks: ask.Playbooks, MaxTier: ask.MaxTier}, State: writ.HandOffOpen, ToName: ask.To}, f.refuse
+}
+
+func (f *fakeControl) HandOffs(_ context.Context, by writ.Principal, _ writ.IncidentID) ([]writ.HandOffStatus, error) {
+	return []writ.HandOffStatus{{HandOff: writ.HandOff{ID: "hnd_" + ulid, Incident: "inc_" + ulid, To: by, Playbooks: []string{"rollback-deployment"}, MaxTier: 1}, State: writ.HandOffOpen, FromName: "diagnose"}}, f.refuse
+}
+
 func (f *fakeControl) Propose(_ context.Context, by writ.Principal, ask writ.Ask) (writ.PlanStatus, error) {
 	f.by, f.asked = by, ask
 	return writ.PlanStatus{ID: "pln_" + ulid, State: f.state, Title: "Roll back checkout", Run: "run_" + ulid, Needs: writ.Requirements{Approvals: map[string]int{"oncall": 1}}}, f.refuse
@@ -80,7 +89,7 @@ func (f *fakeControl) Stop(_ context.Context, _ writ.Principal, id writ.RunID, _
 func serve(t *testing.T, f *fakeControl) string {
 	t.Helper()
 	s := httptest.NewServer(mcp.Handler(mcp.Config{
-		Authenticator: f, Playbooks: f, Diagnosis: f, Proposer: f, Runs: f, ExternalURL: "https://writ.test", PageURL: "https://writ.test",
+		Authenticator: f, Playbooks: f, Diagnosis: f, HandOffs: f, Proposer: f, Runs: f, ExternalURL: "https://writ.test", PageURL: "https://writ.test",
 		Issuers: []string{"https://issuer"}, Version: "test", Log: slog.New(slog.DiscardHandler),
 	}))
 	t.Cleanup(s.Close)
@@ -130,7 +139,7 @@ func TestI02TheAgentsDoorHasNoCallThatApproves(t *testing.T) {
 		names = append(names, tool.Name)
 	}
 	slices.Sort(names)
-	want := []string{"describe_playbook", "get_plan", "get_run", "list_incidents", "list_playbooks", "propose_plan", "read_evidence", "stop_run", "withdraw_plan"}
+	want := []string{"describe_playbook", "get_plan", "get_run", "hand_off", "list_incidents", "list_playbooks", "propose_plan", "read_evidence", "stop_run", "withdraw_plan"}
 	if !slices.Equal(names, want) {
 		t.Errorf("tools: %v", names)
 	}
@@ -189,6 +198,7 @@ func TestAnswersBeginWithTheStateEndWithTheNextStepAndStayShort(t *testing.T) {
 		{"get_plan", "DENIED pln_", writ.PlanDenied, map[string]any{"plan_id": "pln_" + ulid}},
 		{"propose_plan", "WAITING_FOR_APPROVAL pln_", writ.PlanWaiting, map[string]any{"incident": "inc_" + ulid, "playbook": "x"}},
 		{"propose_plan", "RUNNING pln_", writ.PlanGranted, map[string]any{"incident": "inc_" + ulid, "playbook": "x"}},
+		{"hand_off", "HANDED OFF hnd_", "", map[string]any{"incident": "inc_" + ulid, "to": "repair", "playbooks": "rollback-deployment, restart-workload", "max_tier": 1}},
 		{"get_run", "SUCCEEDED run_", "", map[string]any{"run_id": "run_" + ulid}},
 	} {
 		f.state = c.state

@@ -38,6 +38,9 @@ func Text(p writ.Plan, digest writ.Digest) string {
 	conditions(line, "After", p.Verify)
 	line("")
 	fact("Asked by", "%s for %s", long(p.Requester.String()), p.Incident)
+	for _, by := range p.Lineage {
+		fact("Passed on", "by %s", long(by.String()))
+	}
 	fact("Service", "%s in %s", short(p.Service), short(p.Environment))
 	fact("Runner", "%s on %s", short(string(p.Runner)), short(string(p.Target)))
 	if len(p.Parameters) > 0 {

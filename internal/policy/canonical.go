@@ -26,6 +26,7 @@ func (f *Facts) canonical() (json.RawMessage, error) {
 	w.int("evidenceCount", f.EvidenceCount)
 	w.bool("evidenceFresh", f.EvidenceFresh)
 	w.optional("failures", f.Failures)
+	w.optional("hops", f.Hops)
 	w.string("incident", string(f.Incident))
 	w.bool("incidentOpen", f.IncidentOpen)
 	w.optional("maxObjects", f.MaxObjects)

@@ -27,6 +27,7 @@ var contextFacts = []contextFact{
 	optional("previousRuns", func(f *Facts) *int { return f.PreviousRuns }),
 	optional("failures", func(f *Facts) *int { return f.Failures }),
 	optional("unsettled", func(f *Facts) *int { return f.Unsettled }),
+	optional("hops", func(f *Facts) *int { return f.Hops }),
 	optional("sameFixRepeated", func(f *Facts) *int { return f.SameFixRepeated }),
 	optional("planesAfter", func(f *Facts) *int { return f.PlanesAfter }),
 	truth("newPlane", func(f *Facts) bool { return f.NewPlane }),

@@ -51,6 +51,7 @@ type Facts struct {
 	PreviousRuns    *int `json:"previousRuns,omitempty"`    // in this incident
 	Failures        *int `json:"failures,omitempty"`        // of those, how many did not succeed
 	Unsettled       *int `json:"unsettled,omitempty"`       // runs on an object of this plan that ended uncertain, and nobody has settled
+	Hops            *int `json:"hops,omitempty"`            // hand-offs between the first agent and this one; 0 for none
 	SameFixRepeated *int `json:"sameFixRepeated,omitempty"` // how often this playbook already ran in this incident
 	PlanesAfter     *int `json:"planesAfter,omitempty"`     // kinds of control plane touched in this incident, this plan included
 	NewPlane        bool `json:"newPlane"`                  // this plan touches one that the incident has not touched
@@ -119,7 +120,7 @@ func (f *Facts) numbers() []int64 {
 		out = append(out, *f.ChangeFreezeUntil)
 	}
 	for _, p := range [...]*int{
-		f.Targets, f.Permille, f.Concurrent, f.PreviousRuns, f.Failures, f.Unsettled, f.SameFixRepeated, f.PlanesAfter,
+		f.Targets, f.Permille, f.Concurrent, f.PreviousRuns, f.Failures, f.Unsettled, f.Hops, f.SameFixRepeated, f.PlanesAfter,
 		f.EvidenceAgeSeconds, f.TTL, f.MaxObjects, f.MaxPermille,
 	} {
 		if p != nil {

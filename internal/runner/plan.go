@@ -133,7 +133,7 @@ func (r *Runner) bind(in assignment.Planning, t trusted) (writ.Plan, playbook.Bo
 	}
 	return writ.Plan{
 		V: writ.FormatVersion, ID: in.Plan, Incident: prp.Incident, Proposal: prp.ID, ProposalDigest: writ.DigestOf(in.Proposal),
-		Requester: prp.By, Runner: r.ID, Target: in.Target, Service: in.Service, Environment: in.Environment, Playbook: prp.Playbook,
+		Requester: prp.By, Lineage: prp.Lineage, Runner: r.ID, Target: in.Target, Service: in.Service, Environment: in.Environment, Playbook: prp.Playbook,
 		Parameters: bound.Parameters, Title: bound.Title, Evidence: prp.Evidence, Policy: in.Policy,
 		Window: writ.Window{NotBefore: writ.Instant(in.Window.NotBefore), NotAfter: writ.Instant(in.Window.NotAfter)},
 		Holder: in.Holder, Guards: bound.Guards, Verify: bound.Verify, Undo: bound.Undo, Reverts: prp.Reverts, Nonce: nonce, MadeAt: writ.Instant(r.Now()),

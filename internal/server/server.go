@@ -210,7 +210,7 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 	ctl := s.Control
 	who := admitted{auth, ctl}
 	doors, err := api.Handler(api.Config{
-		Auth: who, Agents: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
+		Auth: who, Agents: ctl, HandOffs: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
 		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, ExternalURL: c.ExternalURL, Log: s.log,
 		Now: time.Now, // of socket deadlines alone, which are the machine's
 	})
@@ -222,7 +222,7 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 		issuers = append(issuers, i.URL)
 	}
 	agents := mcp.Handler(mcp.Config{
-		Authenticator: who, Playbooks: ctl, Diagnosis: ctl, Proposer: ctl, Runs: ctl, ExternalURL: c.ExternalURL, Issuers: issuers,
+		Authenticator: who, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, ExternalURL: c.ExternalURL, Issuers: issuers,
 		Version: version, Log: s.log,
 	})
 	mux := http.NewServeMux()

@@ -29,6 +29,7 @@ const (
 	Timeline     Table = "timeline" // which entries belong to which incident
 	Locks        Table = "lock"     // ID is the object that one run may write, Key the run
 	Attempts     Table = "attempt"  // Key is what was attempted, Due when it no longer matters
+	HandOffs     Table = "handoff"  // Key is the recipient's identity
 	Slots        Table = "slot"     // ID is a plan that is not decided yet, Key its service
 )
 
@@ -57,6 +58,7 @@ var tables = map[Table]struct {
 	Timeline:     {sql: "timeline"},
 	Locks:        {sql: "locks", deletable: true},
 	Attempts:     {sql: "attempts", deletable: true},
+	HandOffs:     {sql: "handoffs"},
 	Slots:        {sql: "slots", deletable: true},
 }
 
@@ -64,7 +66,7 @@ var tables = map[Table]struct {
 func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
-		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots,
+		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs,
 	}
 }
 

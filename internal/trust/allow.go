@@ -19,8 +19,12 @@ func (t Trust) PinsPlaybook(ref writ.PlaybookRef) bool {
 
 // Question returns what approvals of a plan are counted for, on this runner's own roster.
 func (t Trust) Question(p writ.Plan, digest writ.Digest, now time.Time) approval.Question {
-	return approval.Question{Plan: p, Digest: digest, Policy: p.Policy, Roster: t.Approvers,
+	q := approval.Question{Plan: p, Digest: digest, Policy: p.Policy, Roster: t.Approvers,
 		Slots: t.Slots(p.Service), Owner: t.OwnerOf(p.Requester), Now: now}
+	for _, by := range p.Lineage {
+		q.Passed = append(q.Passed, t.OwnerOf(by))
+	}
+	return q
 }
 
 // Slots returns which group fills each slot for a service. An unknown service has none.
