@@ -1,8 +1,10 @@
-// Package authn turns the credential of a request into a writ.Principal: a bearer token that is either a JWT of a
-// configured OpenID Connect issuer or, under --dev only, a development key.
+// Package authn turns the credential of a request into a writ.Principal, which is always an issuer with a subject: a
+// bearer token that is a JWT of a configured issuer (OpenID Connect, a Kubernetes cluster, GitHub Actions), a JWT-SVID,
+// a person's session or, under --dev only, a development key; or, at the agents' own listener, an X.509-SVID.
 //
 // It trusts configuration and nothing else: issuers, key sources, algorithms and the kind of principal that an issuer
-// speaks for are pinned. Every refusal is the same sentence, so that a caller learns nothing by trying.
+// speaks for are pinned. Every refusal is the same sentence, so that a caller learns nothing by trying; the operators'
+// log has a Code for it.
 package authn
 
 import (
@@ -14,6 +16,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/token"
 )
 
 // MaxToken bounds a bearer token: 16 KiB is four times the largest ID token of common issuers.
@@ -21,18 +24,26 @@ const MaxToken = 16 << 10
 
 // A Config says who may speak. It is checked once, by New.
 type Config struct {
-	Issuers []Issuer
-	Dev     bool     // development keys, and issuers over plain HTTP on this machine, are allowed
-	Keys    []DevKey // only with Dev
+	Issuers     []Issuer
+	SPIFFE      *SPIFFE  // nil for none
+	Dev         bool     // development keys, and issuers over plain HTTP on this machine, are allowed
+	Keys        []DevKey // only with Dev
+	ExternalURL string   // what DPoP proofs name, without a trailing slash; needed where proofs are
+	Memory      Memory   // needed where tokens are taken once, or with proofs
 
 	Now func() time.Time
-	Log *slog.Logger // told when an issuer's keys cannot be fetched, at most once a minute per issuer; may be nil
+	Log *slog.Logger // told why credentials are refused, and when an issuer's keys cannot be fetched; may be nil
 }
 
 // An Authenticator finds out who speaks. It is safe for concurrent use. Its zero value does not exist; use New.
 type Authenticator struct {
-	issuers map[string]*issuer
-	keys    []DevKey
+	issuers  map[string]*issuer
+	keys     []DevKey
+	spiffe   *spiffe // nil for none
+	external string
+	memory   Memory
+	now      func() time.Time
+	refusals refusals
 }
 
 // New checks the configuration. It makes no requests: an issuer's keys are fetched when its first token arrives, so
@@ -41,10 +52,13 @@ func New(c Config) (*Authenticator, error) {
 	if c.Now == nil {
 		return nil, fmt.Errorf("%w: authentication: a clock is missing", writ.ErrInvalid)
 	}
-	if len(c.Issuers) == 0 && len(c.Keys) == 0 {
-		return nil, fmt.Errorf("%w: authentication: neither an issuer nor a development key is configured, so nobody could log in", writ.ErrInvalid)
+	if len(c.Issuers) == 0 && len(c.Keys) == 0 && c.SPIFFE == nil {
+		return nil, fmt.Errorf("%w: authentication: neither an issuer nor SPIFFE nor a development key is configured, so nobody could log in", writ.ErrInvalid)
 	}
-	a := &Authenticator{issuers: map[string]*issuer{}}
+	a := &Authenticator{
+		issuers: map[string]*issuer{}, external: c.ExternalURL, memory: c.Memory, now: c.Now,
+		refusals: refusals{log: c.Log, now: c.Now},
+	}
 	for _, i := range c.Issuers {
 		made, err := newIssuer(i, c)
 		if err != nil {
@@ -55,6 +69,12 @@ func New(c Config) (*Authenticator, error) {
 		}
 		a.issuers[i.URL] = made
 	}
+	if c.SPIFFE != nil {
+		var err error
+		if a.spiffe, err = newSPIFFE(*c.SPIFFE, c); err != nil {
+			return nil, err
+		}
+	}
 	if err := checkKeys(c); err != nil {
 		return nil, err
 	}
@@ -62,29 +82,65 @@ func New(c Config) (*Authenticator, error) {
 	return a, nil
 }
 
+// Watch follows what changes by itself, such as SPIFFE bundles, until ctx ends.
+func (a *Authenticator) Watch(ctx context.Context) {
+	if a.spiffe != nil {
+		a.spiffe.watch(ctx)
+	}
+}
+
 // Principal returns who sent r. Every failure is the same writ.ErrUnknownUser, whatever the reason. It may fetch the
 // keys of the token's issuer, at most once a minute, and then takes up to fetchTime.
 func (a *Authenticator) Principal(ctx context.Context, r *http.Request) (writ.Principal, error) {
-	token, ok := bearer(r)
-	if !ok {
-		return writ.Principal{}, errNobody
+	p, err := a.principal(ctx, r)
+	return a.answer(ctx, r, p, err)
+}
+
+// answer is the one way out: whoever is not somebody is nobody, and only the log has the reason.
+func (a *Authenticator) answer(ctx context.Context, r *http.Request, p writ.Principal, err error) (writ.Principal, error) {
+	if err == nil && !p.Valid() {
+		err = refuse(CodeSubject)
 	}
-	if strings.HasPrefix(token, devPrefix) {
-		return a.dev(token)
-	}
-	t, ok := parseJWT(token)
-	if !ok {
-		return writ.Principal{}, errNobody
-	}
-	from, ok := a.issuers[t.iss]
-	if !ok {
-		return writ.Principal{}, errNobody
-	}
-	p, ok := from.principal(ctx, t)
-	if !ok || !p.Valid() {
+	if err != nil {
+		a.refusals.tell(ctx, r, err)
 		return writ.Principal{}, errNobody
 	}
 	return p, nil
+}
+
+func (a *Authenticator) principal(ctx context.Context, r *http.Request) (writ.Principal, error) {
+	raw, ok := bearer(r)
+	if !ok {
+		return writ.Principal{}, refuse(CodeCredentialMissing)
+	}
+	if strings.HasPrefix(raw, devPrefix) {
+		return a.dev(raw)
+	}
+	t, ok := parseJWT(raw)
+	if !ok {
+		return writ.Principal{}, refuse(CodeTokenForm)
+	}
+	if i, ok := a.issuers[t.iss]; ok {
+		p, exp, err := i.principal(ctx, t)
+		if err != nil {
+			return writ.Principal{}, err
+		}
+		id, err := i.id(t)
+		if err != nil {
+			return writ.Principal{}, err
+		}
+		return p, from(i.config.URL, a.held(ctx, r, raw, id, exp, i.config.Replay, false))
+	}
+	if a.spiffe != nil && a.spiffe.audience != "" && isSVID(t) {
+		p, exp, err := a.spiffe.jwtSVID(t)
+		if err != nil {
+			return writ.Principal{}, err
+		}
+		// JWT-SVIDs need no jti, and the agent that gives them out may give one to several processes.
+		id := p.Iss + " " + token.AccessTokenHash(raw)
+		return p, from(p.Iss, a.held(ctx, r, raw, id, exp, ReplayProof, a.spiffe.shared))
+	}
+	return writ.Principal{}, refuse(CodeIssuerUnknown)
 }
 
 // errNobody is the one answer to every credential that is not good.
@@ -97,9 +153,9 @@ func bearer(r *http.Request) (string, bool) {
 	if len(values) != 1 {
 		return "", false
 	}
-	scheme, token, ok := strings.Cut(values[0], " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") || token == "" || len(token) > MaxToken {
+	scheme, raw, ok := strings.Cut(values[0], " ")
+	if !ok || !strings.EqualFold(scheme, "Bearer") || raw == "" || len(raw) > MaxToken {
 		return "", false
 	}
-	return token, true
+	return raw, true
 }

@@ -10,6 +10,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
@@ -301,3 +303,6 @@ func TestTheIssuersServerMustBeVouchedFor(t *testing.T) {
 		t.Error("keys were taken from a server that nobody vouches for")
 	}
 }
+
+// quiet is a server's log: refused handshakes are what these tests are about.
+func quiet() *log.Logger { return log.New(io.Discard, "", 0) }

@@ -58,7 +58,7 @@ func checkKeys(c Config) error {
 func (a *Authenticator) dev(token string) (writ.Principal, error) {
 	random, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimPrefix(token, devPrefix))
 	if err != nil || len(random) != devRandom {
-		return writ.Principal{}, errNobody
+		return writ.Principal{}, refuse(CodeDevKey)
 	}
 	hash := writ.DigestOf([]byte(token))
 	var found writ.Principal
@@ -68,7 +68,7 @@ func (a *Authenticator) dev(token string) (writ.Principal, error) {
 		}
 	}
 	if !found.Valid() {
-		return writ.Principal{}, errNobody
+		return writ.Principal{}, refuse(CodeDevKey)
 	}
 	return found, nil
 }

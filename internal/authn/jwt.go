@@ -1,7 +1,6 @@
 package authn
 
 import (
-	"context"
 	"encoding/base64"
 	"encoding/json"
 	"slices"
@@ -17,8 +16,9 @@ const skew = 5 * time.Second
 
 // A jwt is a token taken apart and not yet believed: its claims choose the issuer whose keys must have signed it.
 type jwt struct {
-	raw           string
-	alg, kid, iss string
+	raw                string
+	typ, alg, kid, iss string // iss is empty if there is none
+	claims             map[string]json.RawMessage
 }
 
 // refusedHeaders would let a token bring its own key or demand what is not understood (RFC 7515 section 4.1).
@@ -43,17 +43,21 @@ func parseJWT(raw string) (jwt, bool) {
 			return jwt{}, false
 		}
 	}
-	claims, ok := members(parts[1])
-	if !ok {
-		return jwt{}, false
-	}
 	t := jwt{raw: raw}
-	var typ string
-	if _, there := header["typ"]; there && !read(header, "typ", &typ) || !slices.Contains(tokenTypes, strings.ToLower(typ)) {
+	if t.claims, ok = members(parts[1]); !ok {
 		return jwt{}, false
 	}
-	ok = read(header, "alg", &t.alg) && read(header, "kid", &t.kid) && read(claims, "iss", &t.iss)
-	return t, ok && t.kid != "" && t.iss != ""
+	if _, there := header["typ"]; there && !read(header, "typ", &t.typ) {
+		return jwt{}, false
+	}
+	if t.typ = strings.ToLower(t.typ); !slices.Contains(tokenTypes, t.typ) {
+		return jwt{}, false
+	}
+	if _, there := t.claims["iss"]; there && (!read(t.claims, "iss", &t.iss) || t.iss == "") {
+		return jwt{}, false
+	}
+	ok = read(header, "alg", &t.alg) && read(header, "kid", &t.kid)
+	return t, ok && t.kid != ""
 }
 
 // members decodes one part of a token as a JSON object without repeated names. The names are kept as they are written:
@@ -73,50 +77,36 @@ func read(m map[string]json.RawMessage, name string, to any) bool {
 	return ok && string(raw) != "null" && json.Unmarshal(raw, to) == nil
 }
 
-// principal checks signature, by a pinned algorithm, and claims, and returns who the token stands for.
-func (i *issuer) principal(ctx context.Context, t jwt) (writ.Principal, bool) {
-	if _, err := i.verifier.Verify(ctx, t.raw); err != nil {
-		return writ.Principal{}, false
-	}
-	// Believed from here on, and read again by exact names.
-	claims, ok := members(strings.Split(t.raw, ".")[1])
-	if !ok || !i.current(claims) || !i.ours(claims) {
-		return writ.Principal{}, false
-	}
-	var iss, sub string
-	if !read(claims, "iss", &iss) || iss != i.config.URL || !read(claims, i.config.Subject, &sub) || !plain(sub) {
-		return writ.Principal{}, false
-	}
-	return writ.Principal{Kind: i.config.Kind, Iss: iss, Sub: sub}, true
-}
-
-// current demands exp and iat, and nbf to have come if it is there (RFC 7519 section 4.1).
-func (i *issuer) current(claims map[string]json.RawMessage) bool {
-	now := i.now()
-	exp, ok := instant(claims, "exp")
+// current demands exp and iat, and nbf to have come if it is there (RFC 7519 section 4.1). It returns exp.
+func (t jwt) current(now time.Time, maxLife time.Duration) (exp time.Time, err error) {
+	exp, ok := instant(t.claims, "exp")
 	if !ok || !now.Before(exp) {
-		return false
+		return exp, refuse(CodeExpired)
 	}
-	iat, ok := instant(claims, "iat")
+	iat, ok := instant(t.claims, "iat")
 	if !ok || iat.After(now.Add(skew)) {
-		return false
+		return exp, refuse(CodeNotYet)
 	}
-	if _, there := claims["nbf"]; there {
-		nbf, ok := instant(claims, "nbf")
-		return ok && !nbf.After(now.Add(skew))
+	if _, there := t.claims["nbf"]; there {
+		if nbf, ok := instant(t.claims, "nbf"); !ok || nbf.After(now.Add(skew)) {
+			return exp, refuse(CodeNotYet)
+		}
 	}
-	return true
+	if maxLife > 0 && exp.Sub(iat) > maxLife {
+		return exp, refuse(CodeLife)
+	}
+	return exp, nil
 }
 
-// ours demands exactly one audience, ours, as a string or a list of one. A token for two services would let the other
+// isFor demands exactly one audience, ours, as a string or a list of one. A token for two services would let the other
 // one speak here in its owner's name.
-func (i *issuer) ours(claims map[string]json.RawMessage) bool {
+func (t jwt) isFor(audience string) bool {
 	var one string
-	if read(claims, "aud", &one) {
-		return one == i.config.Audience
+	if read(t.claims, "aud", &one) {
+		return one == audience
 	}
 	var list []string
-	return read(claims, "aud", &list) && len(list) == 1 && list[0] == i.config.Audience
+	return read(t.claims, "aud", &list) && len(list) == 1 && list[0] == audience
 }
 
 // instant reads a NumericDate (RFC 7519 section 2); a fraction is cut off.
@@ -126,6 +116,13 @@ func instant(claims map[string]json.RawMessage, name string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return time.Unix(int64(seconds), 0), true
+}
+
+// text reads a claim that is a text of at most max bytes without control, bidirectional or invisible characters.
+func (t jwt) text(name string, max int) (string, bool) {
+	var s string
+	ok := read(t.claims, name, &s)
+	return s, ok && s != "" && len(s) <= max && strings.TrimSpace(s) == s && writ.Printable(s, max) == s
 }
 
 // maxSubject is the longest subject that OpenID Connect Core 1.0 section 2 allows.

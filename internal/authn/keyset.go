@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 
@@ -30,6 +31,7 @@ const (
 // A keySet holds the public keys of one issuer. It implements oidc.KeySet.
 type keySet struct {
 	issuer string
+	file   string // instead of requests; "" for none
 	dev    bool
 	client *http.Client
 	now    func() time.Time
@@ -89,7 +91,7 @@ func (s *keySet) fetch(ctx context.Context, kid string) {
 	keys, err := s.load(context.WithoutCancel(ctx)) // others wait for it too; the client bounds its time
 	if err != nil {
 		if s.log != nil {
-			s.log.Warn("the keys of an issuer could not be fetched; its tokens with new keys are refused",
+			s.log.Warn("the keys of an issuer could not be had; its tokens with new keys are refused",
 				"issuer", s.issuer, "error", writ.Printable(err.Error(), 300))
 		}
 		return
@@ -99,8 +101,12 @@ func (s *keySet) fetch(ctx context.Context, kid string) {
 	s.mu.Unlock()
 }
 
-// load does discovery (OpenID Connect Discovery 1.0 section 4) and reads the key set (RFC 7517 section 5).
+// load does discovery (OpenID Connect Discovery 1.0 section 4) and reads the key set (RFC 7517 section 5), or reads it
+// from the file.
 func (s *keySet) load(ctx context.Context) ([]jose.JSONWebKey, error) {
+	if s.file != "" {
+		return loadKeys(s.file)
+	}
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, s.client), s.issuer)
 	if err != nil {
 		return nil, err
@@ -131,6 +137,20 @@ func (s *keySet) load(ctx context.Context) ([]jose.JSONWebKey, error) {
 		return nil, err
 	}
 	return parseKeys(body)
+}
+
+// loadKeys reads a key set from a file of at most maxFetch bytes.
+func loadKeys(file string) ([]jose.JSONWebKey, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFetch))
+	if err != nil {
+		return nil, err
+	}
+	return parseKeys(b)
 }
 
 // parseKeys keeps the public signature keys of a set and leaves out those of a kind it does not know, as RFC 7517

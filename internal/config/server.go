@@ -34,6 +34,7 @@ type Server struct {
 	Agents       []Agent        `yaml:"agents,omitempty"`
 	Approvers    []Approver     `yaml:"approvers,omitempty"`
 	Issuers      []Issuer       `yaml:"issuers,omitempty"`
+	SPIFFE       *SPIFFE        `yaml:"spiffe,omitempty"`     // agents with SPIFFE identities
 	DevKeys      []DevKey       `yaml:"dev_keys,omitempty"`   // only under --dev
 	PlanLife     Duration       `yaml:"plan_life"`            // how long a plan waits for people
 	EvidenceLife Duration       `yaml:"evidence_life"`        // how old cited evidence may be
@@ -125,6 +126,42 @@ type Issuer struct {
 	Kind       string   `yaml:"kind"` // agent, human or service
 	Algorithms []string `yaml:"algorithms"`
 	CA         string   `yaml:"ca,omitempty"` // PEM file
+
+	KeysFile    string       `yaml:"keys_file,omitempty"`    // its key set in a file: nothing is fetched
+	Form        string       `yaml:"form,omitempty"`         // oidc, which is also the default, kubernetes or github-actions
+	Workloads   []Workload   `yaml:"workloads,omitempty"`    // whose tokens are taken
+	Replay      string       `yaml:"replay,omitempty"`       // bearer, once or proof; by default what the form demands
+	TokenReview *TokenReview `yaml:"token_review,omitempty"` // with the form kubernetes
+}
+
+// Workload is one workload of an issuer: the token whose claims are exactly these.
+type Workload struct {
+	Sub   string            `yaml:"sub"` // as agents[].sub names it
+	Match map[string]string `yaml:"match"`
+}
+
+// TokenReview is the API server that is asked about every token. The account may create tokenreviews and nothing else.
+type TokenReview struct {
+	URL       string `yaml:"url"`
+	CA        string `yaml:"ca,omitempty"` // PEM file
+	TokenFile string `yaml:"token_file"`
+}
+
+// SPIFFE says which SPIFFE identities are agents and where their trust domains' bundles come from.
+type SPIFFE struct {
+	WorkloadAPI  string    `yaml:"workload_api,omitempty"`  // unix:///path or tcp://ip:port
+	SVID         *TLSFiles `yaml:"svid,omitempty"`          // with bundles: Writ's own X.509-SVID
+	Bundles      []Bundle  `yaml:"bundles,omitempty"`       // instead of workload_api
+	Agents       []string  `yaml:"agents"`                  // SPIFFE IDs, each with those below it
+	Listen       string    `yaml:"listen,omitempty"`        // X.509-SVIDs over mutual TLS; empty: none
+	Audience     string    `yaml:"audience,omitempty"`      // of JWT-SVIDs; empty: none
+	SharedTokens bool      `yaml:"shared_tokens,omitempty"` // one JWT-SVID may come with several keys
+}
+
+// Bundle is a file with the bundle of one trust domain.
+type Bundle struct {
+	TrustDomain string `yaml:"trust_domain"`
+	File        string `yaml:"file"`
 }
 
 // DevKey is a generated key that stands for an identity under --dev.
@@ -205,6 +242,16 @@ func LoadServer(file string, dev bool) (Server, error) {
 	for i, is := range s.Issuers {
 		c.url("issuers["+strconv.Itoa(i)+"].url", is.URL, dev)
 		c.want(slices.Contains([]string{"agent", "human", "service"}, is.Kind), "issuers[%d].kind must be agent, human or service", i)
+		c.want(slices.Contains([]string{"", "oidc", "kubernetes", "github-actions"}, is.Form), "issuers[%d].form must be oidc, kubernetes or github-actions", i)
+		c.want(slices.Contains([]string{"", "bearer", "once", "proof"}, is.Replay), "issuers[%d].replay must be bearer, once or proof", i)
+	}
+	if p := s.SPIFFE; p != nil {
+		c.want(p.Listen != "" || p.Audience != "", "spiffe needs listen, for X.509-SVIDs, or audience, for JWT-SVIDs, or both")
+		if p.Listen != "" {
+			c.address("spiffe.listen", p.Listen)
+		}
+		c.want(len(p.Agents) > 0, "spiffe.agents must name SPIFFE IDs, such as spiffe://corp.example/agents")
+		c.want((p.WorkloadAPI == "") != (len(p.Bundles) == 0), "spiffe must have workload_api, such as unix:///run/spire/agent/public/api.sock, or bundles, not both")
 	}
 	for i, k := range s.DevKeys {
 		c.want(slices.Contains([]string{"agent", "human", "service"}, k.Kind), "dev_keys[%d].kind must be agent, human or service", i)

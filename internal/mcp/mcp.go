@@ -70,9 +70,10 @@ type Runs interface {
 	Stop(ctx context.Context, by writ.Principal, id writ.RunID, because string) (writ.RunStatus, error)
 }
 
-// Config is what Handler needs. All members are required but Issuers and PageURL.
+// Config is what Handler needs. All members are required but Certificates, Issuers and PageURL.
 type Config struct {
 	Authenticator Authenticator
+	Certificates  bool // callers come with a client certificate, and a bearer token means nothing
 	Playbooks     Playbooks
 	Diagnosis     Diagnosis
 	HandOffs      HandOffs
@@ -102,7 +103,11 @@ func Handler(c Config) http.Handler {
 		AllowMissingExpiration: true, // the authenticator has checked the expiry itself, more strictly
 	})
 	mux := http.NewServeMux()
-	mux.Handle(Path, guard(admitted(stream)))
+	handler := guard(admitted(stream))
+	if c.Certificates {
+		handler = certified(handler)
+	}
+	mux.Handle(Path, handler)
 	mux.Handle(PathMetadata, auth.ProtectedResourceMetadataHandler(&oauthex.ProtectedResourceMetadata{
 		Resource: c.ExternalURL + Path, AuthorizationServers: c.Issuers, BearerMethodsSupported: []string{"header"},
 		ResourceName: "Writ, the agents' door",
@@ -111,6 +116,16 @@ func Handler(c Config) http.Handler {
 }
 
 type door struct{ Config }
+
+// certified lets a request without a bearer token through to verify, which the SDK's guard asks only about a token. What
+// is put in its place is no token that any authenticator takes, and that of the certificates reads none.
+func certified(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer certificate")
+		next.ServeHTTP(w, r)
+	})
+}
 
 // Where verify leaves the caller in a TokenInfo, or why it goes no further.
 const (

@@ -26,16 +26,20 @@ type listener struct {
 	srv  *http.Server
 }
 
-// listen binds address at once, so that a port in use is one clear sentence before anything starts.
-func listen(name, address string, h http.Handler, secure *tls.Config) (listener, error) {
+// listen binds address at once, so that a port in use is one clear sentence before anything starts. Connections end at
+// age; 0 means never.
+func listen(name, address string, h http.Handler, secure *tls.Config, age time.Duration) (listener, error) {
 	l, err := net.Listen("tcp", address)
+	if err == nil && age > 0 {
+		l, h = agedListener{l, age}, endOld(h)
+	}
 	if err != nil {
 		return listener{}, &writ.Refusal{
 			Code: writ.ReasonUnavailable, Kind: writ.ErrUnavailable, Detail: fmt.Sprintf("%s cannot listen on %s: %v", name, writ.Printable(address, 100), err),
 			Hint: "end the process that uses the port, or name another address in the configuration",
 		}
 	}
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout}
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ConnContext: withAge}
 	if secure != nil {
 		// The server must know what the listener offers: it speaks HTTP/2 only if its own configuration says so.
 		srv.TLSConfig = secure.Clone()

@@ -37,6 +37,7 @@ import (
 // A Server is the control plane, ready to serve.
 type Server struct {
 	Control   *control.Control
+	auth      *authn.Authenticator
 	store     *store.Store
 	listeners []listener
 	deaths    *prometheus.HistogramVec
@@ -64,11 +65,10 @@ func New(ctx context.Context, c config.Server, version string, dev bool, log *sl
 	if err := s.Control.Start(ctx); err != nil {
 		return nil, err
 	}
-	auth, err := newAuth(c, dev, log)
-	if err != nil {
+	if s.auth, err = newAuth(c, s.Control.Memory(), dev, log); err != nil {
 		return nil, err
 	}
-	return s, s.listen(c, identity, auth, version)
+	return s, s.listen(c, identity, s.auth, version)
 }
 
 // openStore opens state and ledger, with the signer as the only holder of the checkpoint key.
@@ -190,45 +190,12 @@ func loadPublic(path string) (ed25519.PublicKey, error) {
 	return pin.ParsePublic(b)
 }
 
-func newAuth(c config.Server, dev bool, log *slog.Logger) (*authn.Authenticator, error) {
-	a := authn.Config{Dev: dev, Now: fault.Clock(), Log: log}
-	for _, i := range c.Issuers {
-		a.Issuers = append(a.Issuers, authn.Issuer{URL: i.URL, Audience: i.Audience, Kind: writ.Kind(i.Kind), Algorithms: i.Algorithms, CAFile: c.Path(i.CA)})
-	}
-	for _, k := range c.DevKeys {
-		d, err := writ.ParseDigest(k.Hash)
-		if err != nil {
-			return nil, fmt.Errorf("dev_keys: %w", err)
-		}
-		a.Keys = append(a.Keys, authn.DevKey{Hash: d, Kind: writ.Kind(k.Kind), Sub: k.Sub})
-	}
-	return authn.New(a)
-}
-
 // listen binds the doors.
 func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *authn.Authenticator, version string) error {
-	ctl := s.Control
-	who := admitted{auth, ctl}
-	doors, err := api.Handler(api.Config{
-		Auth: who, Agents: ctl, HandOffs: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
-		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, ExternalURL: c.ExternalURL, Log: s.log,
-		Now: time.Now, // of socket deadlines alone, which are the machine's
-	})
+	h, err := s.doors(c, auth, version, false)
 	if err != nil {
 		return err
 	}
-	var issuers []string
-	for _, i := range c.Issuers {
-		issuers = append(issuers, i.URL)
-	}
-	agents := mcp.Handler(mcp.Config{
-		Authenticator: who, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, ExternalURL: c.ExternalURL, Issuers: issuers,
-		Version: version, Log: s.log,
-	})
-	mux := http.NewServeMux()
-	mux.Handle(mcp.Path, agents)
-	mux.Handle(mcp.PathMetadata, agents)
-	mux.Handle("/", doors)
 	var public *tls.Config
 	if c.TLS != nil {
 		cert, err := tls.LoadX509KeyPair(c.Path(c.TLS.Cert), c.Path(c.TLS.Key))
@@ -237,8 +204,13 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 		}
 		public = &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}}
 	}
-	if err := s.add("the server", c.Listen, mux, public); err != nil {
+	if err := s.add("the server", c.Listen, h, public, 0); err != nil {
 		return err
+	}
+	if c.SPIFFE != nil && c.SPIFFE.Listen != "" {
+		if err := s.listenAgents(c, auth, version); err != nil {
+			return err
+		}
 	}
 	if len(c.Runners) > 0 {
 		if err := s.listenRunners(c, identity); err != nil {
@@ -248,7 +220,52 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 	if c.AdminListen == "" {
 		return nil
 	}
-	return s.add("the admin listener", c.AdminListen, s.admin(), nil)
+	return s.add("the admin listener", c.AdminListen, s.admin(), nil, 0)
+}
+
+// An identifier is what both doors ask who calls.
+type identifier interface {
+	Principal(ctx context.Context, r *http.Request) (writ.Principal, error)
+}
+
+// doors are the HTTP API and the agents' tools behind one way to find out who calls: by bearer token, or by certificate.
+func (s *Server) doors(c config.Server, auth identifier, version string, certificates bool) (http.Handler, error) {
+	ctl := s.Control
+	who := admitted{auth, ctl}
+	doors, err := api.Handler(api.Config{
+		Auth: who, Agents: ctl, HandOffs: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
+		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, ExternalURL: c.ExternalURL, Log: s.log,
+		Now: time.Now, // of socket deadlines alone, which are the machine's
+	})
+	if err != nil {
+		return nil, err
+	}
+	var issuers []string
+	for _, i := range c.Issuers {
+		issuers = append(issuers, i.URL)
+	}
+	agents := mcp.Handler(mcp.Config{
+		Authenticator: who, Certificates: certificates, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, ExternalURL: c.ExternalURL, Issuers: issuers,
+		Version: version, Log: s.log,
+	})
+	mux := http.NewServeMux()
+	mux.Handle(mcp.Path, agents)
+	mux.Handle(mcp.PathMetadata, agents)
+	mux.Handle("/", doors)
+	return mux, nil
+}
+
+// listenAgents binds the agents' door for X.509-SVIDs: the same calls over mutual TLS, on connections that end.
+func (s *Server) listenAgents(c config.Server, auth *authn.Authenticator, version string) error {
+	peers, err := auth.Peers()
+	if err != nil {
+		return err
+	}
+	h, err := s.doors(c, peers, version, true)
+	if err != nil {
+		return err
+	}
+	return s.add("the agents' door", c.SPIFFE.Listen, h, peers.TLS(), connectionAge)
 }
 
 // listenRunners binds the runners' door: mutual TLS with pinned keys.
@@ -268,11 +285,11 @@ func (s *Server) listenRunners(c config.Server, identity ed25519.PrivateKey) err
 		name, ok := pin.Peer(*r.TLS, allowed)
 		return writ.RunnerID(name), ok
 	}
-	return s.add("the runners' door", c.RunnerListen, api.RunnerHandler(s.Control, identify), secure)
+	return s.add("the runners' door", c.RunnerListen, api.RunnerHandler(s.Control, identify), secure, 0)
 }
 
-func (s *Server) add(name, address string, h http.Handler, secure *tls.Config) error {
-	l, err := listen(name, address, h, secure)
+func (s *Server) add(name, address string, h http.Handler, secure *tls.Config, age time.Duration) error {
+	l, err := listen(name, address, h, secure, age)
 	if err == nil {
 		s.listeners = append(s.listeners, l)
 		s.log.Info("listening", "door", name, "address", l.address())
@@ -287,6 +304,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		g.Go(func() error { return l.serve(ctx) })
 	}
 	g.Go(func() error { s.Control.Sweep(ctx); return nil })
+	g.Go(func() error { s.auth.Watch(ctx); return nil })
 	return errors.Join(g.Wait(), s.close())
 }
 

@@ -44,7 +44,7 @@ func NewSigner(c config.Signer, log *slog.Logger) (*Signer, error) {
 	if err != nil {
 		return nil, err
 	}
-	door, err := listen("the signer", c.Listen, signer.Handler(s), secure)
+	door, err := listen("the signer", c.Listen, signer.Handler(s), secure, 0)
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

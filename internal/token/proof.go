@@ -93,9 +93,27 @@ func Prove(key *ecdsa.PrivateKey, p Proof, now time.Time, rand io.Reader) (strin
 
 // CheckProof checks a proof and returns its jti, which the caller must never accept twice. Errors wrap ErrProof.
 func CheckProof(compact string, w WantProof) (jti string, err error) {
-	bad := func(what string) (string, error) { return "", fmt.Errorf("%w: %s", ErrProof, what) }
-	if w.Method == "" || w.URL == "" || w.Token == "" || !IsThumbprint(w.Thumbprint) ||
-		w.Now.IsZero() || w.Life <= 0 || w.Life > ProofLife {
+	if !IsThumbprint(w.Thumbprint) {
+		return "", fmt.Errorf("%w: nothing is expected here", ErrProof)
+	}
+	jti, _, err = checkProof(compact, w)
+	return jti, err
+}
+
+// ReadProof checks a proof that comes with a token which names no key, and returns the thumbprint of the key that made
+// it. The caller must bind the token to that key, and never accept the jti twice. w.Thumbprint must be empty. Errors
+// wrap ErrProof.
+func ReadProof(compact string, w WantProof) (jti, thumbprint string, err error) {
+	if w.Thumbprint != "" {
+		return "", "", fmt.Errorf("%w: this token names a key", ErrProof)
+	}
+	return checkProof(compact, w)
+}
+
+// checkProof demands the key of w.Thumbprint, or takes any when that is empty, and returns whose key it was.
+func checkProof(compact string, w WantProof) (jti, thumbprint string, err error) {
+	bad := func(what string) (string, string, error) { return "", "", fmt.Errorf("%w: %s", ErrProof, what) }
+	if w.Method == "" || w.URL == "" || w.Token == "" || w.Now.IsZero() || w.Life <= 0 || w.Life > ProofLife {
 		return bad("nothing is expected here")
 	}
 	head, err := split(compact)
@@ -112,7 +130,7 @@ func CheckProof(compact string, w WantProof) (jti string, err error) {
 		return bad("the type must be " + proofType)
 	case !ok:
 		return bad("the key is not a P-256 public key")
-	case !same(Thumbprint(key), w.Thumbprint):
+	case w.Thumbprint != "" && !same(Thumbprint(key), w.Thumbprint):
 		return bad("it was made with another key than the grant's")
 	}
 	payload, err := verify(compact, key)
@@ -138,7 +156,7 @@ func CheckProof(compact string, w WantProof) (jti string, err error) {
 	case !isProofID(c.ID):
 		return bad("jti is not 16 to 64 characters of base64url")
 	}
-	return c.ID, nil
+	return c.ID, Thumbprint(key), nil
 }
 
 func (k proofKey) public() (*ecdsa.PublicKey, bool) {

@@ -1,0 +1,50 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/authn"
+	"github.com/writ-dev/writ/internal/config"
+	"github.com/writ-dev/writ/internal/fault"
+)
+
+// newAuth makes what finds out who calls from the configuration.
+func newAuth(c config.Server, memory authn.Memory, dev bool, log *slog.Logger) (*authn.Authenticator, error) {
+	a := authn.Config{Dev: dev, ExternalURL: c.ExternalURL, Memory: memory, Now: fault.Clock(), Log: log}
+	for _, i := range c.Issuers {
+		a.Issuers = append(a.Issuers, newIssuer(c, i))
+	}
+	if s := c.SPIFFE; s != nil {
+		a.SPIFFE = &authn.SPIFFE{WorkloadAPI: s.WorkloadAPI, Agents: s.Agents, Audience: s.Audience, SharedTokens: s.SharedTokens}
+		if s.SVID != nil {
+			a.SPIFFE.Cert, a.SPIFFE.Key = c.Path(s.SVID.Cert), c.Path(s.SVID.Key)
+		}
+		for _, b := range s.Bundles {
+			a.SPIFFE.Bundles = append(a.SPIFFE.Bundles, authn.BundleFile{TrustDomain: b.TrustDomain, File: c.Path(b.File)})
+		}
+	}
+	for _, k := range c.DevKeys {
+		d, err := writ.ParseDigest(k.Hash)
+		if err != nil {
+			return nil, fmt.Errorf("dev_keys: %w", err)
+		}
+		a.Keys = append(a.Keys, authn.DevKey{Hash: d, Kind: writ.Kind(k.Kind), Sub: k.Sub})
+	}
+	return authn.New(a)
+}
+
+func newIssuer(c config.Server, i config.Issuer) authn.Issuer {
+	out := authn.Issuer{
+		URL: i.URL, Audience: i.Audience, Kind: writ.Kind(i.Kind), Algorithms: i.Algorithms, CAFile: c.Path(i.CA),
+		KeysFile: c.Path(i.KeysFile), Form: authn.Form(i.Form), Replay: authn.Replay(i.Replay),
+	}
+	for _, w := range i.Workloads {
+		out.Workloads = append(out.Workloads, authn.Workload{Sub: w.Sub, Match: w.Match})
+	}
+	if r := i.TokenReview; r != nil {
+		out.Review = &authn.Review{URL: r.URL, CAFile: c.Path(r.CA), TokenFile: c.Path(r.TokenFile)}
+	}
+	return out
+}
