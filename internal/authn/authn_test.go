@@ -192,8 +192,7 @@ func TestOnlyPinnedAlgorithmsAreTaken(t *testing.T) {
 	}
 }
 
-// Identity trap 6.
-func TestTheSameSubjectOfTwoIssuersIsTwoPrincipals(t *testing.T) {
+func TestPitfall06TheSameSubjectOfTwoIssuersIsTwoPrincipals(t *testing.T) {
 	one, two, c := newServer(t), newServer(t), newClock()
 	a := authenticator(t, c, one.issuer(writ.KindHuman), two.issuer(writ.KindHuman))
 	p, err1 := who(t, a, "Bearer "+one.sign("first", one.claims(c.Now(), nil), nil))
@@ -205,8 +204,7 @@ func TestTheSameSubjectOfTwoIssuersIsTwoPrincipals(t *testing.T) {
 	wantNobody(t, "one issuer in the other's name", p, err)
 }
 
-// Identity trap 7.
-func TestAThousandUnknownKidsAreOneFetch(t *testing.T) {
+func TestPitfall07AThousandUnknownKidsCauseOneFetch(t *testing.T) {
 	s, c := newServer(t), newClock()
 	a := authenticator(t, c, s.issuer(writ.KindHuman))
 	good := "Bearer " + s.sign("first", s.claims(c.Now(), nil), nil)
