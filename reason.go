@@ -26,7 +26,8 @@ const (
 	ReasonAgentUnregistered Reason = "agent_unregistered"
 	ReasonAgentSuspended    Reason = "agent_suspended"
 	ReasonRoleMissing       Reason = "role_missing"
-	ReasonClass             Reason = "class" // the agent is not registered for playbooks of this class
+	ReasonClass             Reason = "class"        // the agent is not registered for playbooks of this class
+	ReasonKeyRotation       Reason = "key_rotation" // the step of a key's rotation is not the next one
 	ReasonUnknownAgent      Reason = "unknown_agent"
 	ReasonAgentExists       Reason = "agent_exists"   // the name or the identity was registered before
 	ReasonAgentState        Reason = "agent_state"    // its state does not allow this

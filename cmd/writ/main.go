@@ -82,6 +82,8 @@ func commands() []command {
 		{"handoff list", "[--incident inc_…]", "list who passed which incident on to whom", runHandOffList},
 		{"handoff show", "<handoff>", "show a hand-off with its lineage", runHandOffShow},
 		{"handoff revoke", "<handoff>", "take a hand-off back, with what was passed on from it", runHandOffRevoke},
+		{"keys list", "-c writ.yaml", "list the keys that sign grants", runKeysList},
+		{"keys rotate", "announce|switch|retire -c writ.yaml --trust trust.json …", "replace the key that signs grants, without losing what is in flight", runKeysRotate},
 		{"ledger tail", "[--follow]", "print ledger entries as sentences", runLedgerTail},
 		{"ledger export", "[--incident inc_…] [-f file]", "write a bundle for offline verification", runLedgerExport},
 		{"ledger verify", "<bundle> --trust verify.json [--pin checkpoint]", "verify a bundle offline", runLedgerVerify},
