@@ -217,3 +217,6 @@ func (w *World) Waiting(ctx context.Context, pages int) (int, error) {
 
 // Glance is the control plane at a glance.
 func (w *World) Glance(ctx context.Context) (writ.Status, error) { return w.control.Glance(ctx) }
+
+// Sweep acts on the deadlines that have passed, as the server does every second.
+func (w *World) Sweep(ctx context.Context) error { return w.control.SweepOnce(ctx) }

@@ -53,6 +53,8 @@ var source []byte
 type Place struct {
 	Dir          string // signer and journal; and the databases, unless there are URLs
 	URL, BlobURL string // of two empty PostgreSQL databases, which it does not clear
+
+	Prepared func(query string) // hears each statement of the store; optional
 }
 
 // A World is a control plane, a signer and a runner on one disk. Close it.
@@ -201,7 +203,7 @@ func (w *World) openStore(ctx context.Context) (err error) {
 	if w.signer, err = signer.Open(w.signerFile(), origin, w.keys.log); err != nil {
 		return err
 	}
-	c := store.Config{URL: w.place.URL, BlobURL: w.place.BlobURL, Origin: origin, Signer: counting{w.signer, &w.signed}, Now: w.now, Rand: rand.Reader}
+	c := store.Config{URL: w.place.URL, BlobURL: w.place.BlobURL, Origin: origin, Signer: counting{w.signer, &w.signed}, Now: w.now, Rand: rand.Reader, Prepared: w.place.Prepared}
 	if c.URL == "" {
 		c.Path, c.BlobPath = w.storeFile(), filepath.Join(w.place.Dir, "blobs.db")
 	}

@@ -24,14 +24,15 @@ type row interface{ Scan(dest ...any) error }
 type liteConn struct {
 	c     *sql.Conn
 	stmts map[string]*sql.Stmt
+	note  func(query string) // Config.Prepared
 }
 
-func newConn(ctx context.Context, db *sql.DB) (*liteConn, error) {
+func newConn(ctx context.Context, db *sql.DB, note func(string)) (*liteConn, error) {
 	c, err := db.Conn(ctx)
 	if err != nil {
 		return nil, kind(err)
 	}
-	return &liteConn{c, map[string]*sql.Stmt{}}, nil
+	return &liteConn{c, map[string]*sql.Stmt{}, note}, nil
 }
 
 func (c *liteConn) close() error {
@@ -51,6 +52,7 @@ func (c *liteConn) stmt(query string) (*sql.Stmt, error) {
 		return nil, kind(err)
 	}
 	c.stmts[query] = s
+	c.note(query)
 	return s, nil
 }
 

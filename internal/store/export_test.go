@@ -10,6 +10,6 @@ func Select(t Table, f Filter) (string, []any) {
 // ledger and its mark.
 func Resolve(s *Store, xid string, number int64, mark string) error {
 	session := s.writer.session.(*pgSession)
-	lost := &pgSession{pgConn: newPGConn(session.config), xid: xid}
+	lost := &pgSession{pgConn: newPGConn(session.config, func(string) {}), xid: xid}
 	return lost.resolve(number, mark)
 }

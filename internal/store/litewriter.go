@@ -20,13 +20,13 @@ type liteSession struct {
 	db *sql.DB
 }
 
-func newLiteSession(ctx context.Context, path string, maxPages int64) (*liteSession, error) {
+func newLiteSession(ctx context.Context, path string, maxPages int64, note func(string)) (*liteSession, error) {
 	// A background goroutine moves the write-ahead log into the file; this threshold is for when it falls behind.
 	db, err := open(path, "wal_autocheckpoint(16000)", "cache_size(-16000)", "temp_store(memory)")
 	if err != nil {
 		return nil, err
 	}
-	c, err := newConn(ctx, db)
+	c, err := newConn(ctx, db, note)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -17,11 +17,12 @@ type pgConn struct {
 	used   time.Time
 	ctx    context.Context // of what is under way
 	cancel context.CancelFunc
-	texts  map[string]string // rewritten statements
+	texts  map[string]string  // rewritten statements
+	note   func(query string) // Config.Prepared
 }
 
-func newPGConn(c *pgx.ConnConfig) *pgConn {
-	return &pgConn{config: c, ctx: context.Background(), cancel: func() {}, texts: map[string]string{}}
+func newPGConn(c *pgx.ConnConfig, note func(string)) *pgConn {
+	return &pgConn{config: c, ctx: context.Background(), cancel: func() {}, texts: map[string]string{}, note: note}
 }
 
 // ready begins a piece of work of at most workLimit on a connection that lives. ctx does not end the work: a statement
@@ -76,6 +77,7 @@ func (c *pgConn) text(query string) string {
 	if !ok {
 		t = numbered(query)
 		c.texts[query] = t
+		c.note(t)
 	}
 	return t
 }

@@ -35,7 +35,7 @@ import (
 	"github.com/writ-dev/writ/internal/ledger"
 )
 
-// Config says what Open opens: Path and BlobPath, or URL and BlobURL. MaxPages and Log are optional.
+// Config says what Open opens: Path and BlobPath, or URL and BlobURL. MaxPages, Log and Prepared are optional.
 type Config struct {
 	Path     string        // of the state and ledger database; its directory exists
 	BlobPath string        // of the blobs and salts; another file, with other backups
@@ -47,6 +47,17 @@ type Config struct {
 	Rand     io.Reader    // of the salts
 	MaxPages int64        // of the SQLite state database, 4 KiB each; 0 leaves it to the disk
 	Log      *slog.Logger // of the background loops; nil discards
+
+	// Prepared hears each SQL text, as the engine gets it, when a connection first uses it; nil for nobody. Several may
+	// call at once.
+	Prepared func(query string)
+}
+
+func (c Config) note() func(string) {
+	if c.Prepared == nil {
+		return func(string) {}
+	}
+	return c.Prepared
 }
 
 // A Store is an open database. Close it.
@@ -164,7 +175,7 @@ func (s *Store) openPostgres(ctx context.Context, c Config) (err error) {
 	if err := migratePG(ctx, blobs, blobSchema); err != nil {
 		return err
 	}
-	session := newPGSession(state)
+	session := newPGSession(state, c.note())
 	s.writer = &writer{session: session}
 	if err := session.claim(ctx, c.Origin); err != nil {
 		return err
@@ -173,7 +184,7 @@ func (s *Store) openPostgres(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	reading := with(state, map[string]string{"idle_in_transaction_session_timeout": millisText(workLimit), "statement_timeout": millisText(workLimit)})
-	if s.readers, err = newReaders(func() (reader, error) { return pgReader{newPGConn(reading)}, nil }, func() error { return nil }); err != nil {
+	if s.readers, err = newReaders(func() (reader, error) { return pgReader{newPGConn(reading, c.note())}, nil }, func() error { return nil }); err != nil {
 		return err
 	}
 	s.blobs = newPGBlobs(blobs)
@@ -195,7 +206,7 @@ func (s *Store) openSQLite(ctx context.Context, c Config) (err error) {
 	if err := migrate(ctx, path, stateSchema); err != nil {
 		return err
 	}
-	session, err := newLiteSession(ctx, path, c.MaxPages)
+	session, err := newLiteSession(ctx, path, c.MaxPages, c.note())
 	if err != nil {
 		return err
 	}
@@ -203,7 +214,7 @@ func (s *Store) openSQLite(ctx context.Context, c Config) (err error) {
 	if err := session.load(s.writer); err != nil {
 		return err
 	}
-	if s.readers, err = newLiteReaders(ctx, path); err != nil {
+	if s.readers, err = newLiteReaders(ctx, path, c.note()); err != nil {
 		return err
 	}
 	s.blobs, err = newBlobs(ctx, c.BlobPath)

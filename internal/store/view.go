@@ -46,13 +46,13 @@ func newReaders(make1 func() (reader, error), after func() error) (*readers, err
 }
 
 // newLiteReaders opens connections to a SQLite file.
-func newLiteReaders(ctx context.Context, path string) (*readers, error) {
+func newLiteReaders(ctx context.Context, path string, note func(string)) (*readers, error) {
 	db, err := open(path, "query_only(1)")
 	if err != nil {
 		return nil, err
 	}
 	return newReaders(func() (reader, error) {
-		c, err := newConn(ctx, db)
+		c, err := newConn(ctx, db, note)
 		return liteReader{c}, err
 	}, db.Close)
 }
