@@ -161,3 +161,42 @@ func TestI15AnUncertainRunIsSettledByAPersonOnce(t *testing.T) {
 	}
 	s.verified(t)
 }
+
+// TestUND04ARunThatWasSettledIsPutBack: a person has looked and said that the step was applied. Then the run is put back as one
+// that succeeded would be: whoever asked for it does not settle it, and what a third party added stops it until it is gone.
+func TestUND04ARunThatWasSettledIsPutBack(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, threeProcesses, "doubted")
+	x := s.broken(t, "doubted").diagnosed()
+	before := ours(x.now())
+	run := x.runOf(x.asks(restartLong, x.workload(), writ.PlanGranted).Plan)
+	x.reaches(run, writ.EntryStepEffect)
+	x.somebody(func(d *appsv1.Deployment) { d.Labels["team"] = "search" })
+	x.wantCLI(t, 0, you, "run", "stop", string(run), "--reason", "it does not help")
+	x.endedRun(run, writ.RunUncertain)
+	x.dead(run)
+	settle := []string{"run", "settle", string(run), "--step", "1", "--as", "applied", "--reason", "the annotation is there"}
+	if r := x.wantCLI(t, 3, rob, settle...); !strings.Contains(r.err, string(writ.ReasonApproverConflict)) { // his agent asked
+		t.Errorf("the agent's owner is refused with: %s", r.err)
+	}
+	x.wantCLI(t, 0, you, settle...)
+	x.somebody(func(d *appsv1.Deployment) { delete(d.Labels, "team") })
+	x.still(stuck)
+	x.wantCLI(t, 8, rob, "incident", "undo", string(x.incident), "--reason", "it did not help", "--wait=false")
+	r := x.signed(x.turn(0).Plan, writ.RunSucceeded)
+	if r.Reverts != run {
+		t.Errorf("the run says that it put back %q", r.Reverts)
+	}
+	if diff := cmp.Diff(before, ours(x.now())); diff != "" {
+		t.Errorf("not as before (-before +after):\n%s", diff)
+	}
+	x.wantWrites(2)
+	x.dead(r.ID)
+	await(t, "the undo's end", func() (bool, string) {
+		in, err := x.person.Incident(t.Context(), x.incident)
+		must(t, err)
+		return in.Undo.State == writ.UndoDone, string(in.Undo.State)
+	})
+	s.explains(t)
+	s.verified(t)
+}

@@ -38,20 +38,49 @@ func (q Question) Judge(a writ.Approval) (Verified, error) {
 		return Verified{}, writ.Refuse(writ.ReasonApproverUnknown, fmt.Sprintf("the person cannot answer as %s", writ.Printable(v.Statement.Slot, 40)))
 	case v.since.After(q.Plan.MadeAt):
 		return Verified{}, writ.Refuse(writ.ReasonApproverUnknown, "the person's keys were enrolled after the plan was made")
-	case q.isRequester(v):
-		return Verified{}, writ.Refuse(writ.ReasonApproverConflict, "nobody answers what they asked for")
-	case q.Plan.Requester.Kind == writ.KindAgent && !q.Owner.Principal().Valid():
-		return Verified{}, writ.Refuse(writ.ReasonApproverConflict, "the agent's owner is not known, and might be this person")
-	case q.isOwner(v):
-		return Verified{}, writ.Refuse(writ.ReasonApproverConflict, "the agent's owner cannot answer for it")
-	case q.unknownLineage():
-		return Verified{}, writ.Refuse(writ.ReasonApproverConflict, "the owner of an agent that passed the incident on is not known, and might be this person")
-	case q.passedOn(v):
-		return Verified{}, writ.Refuse(writ.ReasonApproverConflict, "the owner of an agent that passed the incident on cannot answer")
-	case v.Statement.Answer == writ.Approve && q.Plan.Tier >= writ.T4 && v.Statement.Typed != Confirmation(q.Plan):
+	}
+	if err := q.apart(v); err != nil {
+		return Verified{}, err
+	}
+	if v.Statement.Answer == writ.Approve && q.Plan.Tier >= writ.T4 && v.Statement.Typed != Confirmation(q.Plan) {
 		return Verified{}, writ.Refuse(writ.ReasonApprovalMismatch, "the object's name was not typed as the tier demands")
 	}
 	return v, nil
+}
+
+// Admits says whether a person may speak about the plan without a signature: a human of one of the groups in Slots, and
+// neither the requester nor the agent's owner. It refuses as Judge does.
+func (q Question) Admits(by writ.Principal) error {
+	p := writ.Person{Iss: by.Iss, Sub: by.Sub}
+	i, known := q.Roster.find(p)
+	if by.Kind != writ.KindHuman || !known {
+		return writ.Refuse(writ.ReasonApproverUnknown, "the person is not on the roster")
+	}
+	v := Verified{Person: p, Groups: q.Roster[i].Groups, member: i}
+	for _, group := range q.Slots {
+		if slices.Contains(v.Groups, group) {
+			return q.apart(v)
+		}
+	}
+	return writ.Refuse(writ.ReasonApproverUnknown, "the person is in no group that answers for this service")
+}
+
+// apart refuses whoever the ask is of: its requester, its agent's owner, and the owners of those that passed the incident
+// on (invariant I02).
+func (q Question) apart(v Verified) error {
+	switch {
+	case q.isRequester(v):
+		return writ.Refuse(writ.ReasonApproverConflict, "nobody answers what they asked for")
+	case q.Plan.Requester.Kind == writ.KindAgent && !q.Owner.Principal().Valid():
+		return writ.Refuse(writ.ReasonApproverConflict, "the agent's owner is not known, and might be this person")
+	case q.isOwner(v):
+		return writ.Refuse(writ.ReasonApproverConflict, "the agent's owner cannot answer for it")
+	case q.unknownLineage():
+		return writ.Refuse(writ.ReasonApproverConflict, "the owner of an agent that passed the incident on is not known, and might be this person")
+	case q.passedOn(v):
+		return writ.Refuse(writ.ReasonApproverConflict, "the owner of an agent that passed the incident on cannot answer")
+	}
+	return nil
 }
 
 // judge is Judge for an approval: a rejection is an error of reason rejected.

@@ -124,6 +124,9 @@ func (c *Control) Alert(ctx context.Context, by writ.Principal, g writ.AlertGrou
 		}
 		return c.incidentEntry(tx, out)
 	})
+	if errors.Is(err, writ.ErrBusy) {
+		c.notNow(ctx, "alert", by, writ.ReasonOf(err))
+	}
 	if err != nil {
 		return writ.Incident{}, err
 	}

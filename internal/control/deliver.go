@@ -342,7 +342,8 @@ func (c *Control) leaseChanged(tx *store.Tx, run writ.RunID, id writ.LeaseID, ch
 }
 
 // refusedRun takes a runner's refusal to start a run. The runner's own run entry says the same and comes first as a
-// rule; this is for runs of which no entry could be delivered.
+// rule. A runner that cannot believe the grant has no run to end: it records the refused presentation, and what ends the
+// run in the ledger is this entry of the control plane's own.
 func (c *Control) refusedRun(tx *store.Tx, id writ.RunID, r assignment.Refused) error {
 	run, row, err := store.Load[runRow](tx, store.Runs, string(id))
 	if err != nil {
@@ -356,6 +357,9 @@ func (c *Control) refusedRun(tx *store.Tx, id writ.RunID, r assignment.Refused) 
 	at := c.now()
 	run.Run.Ended, run.Run.Reason = &at, r.Code
 	if err := c.moveRun(tx, &run, &row, writ.RunRefused); err != nil {
+		return err
+	}
+	if _, err := c.append(tx, writ.EntryPlanEnd, run.Run.Incident, writ.PlanEndBody{Plan: run.Run.Plan, State: writ.PlanDone, Reason: r.Code}); err != nil {
 		return err
 	}
 	return c.freePlan(tx, run.Run, r.Code)

@@ -190,6 +190,9 @@ func TestARunsRefusalByTheRunnerEndsItAndFreesTheService(t *testing.T) {
 	if p, err := w.ctl.Plan(w.ctx, repair, s.ID, 0); err != nil || p.State != writ.PlanDone {
 		t.Errorf("the plan is %s, %v", p.State, err)
 	}
+	if n := w.count(writ.EntryPlanEnd); n != 1 { // the runner gave no entry of its end, so the ledger needs this one
+		t.Errorf("%d entries end the plan", n)
+	}
 	if d := h.deliver(h.leaseEntry(), h.intent()); d.Refused == nil || w.count(writ.EntryStepIntent) != 0 {
 		t.Error("a refused run began")
 	}

@@ -228,11 +228,16 @@ func join[T ~string](in []T) string {
 }
 
 // deny records a refused request in the ledger and returns the refusal. Errors that are no refusals pass through, and
-// an unreachable ledger changes nothing about the refusal.
+// an unreachable ledger changes nothing about the refusal. "Not now" is recorded once for a while, however often it is
+// said.
 func (c *Control) deny(ctx context.Context, what string, by writ.Principal, plan writ.PlanID, err error) error {
 	code := writ.ReasonOf(err)
-	if code == "" || !by.Valid() || errors.Is(err, writ.ErrUnavailable) || errors.Is(err, writ.ErrBusy) {
-		return err // "not now" is no verdict, and a storm of it must not fill the ledger
+	if code == "" || !by.Valid() || errors.Is(err, writ.ErrUnavailable) {
+		return err // a part of Writ is not there, the ledger perhaps
+	}
+	if errors.Is(err, writ.ErrBusy) {
+		c.notNow(ctx, what, by, code)
+		return err
 	}
 	c.Denied(ctx, what, by, code, plan)
 	return err

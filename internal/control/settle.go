@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -13,7 +14,8 @@ import (
 )
 
 // Settle takes a person's word on what step number step (from 1) of an uncertain run did. It is an entry of the ledger,
-// and said once.
+// and said once. It unlocks the object, so who may say it is who could have approved the run: somebody who answers for the
+// service, and neither asked for the run nor owns the agent that did (approver_unknown, approver_conflict).
 func (c *Control) Settle(ctx context.Context, by writ.Principal, id writ.RunID, step int, as writ.Effect, reason string) (writ.RunStatus, error) {
 	if err := c.settle(ctx, by, id, step, as, reason); err != nil {
 		return writ.RunStatus{}, c.deny(ctx, "settle", by, "", err)
@@ -50,9 +52,16 @@ func (c *Control) settle(ctx context.Context, by writ.Principal, id writ.RunID, 
 		if err != nil {
 			return err
 		}
-		plan, _, err := writ.ParsePlan(p.Bytes)
+		plan, digest, err := writ.ParsePlan(p.Bytes)
 		if err != nil {
 			return err
+		}
+		q, err := c.question(tx, plan, digest, p.Owner)
+		if err != nil {
+			return err
+		}
+		if err := q.Admits(by); err != nil {
+			return hinted(err, "somebody else of "+p.Owner+" looks, and says it")
 		}
 		deeds, end, err := c.deeds(tx, run.Run, plan)
 		if err != nil {
@@ -77,6 +86,16 @@ func (c *Control) settle(ctx context.Context, by writ.Principal, id writ.RunID, 
 		}
 		return store.Save(tx, store.Runs, row, row.State, run)
 	})
+}
+
+// hinted adds what to do to a refusal.
+func hinted(err error, hint string) error {
+	if r, ok := errors.AsType[*writ.Refusal](err); ok {
+		with := *r
+		with.Hint = hint
+		return &with
+	}
+	return err
 }
 
 func numbers(ns []int) string {

@@ -48,7 +48,7 @@ func TestD12AStormOfDifferentAlertsOfOneServiceOpensABoundedNumberOfIncidents(t 
 	if opened.Load() != 25 || busy.Load() != 475 || w.count(writ.EntryIncident) != 25 {
 		t.Errorf("%d opened, %d told to come again", opened.Load(), busy.Load())
 	}
-	if n := len(w.leaves()); n != 26 { // the genesis, and what was opened
+	if n := len(w.leaves()); n != 27 || w.count(writ.EntryDeny) != 1 { // the genesis, what was opened, and that the rest was turned away
 		t.Errorf("the storm wrote %d entries", n)
 	}
 	// What is open goes on, another service has its own places, and a resolved incident leaves its place.

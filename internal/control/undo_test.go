@@ -245,3 +245,42 @@ func TestI16AnUndoIsHeldToThePlanOfTheRunThatItPutsBack(t *testing.T) {
 		})
 	}
 }
+
+// TestUND15UndosAreBoundedByTheRunsThatTheyPutBack: cooldowns and attempt limits do not count undos. What bounds them: one
+// that fails is not tried again by itself, a run is put back once, and an undo gives nobody a clean slate, so that
+// repair and undo cannot alternate for ever.
+func TestUND15UndosAreBoundedByTheRunsThatTheyPutBack(t *testing.T) {
+	w := newWorld(t, anyTimes(t))
+	w.puttingBack(nil)
+	for n := range 3 { // the attempts that an object is given
+		in := w.incident("shop").ID
+		s := w.propose(repair, w.restart(in))
+		if s.State != writ.PlanGranted {
+			t.Fatalf("repair %d: %s %s %s", n, s.State, s.Reason, s.Detail)
+		}
+		w.runner.take().succeed()
+		before := w.count(writ.EntryProposal)
+		for _, end := range []writ.RunState{writ.RunFailed, writ.RunSucceeded} { // within the cooldown, and again at once
+			u, err := w.ctl.Undo(w.ctx, human("bob"), in, writ.UndoAsk{})
+			must(t, err)
+			p := w.settled(human("bob"), u.Runs[0].Plan)
+			if p.State == writ.PlanWaiting {
+				_, err := w.approve(p.ID, "ann", "owner")
+				must(t, err)
+			}
+			w.runner.take().endedAs(end)
+			for range 5 {
+				w.pass(2 * time.Second)
+				must(t, w.ctl.SweepOnce(w.ctx))
+			}
+		}
+		if got := w.count(writ.EntryProposal) - before; got != 2 {
+			t.Errorf("two asks for an undo led to %d proposals", got)
+		}
+		_, err := w.ctl.Undo(w.ctx, human("bob"), in, writ.UndoAsk{})
+		refused(t, err, writ.ReasonNothingToUndo)
+		w.pass(restartPause)
+	}
+	_, err := w.ctl.Propose(w.ctx, second, w.restart(w.incident("shop").ID))
+	refused(t, err, writ.ReasonAttempts)
+}
