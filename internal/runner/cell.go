@@ -107,9 +107,24 @@ func (r *Runner) holds(ctx context.Context) *cause {
 	return nil
 }
 
+// joinFirst is the first pause after a question for the cell that nobody answered; it doubles up to a heartbeat's. A
+// runner that is started together with its control plane so works as soon as that does.
+const joinFirst = 100 * time.Millisecond
+
 // keepCell asks for the cell, and then says that it is there, until ctx ends.
 func (r *Runner) keepCell(ctx context.Context) {
-	for pause(ctx, assignment.BeatEvery, nil) {
+	var b backoff
+	for {
+		rest := assignment.BeatEvery
+		if r.holding() || r.heardOfOther() {
+			b = backoff{}
+		} else { // nobody has answered yet
+			b = b.after(r.Now(), joinFirst, assignment.BeatEvery)
+			rest = b.delay
+		}
+		if !pause(ctx, rest, nil) {
+			return
+		}
 		err := r.beat(ctx)
 		if err != nil && writ.ReasonOf(err) != writ.ReasonFenced {
 			r.Log.Warn("the control plane does not hear this runner", "error", err)

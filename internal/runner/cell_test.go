@@ -399,3 +399,61 @@ func TestTOC03OnlyThePastIsTakenFromAFencedProcess(t *testing.T) {
 		})
 	})
 }
+
+// TestTOC03ARunnerThatStartsFirstJoinsSoon: the control plane is not there when the runner asks for its cell, and is a second
+// later. The runner has joined within half a second of that; when nobody answers for long it asks no more often than it beats.
+func TestTOC03ARunnerThatStartsFirstJoinsSoon(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		var asked atomic.Int64
+		away := true
+		began := time.Now()
+		var joined time.Duration
+		w.control.on(func(p string) error {
+			if p != "join" {
+				return nil
+			}
+			asked.Add(1)
+			switch {
+			case away && time.Since(began) < time.Second:
+				return writ.ErrUnavailable
+			case joined == 0:
+				joined = time.Since(began)
+			}
+			return nil
+		})
+		w.start()
+		time.Sleep(3 * time.Second)
+		if joined == 0 || joined > 1700*time.Millisecond {
+			t.Errorf("it joined after %s, by question %d", joined, asked.Load())
+		}
+	})
+}
+
+// TestR37TheCredentialIsRefusedSoonAfterSuccess: with the last check of a run that succeeded its credential is on its way out.
+// Its power is refused within a second, and its identity as soon as the target forgets it.
+func TestR37TheCredentialIsRefusedSoonAfterSuccess(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		const lag = 9 * time.Second // as Kubernetes' token cache
+		w.target.IdentityLag = lag
+		w.start()
+		var made time.Time
+		when(w, "done 2", func() { made = time.Now() })
+		if end := w.execute(w.granted("two")); end.State != writ.RunSucceeded {
+			t.Fatalf("%+v", end)
+		}
+		w.allDead()
+		if took := time.Since(made); made.IsZero() || took > lag+5*time.Second {
+			t.Errorf("the credential was proven dead %s after the last call", took)
+		}
+		var power, identity bool
+		w.until("the ledger to say so in time", func() bool {
+			for _, e := range w.control.entries() {
+				if b, ok := e.Body.(*writ.ProbeBody); ok {
+					power = power || b.PowerGone && b.PowerMillis <= 1000
+					identity = identity || b.IdentityGone && b.IdentityMillis <= int((lag+5*time.Second)/time.Millisecond)
+				}
+			}
+			return power && identity
+		})
+	})
+}
