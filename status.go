@@ -175,6 +175,7 @@ type Status struct {
 	Freezes     []Freeze       `json:"freezes,omitempty"`
 	Services    []ServiceLoad  `json:"services,omitempty"` // those with anything in use; people only
 	Runners     []RunnerStatus `json:"runners,omitempty"`
+	Unsettled   []RunID        `json:"runs_unsettled,omitempty"` // newest first, at most 100: a person must look and say what they did; people only
 }
 
 // A ServiceLoad is what of a service is in use, and what has to wait: why an ask is refused right now.

@@ -48,6 +48,7 @@ type plan struct {
 	rejected  int64 // index of a verified rejection; -1
 	grant     *grant
 	ended     bool
+	lost      bool // its run was given up, with its runner
 }
 
 type grant struct {
@@ -138,7 +139,7 @@ func (s *chain) take(index int64, e ledger.Entry) {
 		s.grant(index, e, *b)
 	case *writ.PlanEndBody:
 		if p := s.plans[b.Plan]; p != nil {
-			p.ended = true
+			p.ended, p.lost = true, b.Reason == writ.ReasonRunnerLost
 		}
 	case *writ.LeaseBody, *writ.RevokeBody, *writ.ProbeBody:
 		s.credential(index, e)

@@ -33,6 +33,22 @@ func TestI15ASettledRunIsReportedWithWhoSettledIt(t *testing.T) {
 	}
 }
 
+// A run whose runner was lost has no end of its own: the control plane's word that it gave the run up stands for it, and for
+// no other reason.
+func TestI15ARunOfALostRunnerIsSettledWithoutItsEnd(t *testing.T) {
+	for reason, want := range map[writ.Reason]bool{writ.ReasonRunnerLost: true, writ.ReasonGrantExpired: false} {
+		w := newWorld(t)
+		w.settle(nil)
+		w.items[ended].kind, w.items[ended].by, w.items[ended].actor = writ.EntryPlanEnd, w.items[allowed].by, w.items[allowed].actor
+		w.items[ended].body = &writ.PlanEndBody{Plan: id[writ.PlanID]("pln", 1), State: writ.PlanDone, Reason: reason}
+		b := w.bundle()
+		r := judge(t, raw(t, b), w.trust(), []byte(b.Checkpoint))
+		if (r.Verdict() == verify.OK) != want || (len(r.Findings)+len(r.Open) == 0) != want {
+			t.Errorf("%s:\n%s", reason, r.Text())
+		}
+	}
+}
+
 func TestI15ASettlementThatTheLogDoesNotBearIsFound(t *testing.T) {
 	clean := newWorld(t)
 	honest := raw(t, clean.bundle())

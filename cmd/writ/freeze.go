@@ -189,6 +189,7 @@ func runStatus(ctx context.Context, a *app, args []string) error {
 			}
 			a.debts(x)
 		}
+		a.unsettled(s)
 		for _, l := range s.Services {
 			fmt.Fprintf(a.stdout, "service %s: %d runs in flight hold %d‰ of its capacity and %d units, %d plans open\n", l.Service, l.Runs, l.Permille, l.Units, l.Open)
 			for _, x := range l.Locks {
@@ -202,6 +203,13 @@ func runStatus(ctx context.Context, a *app, args []string) error {
 			fmt.Fprintf(a.stdout, "FROZEN %s since %s by %s: %s (%s)\n", what(z), clock(z.At), who(z.By), writ.Printable(z.Reason, 200), z.ID)
 		}
 	})
+}
+
+// unsettled shows which runs wait for somebody who looks.
+func (a *app) unsettled(s writ.Status) {
+	for _, id := range s.Unsettled {
+		fmt.Fprintf(a.stdout, "UNSETTLED %s: nobody knows what it did; look, and say it: writ run show %s, then writ run settle\n", id, id)
+	}
 }
 
 // debts shows why a runner gets no new grants, and who must look.

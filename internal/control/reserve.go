@@ -123,7 +123,8 @@ func share(u writ.Units) int {
 
 // release gives back whatever a run holds: its reservations and its locks, and it closes its attempts. A run has ended
 // when this is called, however it ended. One whose outcome is uncertain holds nothing either: what is not known is
-// remembered by its attempt, and not by a budget that nobody could ever give back.
+// remembered by its attempt, and not by a budget that nobody could ever give back. The exception is a run whose runner was
+// lost (lost.go): nobody has ended its lease, so a person gives back what it holds.
 func (c *Control) release(tx *store.Tx, run writ.Run) error {
 	held, err := tx.Find(store.Reservations, store.Filter{State: string(run.ID)})
 	if err != nil {

@@ -84,6 +84,12 @@ func (c *Control) settle(ctx context.Context, by writ.Principal, id writ.RunID, 
 		if run.Settled = len(unsettled(run.Run, deeds)) == 0; run.Settled {
 			row.Key = "" // nobody looks for it by its service any more
 		}
+		if run.Settled && run.Held {
+			run.Held = false
+			if err := c.release(tx, run.Run); err != nil {
+				return err
+			}
+		}
 		return store.Save(tx, store.Runs, row, row.State, run)
 	})
 }

@@ -18,10 +18,21 @@ func (c *Control) Status(ctx context.Context, by writ.Principal) (writ.Status, e
 		return out, err
 	}
 	return out, c.Store.View(ctx, func(tx *store.Tx) error {
-		out.Services, err = c.loads(tx)
+		if out.Services, err = c.loads(tx); err != nil {
+			return err
+		}
+		runs, _, err := find[runRow](tx, store.Runs, store.Filter{State: string(writ.RunUncertain), Newest: true, Limit: writ.MaxPage})
+		for _, r := range runs {
+			if !r.Settled && len(out.Unsettled) < maxUnsettled {
+				out.Unsettled = append(out.Unsettled, r.Run.ID)
+			}
+		}
 		return err
 	})
 }
+
+// maxUnsettled bounds the runs that a glance lists; runs list the rest.
+const maxUnsettled = 100
 
 // maxCounted bounds what is counted for a glance: beyond it, it says this much. Counting 100,000 takes milliseconds.
 const maxCounted = 100_000

@@ -87,9 +87,7 @@ func (c *Control) expireRuns(tx *store.Tx, due store.Filter) error {
 	for i := range runs {
 		run, row := &runs[i], &rows[i]
 		if run.Run.State != writ.RunGranted {
-			// A run that has started ends by its runner's word alone; the deadline was the grant's.
-			row.Due = 0
-			if err := store.Save(tx, store.Runs, *row, row.State, *run); err != nil {
+			if err := c.overdue(tx, run, row); err != nil {
 				return err
 			}
 			continue
