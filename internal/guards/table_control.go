@@ -5,7 +5,7 @@ var controls = []Guard{
 	{
 		Invariant: "I02",
 		File:      "internal/control/settle.go",
-		Guard:     "if err := c.question(plan, digest, p.Owner).Admits(by); err != nil {",
+		Guard:     "if err := q.Admits(by); err != nil {",
 		Package:   "./internal/control",
 		Test:      "TestI02WhoCouldNotHaveApprovedARunDoesNotSettleIt",
 	},

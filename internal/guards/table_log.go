@@ -93,13 +93,6 @@ var logs = []Guard{
 		Test:      "TestPostgresReplicas",
 	},
 	{
-		Invariant: "I17",
-		File:      "internal/store/pgsession.go",
-		Guard:     "if !w.edge.Head().Equal(now.Head) {",
-		Package:   "./internal/store",
-		Test:      "TestPostgresReplicas",
-	},
-	{
 		Invariant: "I01",
 		File:      "internal/runner/journal/outbox.go",
 		Guard:     "UNION SELECT o.hash FROM outbox o JOIN gone ON o.needs = gone.hash WHERE o.run = ?)",
