@@ -162,9 +162,9 @@ func TestI15AnUncertainRunIsSettledByAPersonOnce(t *testing.T) {
 	s.verified(t)
 }
 
-// TestUND04ARunThatWasSettledIsPutBack: a person has looked and said that the step was applied. Then the run is put back as one
+// TestI16ARunThatWasSettledIsPutBack: a person has looked and said that the step was applied. Then the run is put back as one
 // that succeeded would be: whoever asked for it does not settle it, and what a third party added stops it until it is gone.
-func TestUND04ARunThatWasSettledIsPutBack(t *testing.T) {
+func TestI16ARunThatWasSettledIsPutBack(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, threeProcesses, "doubted")
 	x := s.broken(t, "doubted").diagnosed()

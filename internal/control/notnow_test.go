@@ -8,9 +8,9 @@ import (
 	"github.com/writ-dev/writ"
 )
 
-// TestP09NotNowIsInTheLedgerOnceForAWhile: whoever is told to come again later is in the ledger, by call and code; the
+// TestI19NotNowIsInTheLedgerOnceForAWhile: whoever is told to come again later is in the ledger, by call and code; the
 // repeats of a storm are not, until some time has passed.
-func TestP09NotNowIsInTheLedgerOnceForAWhile(t *testing.T) {
+func TestI19NotNowIsInTheLedgerOnceForAWhile(t *testing.T) {
 	w := newWorld(t, anyTimes(t))
 	_, h := w.granted()
 	ask := w.restart(w.incident("shop").ID)

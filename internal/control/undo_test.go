@@ -246,10 +246,10 @@ func TestI16AnUndoIsHeldToThePlanOfTheRunThatItPutsBack(t *testing.T) {
 	}
 }
 
-// TestUND15UndosAreBoundedByTheRunsThatTheyPutBack: cooldowns and attempt limits do not count undos. What bounds them: one
+// TestI16UndosAreBoundedByTheRunsThatTheyPutBack: cooldowns and attempt limits do not count undos. What bounds them: one
 // that fails is not tried again by itself, a run is put back once, and an undo gives nobody a clean slate, so that
 // repair and undo cannot alternate for ever.
-func TestUND15UndosAreBoundedByTheRunsThatTheyPutBack(t *testing.T) {
+func TestI16UndosAreBoundedByTheRunsThatTheyPutBack(t *testing.T) {
 	w := newWorld(t, anyTimes(t))
 	w.puttingBack(nil)
 	for n := range 3 { // the attempts that an object is given

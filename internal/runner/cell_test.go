@@ -400,9 +400,9 @@ func TestTOC03OnlyThePastIsTakenFromAFencedProcess(t *testing.T) {
 	})
 }
 
-// TestTOC03ARunnerThatStartsFirstJoinsSoon: the control plane is not there when the runner asks for its cell, and is a second
+// TestARunnerThatStartsFirstJoinsSoon: the control plane is not there when the runner asks for its cell, and is a second
 // later. The runner has joined within half a second of that; when nobody answers for long it asks no more often than it beats.
-func TestTOC03ARunnerThatStartsFirstJoinsSoon(t *testing.T) {
+func TestARunnerThatStartsFirstJoinsSoon(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		var asked atomic.Int64
 		away := true
