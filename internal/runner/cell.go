@@ -32,6 +32,29 @@ func (r *Runner) claim() assignment.Claim {
 // holding reports whether this process holds the cell, as far as it has heard.
 func (r *Runner) holding() bool { return r.claim().Epoch != 0 }
 
+// unsure reports whether this process has not heard yet whether it holds the cell.
+func (r *Runner) unsure() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cell.epoch == 0 && !r.cell.fenced && !r.cell.standing
+}
+
+// sure asks whether this process holds the cell, unless it knows. Nothing is delivered before: without a claim it would
+// count as the word of a process that is past, and what only the holder may say, as the end of a run, would be refused and
+// void.
+func (r *Runner) sure(ctx context.Context) error {
+	if !r.unsure() {
+		return nil
+	}
+	if err := r.beat(ctx); err != nil {
+		return err
+	}
+	if r.unsure() {
+		return fmt.Errorf("%w: whether this process works for its runner is not known yet", writ.ErrUnavailable)
+	}
+	return nil
+}
+
 // gone reports whether a run belongs to another process: it is left alone, but for this one's own leases.
 func (r *Runner) gone(id writ.RunID) bool {
 	r.mu.Lock()

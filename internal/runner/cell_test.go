@@ -13,6 +13,7 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/assignment"
 	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/runner/journal"
 )
 
@@ -454,6 +455,36 @@ func TestR37TheCredentialIsRefusedSoonAfterSuccess(t *testing.T) {
 				}
 			}
 			return power && identity
+		})
+	})
+}
+
+// A process that starts while nobody answers owes the end of a run. Until it has heard that it holds its cell, it
+// delivers nothing: its word would count as that of a process that is past, and the end would be lost for ever.
+func TestD02TheEndOfARunWaitsUntilItsProcessHoldsTheCell(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.start()
+		g := w.grant(w.planned("two"))
+		cut := errors.New("cut")
+		when(w, "done 2", func() { w.control.on(func(string) error { return cut }) })
+		w.send(g)
+		w.until("the run's end in the journal", func() bool { return !w.story(g.run).Ended.IsZero() })
+		w.stop()
+		var tries atomic.Int64
+		w.control.on(func(point string) error {
+			if point == "join" && tries.Add(1) <= 3 { // the others are answered
+				return cut
+			}
+			return nil
+		})
+		w.control.Seen = func(d assignment.Delivery) {
+			if d.Claim.Epoch == 0 {
+				t.Error("entries were delivered without a claim")
+			}
+		}
+		w.start()
+		w.until("the run's end on the record", func() bool {
+			return slices.ContainsFunc(w.control.entries(), func(e ledger.Entry) bool { return e.Record.Kind == writ.EntryRun })
 		})
 	})
 }

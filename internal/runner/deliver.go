@@ -224,6 +224,9 @@ func (r *Runner) deliverSome(ctx context.Context, t trusted, open []*parcel) (le
 
 // ask sends the shares and takes the answer apart: the feed and the signs to stop are taken at once.
 func (r *Runner) ask(ctx context.Context, shares []*share, t trusted, seen ledger.Head) error {
+	if err := r.sure(ctx); err != nil {
+		return err
+	}
 	var parts []assignment.Delivery
 	for _, s := range shares {
 		part := assignment.Delivery{Run: s.parcel.run, Seen: seen.Size}
