@@ -113,13 +113,32 @@ func (c *Control) enter(tx *store.Tx, cell *cellRow, j assignment.Join, now time
 	cell.Epoch++
 	out.Epoch, out.Kept = cell.Epoch, was == "" || own && knows && !j.Fenced
 	if own {
-		return nil
+		return handBack(tx, cell.Runner, now)
 	}
 	_, err := c.append(tx, writ.EntryCell, "", writ.CellBody{Runner: cell.Runner, Instance: cell.Instance, Epoch: cell.Epoch, Was: was})
 	if was != "" {
 		c.Log.Error("a runner's cell was taken over from a process that fell silent", "runner", string(cell.Runner), "epoch", cell.Epoch)
 	}
 	return err
+}
+
+// handBack makes what the runner was given and has not answered due at once: the process that has it is dead, and its
+// journal, which the next one reads, knows what it has spent.
+func handBack(tx *store.Tx, runner writ.RunnerID, now time.Time) error {
+	rows, err := tx.Find(store.Assignments, store.Filter{Key: string(runner), State: stateOpen})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if row.Due <= millis(now) {
+			continue
+		}
+		row.Due = millis(now)
+		if err := tx.Update(store.Assignments, row, stateOpen); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // indebt takes the debts that the holder reports, records which are new and which are paid, and says so aloud.

@@ -76,6 +76,38 @@ func TestI13OneProcessHoldsACell(t *testing.T) {
 	}
 }
 
+// A runner that dies with work in its hands gets it back when it starts again, and not only when its turn would be over.
+// Another process gets nothing before that.
+func TestD02ARunnerThatStartsAgainGetsItsWorkBackAtOnce(t *testing.T) {
+	w := quietWorld(t)
+	in := w.incident("shop").ID
+	ev := evidence(w, in)
+	w.join(first, 0)
+	_, err := w.beat(first, 1)
+	must(t, err)
+	_, err = w.ctl.Propose(w.ctx, repair, writ.Ask{Incident: in, Playbook: "restart-workload", Parameters: workload, Evidence: []writ.EvidenceID{ev}})
+	must(t, err)
+	next := func(epoch int64) *assignment.Assignment {
+		a, err := w.ctl.Next(w.ctx, runnerID, assignment.Ask{Claim: assignment.Claim{Instance: first, Epoch: epoch}})
+		must(t, err)
+		return a
+	}
+	given := next(1)
+	if again := next(1); given == nil || again != nil {
+		t.Fatalf("given %+v, and then %+v", given, again)
+	}
+	w.join(standby, 0) // it stands by, and changes nothing
+	if again := next(1); again != nil {
+		t.Fatalf("while its process lives it was given %+v again", again)
+	}
+	if j := w.join(first, 1); j.Epoch != 2 {
+		t.Fatalf("%+v", j)
+	}
+	if again := next(2); again == nil || again.ID != given.ID {
+		t.Errorf("after a restart it was given %+v, want %s", again, given.ID)
+	}
+}
+
 // The state is in rows alone: a control plane that was started since says the same.
 func TestI13AnotherControlPlaneOnTheSameStoreFencesToo(t *testing.T) {
 	w := quietWorld(t)
