@@ -110,6 +110,7 @@ type site struct {
 	signer, server, runner   *process // in one process all three are the same
 	services                 []string
 	jumped                   atomic.Bool  // a clock has gone back
+	storm                    atomic.Bool  // processes are killed all the time
 	alerted, refused         atomic.Int64 // incidents, and runs that were refused
 }
 
@@ -304,8 +305,16 @@ const patience = 90 * time.Second
 
 // until asks again and again, until done or out of patience.
 func until(what string, done func() (ok bool, state string)) error {
+	return untilCalm(what, func() bool { return true }, done)
+}
+
+// untilCalm is until with a patience that begins when calm says so: in a storm nothing need ever end.
+func untilCalm(what string, calm func() bool, done func() (ok bool, state string)) error {
 	deadline := time.Now().Add(patience)
 	for {
+		if !calm() {
+			deadline = time.Now().Add(patience)
+		}
 		ok, state := done()
 		if ok {
 			return nil
@@ -332,7 +341,7 @@ func must(t testing.TB, err error) {
 // persist calls f until it works. Only what asking again cannot change ends it at once.
 func (s *site) persist(what string, f func(ctx context.Context) error) error {
 	var last error
-	err := until(what, func() (bool, string) {
+	err := untilCalm(what, func() bool { return !s.storm.Load() }, func() (bool, string) {
 		if why := s.trouble(); why != "" {
 			last = errors.New(why)
 			return true, ""
