@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"time"
@@ -10,6 +12,7 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/runner/journal"
 	"github.com/writ-dev/writ/internal/server"
 )
 
@@ -74,6 +77,7 @@ func (d *doctor) runner(ctx context.Context, file string) {
 	if !d.check("configuration "+file, err) {
 		return
 	}
+	d.journal(ctx, c.Path(c.Journal))
 	t, err := server.CheckTrust(c, time.Now())
 	if d.check("trust file "+c.Trust.File, err) && time.Until(t.Expires) < 14*24*time.Hour {
 		d.check("trust file is good for two weeks more", fmt.Errorf("it expires at %s: sign a new one", t.Expires.Format(time.RFC3339)))
@@ -84,6 +88,19 @@ func (d *doctor) runner(ctx context.Context, file string) {
 	}
 	for _, conn := range conns {
 		d.check("target "+string(conn.Target())+" answers", probe(ctx, conn))
+	}
+}
+
+// journal looks at every page of a runner's journal, which a start does only while it is small. A runner that is running
+// holds it.
+func (d *doctor) journal(ctx context.Context, file string) {
+	err := journal.Check(ctx, file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // it has not been started yet
+	case errors.Is(err, journal.ErrHeld):
+		fmt.Fprintf(d.a.stdout, "  note  the journal %s is in use: stop the runner to have every page of it checked\n", file)
+	default:
+		d.check("every page of the journal "+file, err)
 	}
 }
 

@@ -70,3 +70,29 @@ func TestADamagedFileIsRefusedWithAClearWord(t *testing.T) {
 		}
 	}
 }
+
+// Starting costs the same however much a journal remembers: of a large file a part is checked, and Check reads all of it.
+func TestTrap9AStartDoesNotReadTheWholeJournal(t *testing.T) {
+	j, path := open(t)
+	must(t, j.PutPlan(ctx, journal.Plan{ID: planID, Digest: writ.DigestOf([]byte("b")), Bytes: make([]byte, 5<<20), Entry: []byte("e")}))
+	must(t, j.Close())
+	must(t, journal.Check(ctx, path))
+	b, err := os.ReadFile(path)
+	must(t, err)
+	old := len(b) / 2 / 4096 * 4096
+	for i := old; i < old+4096; i++ {
+		b[i] = 0xAA
+	}
+	must(t, os.WriteFile(path, b, 0o600))
+	j, err = journal.Open(ctx, path)
+	if err != nil {
+		t.Fatalf("a start reads the past: %v", err)
+	}
+	if err := journal.Check(ctx, path); !errors.Is(err, journal.ErrHeld) {
+		t.Errorf("checked while it is in use: %v", err)
+	}
+	must(t, j.Close())
+	if err := journal.Check(ctx, path); !errors.Is(err, journal.ErrDamaged) {
+		t.Errorf("checked as a whole: %v", err)
+	}
+}
