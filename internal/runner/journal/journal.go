@@ -191,8 +191,9 @@ func (j *Journal) check(ctx context.Context, table string) error {
 	return nil
 }
 
-// Check looks at every page of the journal at path, however large it is, and changes nothing. It returns ErrHeld or
-// ErrDamaged, wrapped, when those are the reason. Nobody writes meanwhile.
+// Check looks at every page of the journal at path, however large it is, and changes nothing, save that a file of an older
+// version is brought up to this one's. It returns ErrHeld or ErrDamaged, wrapped, when those are the reason. Nobody writes
+// meanwhile.
 func Check(ctx context.Context, path string) error {
 	if _, err := os.Stat(path); err != nil {
 		return fmt.Errorf("journal: %w", err)
