@@ -1,0 +1,191 @@
+package server_test
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
+	"github.com/spiffe/go-spiffe/v2/workloadapi"
+
+	"github.com/writ-dev/writ/internal/config"
+	"github.com/writ-dev/writ/internal/connector/kubernetes"
+	"github.com/writ-dev/writ/internal/server"
+	"github.com/writ-dev/writ/internal/setup"
+	"github.com/writ-dev/writ/internal/testbed"
+	"github.com/writ-dev/writ/internal/testbed/trustdomain"
+	"github.com/writ-dev/writ/internal/token"
+)
+
+const services = `kind: Component
+metadata:
+  name: checkout
+  annotations: {writ.dev/environment: prod, writ.dev/locations: kubernetes://here/shop/deployment/checkout}
+spec: {owner: payments}
+`
+
+// free returns addresses of this machine that were free a moment ago.
+func free(t *testing.T, n int) (all []string) {
+	t.Helper()
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		all = append(all, l.Addr().String())
+	}
+	return all
+}
+
+// start starts signer and server of a new installation, as their processes do, and returns the server's configuration.
+func start(t *testing.T, change func(*config.Server)) config.Server {
+	t.Helper()
+	at := free(t, 3)
+	in, err := setup.Write(filepath.Join(t.TempDir(), "writ"), setup.Options{
+		Listen: at[0], Runners: at[1], Signer: at[2], Services: []byte(services), Now: time.Now(),
+		Targets: []setup.Target{{Location: "kubernetes://here", Kubeconfig: "/nowhere", Catalogue: kubernetes.Catalogue()}},
+		People:  []setup.Person{{Sub: "bo", Groups: []string{"payments"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.LoadServer(in.Server, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(&c)
+	sc, err := config.LoadSigner(in.Signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	signer, err := server.NewSigner(sc, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	life, end := context.WithCancel(t.Context())
+	signed, served := make(chan error, 1), make(chan error, 1)
+	go func() { signed <- signer.Serve(life) }()
+	ctx, stop := context.WithCancel(t.Context())
+	s, err := server.New(ctx, c, "test", true, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { served <- s.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-served; err != nil && ctx.Err() == nil {
+			t.Error(err)
+		}
+		end()
+		<-signed
+	})
+	return c
+}
+
+// answer sends a request and returns status and body.
+func answer(t *testing.T, c *http.Client, method, url, body string, header ...string) (string, error) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, text/event-stream")
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	resp, err := c.Do(r)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	b, err := io.ReadAll(resp.Body)
+	return resp.Status + " " + string(b), err
+}
+
+const list = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}`
+
+func TestAgentsOfSPIFFEReachTheirDoorAndTheServer(t *testing.T) {
+	d := trustdomain.New(t, "corp.example")
+	agents := free(t, 1)[0]
+	c := start(t, func(c *config.Server) {
+		c.SPIFFE = &config.SPIFFE{
+			WorkloadAPI: d.Serve(t, "/writ", time.Hour).Address(), Agents: []string{"spiffe://corp.example/agents"},
+			Listen: agents, Audience: "https://writ.test",
+		}
+		c.Agents = append(c.Agents, config.Agent{
+			Name: "repair", Iss: "spiffe://corp.example", Sub: "spiffe://corp.example/agents/repair", Team: "payments",
+			Owner: config.Person{Iss: c.Approvers[0].Iss, Sub: "bo"}, Roles: []string{"repair"},
+		})
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	client := func(path string) *http.Client {
+		source, err := workloadapi.NewX509Source(ctx, workloadapi.WithClientOptions(workloadapi.WithAddr(d.Serve(t, path, time.Hour).Address())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { source.Close() })
+		return &http.Client{Transport: &http.Transport{
+			TLSClientConfig: tlsconfig.MTLSClientConfig(source, source, tlsconfig.AuthorizeID(spiffeid.RequireFromString("spiffe://corp.example/writ"))),
+		}}
+	}
+	repair := client("/agents/repair")
+	for name, call := range map[string][]string{"the API": {"GET", "/v1/playbooks", ""}, "the tools": {"POST", "/mcp", list}} {
+		testbed.Await(t, name, func(context.Context) (bool, string, error) {
+			got, err := answer(t, repair, call[0], "https://"+agents+call[1], call[2])
+			if err != nil {
+				return false, err.Error(), nil // until Writ has its own SVID
+			}
+			return strings.HasPrefix(got, "200 "), got, nil
+		})
+	}
+	if got, err := answer(t, client("/web"), "GET", "https://"+agents+"/v1/playbooks", ""); err == nil {
+		t.Errorf("a workload that is no agent: %s", got)
+	}
+
+	raw, err := d.JWTSVID("/agents/repair", []string{"https://writ.test"}, time.Minute, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := token.NewKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, call := range map[string][]string{"the API": {"GET", "/v1/playbooks", ""}, "the tools": {"POST", "/mcp", list}} {
+		url := c.ExternalURL + call[1]
+		testbed.Await(t, name+" by token", func(context.Context) (bool, string, error) {
+			p, err := token.Prove(key, token.Proof{Method: call[0], URL: url, AccessTokenHash: token.AccessTokenHash(raw)}, time.Now(), rand.Reader)
+			if err != nil {
+				return false, "", err
+			}
+			got, err := answer(t, http.DefaultClient, call[0], url, call[2], "Authorization", "Bearer "+raw, "DPoP", p)
+			if err != nil {
+				return false, "", err
+			}
+			if strings.HasPrefix(got, "200 ") {
+				again, err := answer(t, http.DefaultClient, call[0], url, call[2], "Authorization", "Bearer "+raw, "DPoP", p)
+				if err != nil || !strings.HasPrefix(again, "401 ") {
+					t.Errorf("%s, the same proof: %s %v", name, again, err)
+				}
+			}
+			return strings.HasPrefix(got, "200 "), got, nil
+		})
+		if got, err := answer(t, http.DefaultClient, call[0], url, call[2], "Authorization", "Bearer "+raw); err != nil || !strings.HasPrefix(got, "401 ") {
+			t.Errorf("%s without a proof: %s %v", name, got, err)
+		}
+		if got, err := answer(t, http.DefaultClient, call[0], url, call[2], "Authorization", "Bearer certificate"); err != nil || !strings.HasPrefix(got, "401 ") {
+			t.Errorf("%s by the word of the certificates' door: %s %v", name, got, err)
+		}
+	}
+}
