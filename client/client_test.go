@@ -87,6 +87,8 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		{func() (any, error) { return c.ResumeAgent(ctx, "repair", "fine") }, f.agent(), "active repair fine"},
 		{func() (any, error) { return c.RemoveAgent(ctx, "repair", "gone") }, f.agent(), "removed repair gone"},
 		{func() (any, error) { return c.RotateAgent(ctx, "repair", "https://idp.example", "r2", "leaked") }, f.agent(), "rotate repair https://idp.example r2 leaked"},
+		{func() (any, error) { return all(t, c.Sessions(ctx)), nil }, []writ.Session{{ID: sessionID}}, "sessions"},
+		{func() (any, error) { return c.RevokeSession(ctx, sessionID) }, writ.Session{ID: sessionID}, "revoke " + string(sessionID)},
 		{func() (any, error) { return c.Status(ctx) }, writ.Status{Version: "test", LedgerSize: 7, Policy: digest}, "status"},
 		{func() (any, error) { e, n, err := c.Entries(ctx, 3, 9); return []any{e, string(n)}, err }, []any{[]writ.Entry{{Index: 3, Leaf: []byte("leaf")}}, "note"}, "entries 3 9"},
 		{func() (any, error) { b, err := c.Export(ctx, incident); return string(b), err }, "bundle\x00", "export " + string(incident)},

@@ -173,6 +173,16 @@ func (f *fake) Freezes(context.Context, writ.Principal) ([]writ.Freeze, error) {
 	return []writ.Freeze{f.freeze()}, f.called("freezes")
 }
 
+func (f *fake) Sessions(context.Context, writ.Principal) ([]writ.Session, error) {
+	return []writ.Session{{ID: sessionID}}, f.called("sessions")
+}
+
+func (f *fake) RevokeSession(_ context.Context, _ writ.Principal, id writ.SessionID) (writ.Session, error) {
+	return writ.Session{ID: id}, f.called("revoke %s", id)
+}
+
+const sessionID = writ.SessionID("ses_01JDB4ZK4E8Q6W2N7M5T9V3XCA")
+
 func (f *fake) Events(_ context.Context, _ writ.Principal, from int64, limit int, _ writ.IncidentID) ([]writ.Event, error) {
 	if err := f.called("events %d", from); err != nil {
 		return nil, err
@@ -231,7 +241,7 @@ func start(t *testing.T, f *fake, wrap func(http.Handler) http.Handler) *client.
 	t.Helper()
 	f.keys = map[string]bool{}
 	h, err := api.Handler(api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Incidents: f, Alerts: f,
-		Freezes: f, Agents: f, HandOffs: f, Ledger: f, Overview: f, Idempotency: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now})
+		Freezes: f, Agents: f, HandOffs: f, Ledger: f, Overview: f, Idempotency: f, Sessions: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

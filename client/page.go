@@ -84,3 +84,8 @@ func (c *Client) Playbooks(ctx context.Context, service string) iter.Seq2[writ.P
 func (c *Client) Freezes(ctx context.Context) iter.Seq2[writ.Freeze, error] {
 	return pages[writ.Freeze](ctx, c, "/v1/freezes", values())
 }
+
+// Sessions are the caller's own logins.
+func (c *Client) Sessions(ctx context.Context) iter.Seq2[writ.Session, error] {
+	return pages[writ.Session](ctx, c, "/v1/sessions", values())
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"crypto/x509"
 	"github.com/writ-dev/writ"
@@ -122,19 +124,28 @@ func (r *remote) open() error {
 	if r.cfg, err = config.LoadClient(file); err != nil {
 		return err
 	}
-	cc := client.Config{Token: r.token}
-	if r.cfg.CA != "" {
-		pem, err := os.ReadFile(r.cfg.Path(r.cfg.CA))
-		if err != nil {
-			return fmt.Errorf("%w: ca: %w", writ.ErrInvalid, err)
-		}
-		cc.RootCAs = x509.NewCertPool()
-		if !cc.RootCAs.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("%w: ca: %s holds no certificate in PEM", writ.ErrInvalid, r.cfg.CA)
-		}
+	roots, err := r.roots()
+	if err != nil {
+		return err
 	}
-	r.Client, err = client.New(r.cfg.Server, cc)
+	r.Client, err = client.New(r.cfg.Server, client.Config{Token: r.token, RootCAs: roots})
 	return err
+}
+
+// roots are the certificates that vouch for the server; nil means the system's.
+func (r *remote) roots() (*x509.CertPool, error) {
+	if r.cfg.CA == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(r.cfg.Path(r.cfg.CA))
+	if err != nil {
+		return nil, fmt.Errorf("%w: ca: %w", writ.ErrInvalid, err)
+	}
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%w: ca: %s holds no certificate in PEM", writ.ErrInvalid, r.cfg.CA)
+	}
+	return roots, nil
 }
 
 func (r *remote) file() (string, error) {
@@ -158,5 +169,16 @@ func (r *remote) token(context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: token_file: %w", writ.ErrUnknownUser, err)
 	}
-	return strings.TrimSpace(string(b)), nil
+	text := strings.TrimSpace(string(b))
+	if !strings.HasPrefix(text, "{") {
+		return text, nil
+	}
+	var s login // of writ login
+	if err := json.Unmarshal([]byte(text), &s); err != nil || s.Token == "" {
+		return "", fmt.Errorf("%w: token_file: it holds no session", writ.ErrUnknownUser)
+	}
+	if !time.Now().Before(s.Expires) {
+		return "", fmt.Errorf("%w: token_file: the session ended at %s; run writ login", writ.ErrUnknownUser, s.Expires.UTC().Format(time.RFC3339))
+	}
+	return s.Token, nil
 }

@@ -37,6 +37,7 @@ type Config struct {
 	Overview    Overview
 	Idempotency Idempotency
 	Denials     Denials // may be nil
+	Sessions    Sessions
 
 	ExternalURL string       // where browsers and clients reach this door: https://writ.corp.example
 	Log         *slog.Logger // failures of the door itself, with the trace id
@@ -86,7 +87,7 @@ func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "playbooks": c.Playbooks, "readings": c.Readings, "proposals": c.Proposals, "approvals": c.Approvals,
 		"runs": c.Runs, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "hand-offs": c.HandOffs, "ledger": c.Ledger,
-		"overview": c.Overview, "idempotency": c.Idempotency,
+		"overview": c.Overview, "idempotency": c.Idempotency, "sessions": c.Sessions,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: API: %s is missing", writ.ErrInvalid, name)
@@ -139,4 +140,5 @@ func (d *door) register() {
 	d.registerEvents()
 	d.registerLedger()
 	d.registerStatus()
+	d.registerSessions()
 }

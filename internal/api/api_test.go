@@ -64,6 +64,8 @@ var every = []struct {
 	{"POST", "/v1/agents/repair/resume", `{"reason":"fine"}`, nil, "human", 200},
 	{"POST", "/v1/agents/repair/remove", `{"reason":"gone"}`, nil, "human", 200},
 	{"POST", "/v1/agents/repair/rotate", `{"iss":"https://idp.example","sub":"repair-2","reason":"leaked"}`, nil, "human", 200},
+	{"GET", "/v1/sessions", "", nil, "human", 200},
+	{"POST", "/v1/sessions/" + string(sessionID) + "/revoke", "", nil, "human", 200},
 	{"POST", "/v1/freezes/" + string(freezeID) + "/lift", `{"reason":"over"}`, nil, "human", 200},
 	{"GET", "/v1/events", "", nil, "agent human", 200},
 	{"GET", "/v1/ledger/entries", "", nil, "human source", 200},

@@ -25,6 +25,7 @@ const (
 	evidence  = writ.EvidenceID("ev_" + ulid)
 	freezeID  = writ.FreezeID("frz_" + ulid)
 	handOffID = writ.HandOffID("hnd_" + ulid)
+	sessionID = writ.SessionID("ses_" + ulid)
 )
 
 var (
@@ -250,6 +251,14 @@ func (f *fake) Finish(_ context.Context, by writ.Principal, key string, status i
 	return nil
 }
 
+func (f *fake) Sessions(context.Context, writ.Principal) ([]writ.Session, error) {
+	return []writ.Session{{ID: sessionID, Person: writ.Person{Iss: human.Iss, Sub: human.Sub}, Way: "browser", Since: at, Seen: at, Expires: at}}, f.called("sessions")
+}
+
+func (f *fake) RevokeSession(_ context.Context, _ writ.Principal, id writ.SessionID) (writ.Session, error) {
+	return writ.Session{ID: id, Person: writ.Person{Iss: human.Iss, Sub: human.Sub}, Way: "browser", Since: at, Seen: at, Expires: at}, f.called("revoke")
+}
+
 // Principal takes the words agent, human and source for tokens.
 func (f *fake) Principal(_ context.Context, r *http.Request) (writ.Principal, error) {
 	switch r.Header.Get("Authorization") {
@@ -265,7 +274,7 @@ func (f *fake) Principal(_ context.Context, r *http.Request) (writ.Principal, er
 
 func config(f *fake) api.Config {
 	return api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Incidents: f, Alerts: f, Freezes: f, Agents: f, HandOffs: f,
-		Ledger: f, Overview: f, Idempotency: f, Denials: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now}
+		Ledger: f, Overview: f, Idempotency: f, Denials: f, Sessions: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now}
 }
 
 func handler(t testing.TB, f *fake) http.Handler {

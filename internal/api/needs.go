@@ -95,6 +95,12 @@ type Ledger interface {
 	Export(ctx context.Context, by writ.Principal, incident writ.IncidentID) ([]byte, error)
 }
 
+// Sessions are the caller's own logins.
+type Sessions interface {
+	Sessions(ctx context.Context, by writ.Principal) ([]writ.Session, error)
+	RevokeSession(ctx context.Context, by writ.Principal, id writ.SessionID) (writ.Session, error)
+}
+
 // Overview is the control plane at a glance.
 type Overview interface {
 	Status(ctx context.Context, by writ.Principal) (writ.Status, error)

@@ -30,6 +30,7 @@ type Config struct {
 	Keys        []DevKey // only with Dev
 	ExternalURL string   // what DPoP proofs name, without a trailing slash; needed where proofs are
 	Memory      Memory   // needed where tokens are taken once, or with proofs
+	Sessions    Sessions // needed for a login
 
 	Now func() time.Time
 	Log *slog.Logger // told why credentials are refused, and when an issuer's keys cannot be fetched; may be nil
@@ -42,6 +43,7 @@ type Authenticator struct {
 	spiffe   *spiffe // nil for none
 	external string
 	memory   Memory
+	sessions Sessions // nil for none
 	now      func() time.Time
 	refusals refusals
 }
@@ -56,7 +58,7 @@ func New(c Config) (*Authenticator, error) {
 		return nil, fmt.Errorf("%w: authentication: neither an issuer nor SPIFFE nor a development key is configured, so nobody could log in", writ.ErrInvalid)
 	}
 	a := &Authenticator{
-		issuers: map[string]*issuer{}, external: c.ExternalURL, memory: c.Memory, now: c.Now,
+		issuers: map[string]*issuer{}, external: c.ExternalURL, memory: c.Memory, sessions: c.Sessions, now: c.Now,
 		refusals: refusals{log: c.Log, now: c.Now},
 	}
 	for _, i := range c.Issuers {
@@ -110,8 +112,14 @@ func (a *Authenticator) answer(ctx context.Context, r *http.Request, p writ.Prin
 
 func (a *Authenticator) principal(ctx context.Context, r *http.Request) (writ.Principal, error) {
 	raw, ok := bearer(r)
+	if !ok && len(r.Header.Values("Authorization")) == 0 {
+		raw, ok = cookie(r)
+	}
 	if !ok {
 		return writ.Principal{}, refuse(CodeCredentialMissing)
+	}
+	if strings.HasPrefix(raw, sessionPrefix) {
+		return a.session(ctx, raw)
 	}
 	if strings.HasPrefix(raw, devPrefix) {
 		return a.dev(raw)

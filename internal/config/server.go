@@ -35,6 +35,7 @@ type Server struct {
 	Approvers    []Approver     `yaml:"approvers,omitempty"`
 	Issuers      []Issuer       `yaml:"issuers,omitempty"`
 	SPIFFE       *SPIFFE        `yaml:"spiffe,omitempty"`     // agents with SPIFFE identities
+	Login        *Login         `yaml:"login,omitempty"`      // people's login by browser
 	DevKeys      []DevKey       `yaml:"dev_keys,omitempty"`   // only under --dev
 	PlanLife     Duration       `yaml:"plan_life"`            // how long a plan waits for people
 	EvidenceLife Duration       `yaml:"evidence_life"`        // how old cited evidence may be
@@ -158,6 +159,13 @@ type SPIFFE struct {
 	SharedTokens bool      `yaml:"shared_tokens,omitempty"` // one JWT-SVID may come with several keys
 }
 
+// Login is the client as which people log in at an issuer; its redirect URL is external_url with /login/callback.
+type Login struct {
+	Issuer     string `yaml:"issuer"`                // one of issuers, of kind human, whose audience is the client
+	Client     string `yaml:"client"`                // client_id
+	SecretFile string `yaml:"secret_file,omitempty"` // of mode 0600; empty for a public client
+}
+
 // Bundle is a file with the bundle of one trust domain.
 type Bundle struct {
 	TrustDomain string `yaml:"trust_domain"`
@@ -244,6 +252,10 @@ func LoadServer(file string, dev bool) (Server, error) {
 		c.want(slices.Contains([]string{"agent", "human", "service"}, is.Kind), "issuers[%d].kind must be agent, human or service", i)
 		c.want(slices.Contains([]string{"", "oidc", "kubernetes", "github-actions"}, is.Form), "issuers[%d].form must be oidc, kubernetes or github-actions", i)
 		c.want(slices.Contains([]string{"", "bearer", "once", "proof"}, is.Replay), "issuers[%d].replay must be bearer, once or proof", i)
+	}
+	if l := s.Login; l != nil {
+		c.want(slices.ContainsFunc(s.Issuers, func(i Issuer) bool { return i.URL == l.Issuer && i.Kind == "human" && i.Audience == l.Client }),
+			"login.issuer must be the url of one of issuers, of kind human, whose audience is login.client")
 	}
 	if p := s.SPIFFE; p != nil {
 		c.want(p.Listen != "" || p.Audience != "", "spiffe needs listen, for X.509-SVIDs, or audience, for JWT-SVIDs, or both")

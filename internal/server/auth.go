@@ -3,16 +3,19 @@ package server
 import (
 	"fmt"
 	"log/slog"
+	"net/http"
+	"strings"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/authn"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/fault"
+	"github.com/writ-dev/writ/internal/pin"
 )
 
 // newAuth makes what finds out who calls from the configuration.
-func newAuth(c config.Server, memory authn.Memory, dev bool, log *slog.Logger) (*authn.Authenticator, error) {
-	a := authn.Config{Dev: dev, ExternalURL: c.ExternalURL, Memory: memory, Now: fault.Clock(), Log: log}
+func newAuth(c config.Server, memory authn.Memory, sessions authn.Sessions, dev bool, log *slog.Logger) (*authn.Authenticator, error) {
+	a := authn.Config{Dev: dev, ExternalURL: c.ExternalURL, Memory: memory, Sessions: sessions, Now: fault.Clock(), Log: log}
 	for _, i := range c.Issuers {
 		a.Issuers = append(a.Issuers, newIssuer(c, i))
 	}
@@ -47,4 +50,20 @@ func newIssuer(c config.Server, i config.Issuer) authn.Issuer {
 		out.Review = &authn.Review{URL: r.URL, CAFile: c.Path(r.CA), TokenFile: c.Path(r.TokenFile)}
 	}
 	return out
+}
+
+// loginHandler makes the handler of people's login, or nil if none is configured.
+func loginHandler(c config.Server, auth *authn.Authenticator) (http.Handler, error) {
+	if c.Login == nil {
+		return nil, nil
+	}
+	l := authn.Login{Issuer: c.Login.Issuer, Client: c.Login.Client}
+	if c.Login.SecretFile != "" {
+		b, err := pin.ReadFile(c.Path(c.Login.SecretFile))
+		if err != nil {
+			return nil, fmt.Errorf("login.secret_file: %w", err)
+		}
+		l.Secret = strings.TrimSpace(string(b))
+	}
+	return auth.LoginHandler(l)
 }

@@ -65,7 +65,7 @@ func New(ctx context.Context, c config.Server, version string, dev bool, log *sl
 	if err := s.Control.Start(ctx); err != nil {
 		return nil, err
 	}
-	if s.auth, err = newAuth(c, s.Control.Memory(), dev, log); err != nil {
+	if s.auth, err = newAuth(c, s.Control.Memory(), s.Control, dev, log); err != nil {
 		return nil, err
 	}
 	return s, s.listen(c, identity, s.auth, version)
@@ -196,6 +196,15 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 	if err != nil {
 		return err
 	}
+	login, err := loginHandler(c, auth)
+	if err != nil {
+		return err
+	}
+	if login != nil {
+		for _, path := range []string{authn.PathLogin, authn.PathCallback, authn.PathToken, authn.PathLogout} {
+			h.Handle(path, login)
+		}
+	}
 	var public *tls.Config
 	if c.TLS != nil {
 		cert, err := tls.LoadX509KeyPair(c.Path(c.TLS.Cert), c.Path(c.TLS.Key))
@@ -229,12 +238,12 @@ type identifier interface {
 }
 
 // doors are the HTTP API and the agents' tools behind one way to find out who calls: by bearer token, or by certificate.
-func (s *Server) doors(c config.Server, auth identifier, version string, certificates bool) (http.Handler, error) {
+func (s *Server) doors(c config.Server, auth identifier, version string, certificates bool) (*http.ServeMux, error) {
 	ctl := s.Control
 	who := admitted{auth, ctl}
 	doors, err := api.Handler(api.Config{
 		Auth: who, Agents: ctl, HandOffs: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
-		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, ExternalURL: c.ExternalURL, Log: s.log,
+		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, ExternalURL: c.ExternalURL, Log: s.log,
 		Now: time.Now, // of socket deadlines alone, which are the machine's
 	})
 	if err != nil {

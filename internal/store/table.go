@@ -30,6 +30,7 @@ const (
 	Locks        Table = "lock"     // ID is the object that one run may write, Key the run
 	Attempts     Table = "attempt"  // Key is what was attempted, Due when it no longer matters
 	HandOffs     Table = "handoff"  // Key is the recipient's identity
+	Sessions     Table = "session"  // ID is the digest of a token, Key the session's name, Due its end
 	Slots        Table = "slot"     // ID is a plan that is not decided yet, Key its service
 )
 
@@ -59,6 +60,7 @@ var tables = map[Table]struct {
 	Locks:        {sql: "locks", deletable: true},
 	Attempts:     {sql: "attempts", deletable: true},
 	HandOffs:     {sql: "handoffs"},
+	Sessions:     {sql: "sessions", deletable: true},
 	Slots:        {sql: "slots", deletable: true},
 }
 
@@ -66,7 +68,7 @@ var tables = map[Table]struct {
 func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
-		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs,
+		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions,
 	}
 }
 

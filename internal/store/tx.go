@@ -72,7 +72,8 @@ func (tx *Tx) Update(t Table, r Row, was string) error {
 	return fmt.Errorf("%w: %s %s is %q, not %q", writ.ErrConflict, t, r.ID, now.State, was)
 }
 
-// Delete removes a row of a table whose rows may go: idempotency, nonce, assignment, reservation, lock, attempt, slot. It
+// Delete removes a row of a table whose rows may go: idempotency, nonce, assignment, reservation, lock, attempt, slot,
+// session. It
 // returns ErrNotFound when there is no such row.
 func (tx *Tx) Delete(t Table, id string) error {
 	name, err := tx.writing(t)
