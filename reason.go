@@ -132,8 +132,8 @@ const (
 	ReasonStopped            Reason = "stopped"
 	ReasonStepFailed         Reason = "step_failed"
 	ReasonLeaseFailed        Reason = "lease_failed"
-	ReasonFenced             Reason = "fenced"     // another process holds the runner's cell
-	ReasonTakenOver          Reason = "taken_over" // its process went silent, and another of the cell ended the run without knowing its pre-images
+	ReasonFenced             Reason = "fenced"      // another process holds the runner's cell
+	ReasonTakenOver          Reason = "taken_over"  // its process went silent, and another of the cell ended the run without knowing its pre-images
 	ReasonRunnerLost         Reason = "runner_lost" // no process of its runner has been heard of for so long that nobody else will say what it did
 	ReasonUnavailable        Reason = "unavailable"
 )

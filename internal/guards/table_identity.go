@@ -174,14 +174,6 @@ var identities = []Guard{
 	},
 	{
 		Invariant: "identity",
-		File:      "internal/authn/login.go",
-		Guard:     `if subtle.ConstantTimeCompare([]byte(q.Get("state")), []byte(t.part("state"))) != 1 {`,
-		Instead:   "if false {",
-		Package:   "./cmd/writ",
-		Test:      "TestACallbackThatThisBrowserDidNotBeginIsRefused",
-	},
-	{
-		Invariant: "identity",
 		File:      "internal/control/session.go",
 		Guard:     "case !now.Before(s.Expires), now.Sub(s.Seen) >= sessionIdle:",
 		Instead:   "case !now.Before(s.Expires):",
