@@ -31,7 +31,7 @@ func TestBadInputAtADoorIsOneSentenceAndChangesNothing(t *testing.T) {
 		"an unknown service":  {string(x.webhook("firing", "nonesuch")), http.StatusUnprocessableEntity, "nonesuch"},
 		"another environment": {strings.ReplaceAll(good, `"environment":"prod"`, `"environment":"dev"`), http.StatusUnprocessableEntity, "environment"},
 		"an unknown severity": {strings.ReplaceAll(good, `"severity":"error"`, `"severity":"purple"`), http.StatusUnprocessableEntity, "severity"},
-		"two megabytes":       {strings.Replace(good, "replicas are missing", strings.Repeat("a", 2<<20), 1), http.StatusRequestEntityTooLarge, "bytes"},
+		"two megabytes":       {strings.Replace(good, `"summary":"`, `"summary":"`+strings.Repeat("a", 2<<20), 1), http.StatusRequestEntityTooLarge, "bytes"},
 	} {
 		code, text := s.post(t, []byte(c.body))
 		if code != c.code || !strings.Contains(text, c.say) || strings.Count(text, "\n") > 1 || len(text) > 1000 {
