@@ -8,13 +8,14 @@ import (
 	"github.com/writ-dev/writ/internal/store"
 )
 
-// lostAfter is how long no process of a runner may be heard of before its runs in flight are given up: as long as a grant
-// lives, so that nothing which was handed out can still be begun, and a margin in which a process that stands by has
-// taken over several times.
-const lostAfter = grantLife + silent
+// doubtAfter is how long no process of a runner may be heard of before it is doubted that there is one: as long as a grant
+// lives, so that nothing which was handed out can still be begun. After another minute (silent), in which a process that
+// stands by takes over several times, its runs in flight are given up. The doubt comes first because a clock that jumps
+// forward makes a runner look lost that is there: it beats many times in that minute.
+const doubtAfter = grantLife
 
 // overdue looks at a run that has begun and whose deadline has passed. While a process of its runner is heard of, the run
-// ends by that one's word and the deadline moves on. When none has been for lostAfter it is ended here, as uncertain: nobody
+// ends by that one's word and the deadline moves on. When none has been, and was doubted for a minute, it is ended here, as uncertain: nobody
 // is left who could say what it did. What it reserved and locked is kept until a person has settled it, because its
 // lease may live and its call may still arrive; a run that had begun no step has changed nothing, and gives all back.
 //
@@ -26,8 +27,16 @@ func (c *Control) overdue(tx *store.Tx, run *runRow, row *store.Row) error {
 	if err != nil {
 		return err
 	}
-	if due := heard.Add(lostAfter); c.now().Before(due) {
-		row.Due = millis(due)
+	now := c.now()
+	switch {
+	case now.Before(heard.Add(doubtAfter)):
+		run.Doubted, row.Due = nil, millis(heard.Add(doubtAfter))
+		return store.Save(tx, store.Runs, *row, row.State, *run)
+	case run.Doubted == nil || heard.After(*run.Doubted):
+		run.Doubted, row.Due = &now, millis(now.Add(silent))
+		return store.Save(tx, store.Runs, *row, row.State, *run)
+	case now.Before(run.Doubted.Add(silent)):
+		row.Due = millis(run.Doubted.Add(silent))
 		return store.Save(tx, store.Runs, *row, row.State, *run)
 	}
 	p, prow, err := store.Load[planRow](tx, store.Plans, string(run.Run.Plan))

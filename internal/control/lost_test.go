@@ -17,7 +17,9 @@ func TestR38ARunOfALostRunnerIsBoundedAndHeldUntilAPersonSettlesIt(t *testing.T)
 	w, h, c := inCell(t)
 	intent := h.intent()
 	h.claimed(c, h.leaseEntry(), intent)
-	w.pass(lost - time.Second)
+	w.pass(lost - time.Minute) // now its runner is doubted
+	must(t, w.ctl.SweepOnce(w.ctx))
+	w.pass(time.Minute - time.Second)
 	must(t, w.ctl.SweepOnce(w.ctx))
 	if r := w.run(h.b.Run); r.State != writ.RunRunning {
 		t.Fatalf("before its time it is %s (%s)", r.State, r.Reason)
@@ -56,6 +58,23 @@ func TestR38ARunOfALostRunnerIsBoundedAndHeldUntilAPersonSettlesIt(t *testing.T)
 	}
 	if st := w.status(); len(st.Unsettled) != 0 {
 		t.Errorf("the status still shows %v", st.Unsettled)
+	}
+}
+
+// A clock that jumps makes a runner look lost that is there: it is heard of again while it is doubted, and keeps its run.
+func TestR38ARunnerThatOnlyTheClockLostKeepsItsRun(t *testing.T) {
+	w, h, c := inCell(t)
+	h.claimed(c, h.leaseEntry(), h.intent())
+	w.pass(time.Hour)
+	must(t, w.ctl.SweepOnce(w.ctx))
+	_, err := w.beat(first, 1)
+	must(t, err)
+	for range 3 {
+		w.pass(time.Minute)
+		must(t, w.ctl.SweepOnce(w.ctx))
+	}
+	if r := w.run(h.b.Run); r.State != writ.RunRunning {
+		t.Errorf("it is %s (%s)", r.State, r.Reason)
 	}
 }
 

@@ -74,6 +74,7 @@ type (
 
 		Reasons []writ.Commitment `json:",omitempty"` // of Run.Settled, one each
 		Settled bool              `json:",omitempty"` // nothing of it is in doubt any more
+		Doubted *time.Time        `json:",omitempty"` // since when its runner may be lost
 		Held    bool              `json:",omitempty"` // its runner was lost: what it reserved and locked waits for its settlement
 
 		// Instance is the journal of the process that began it; empty when none had joined.

@@ -171,9 +171,10 @@ var controls = []Guard{
 	{
 		Invariant: "I15",
 		File:      "internal/control/lost.go",
-		Guard:     "if due := heard.Add(lostAfter); c.now().Before(due) {",
+		Guard:     "case run.Doubted == nil || heard.After(*run.Doubted):",
+		Instead:   "case run.Doubted != nil && heard.After(*run.Doubted):",
 		Package:   "./internal/control",
-		Test:      "TestR38ARunnerThatIsHeardOfIsNotLost",
+		Test:      "TestR38ARunnerThatOnlyTheClockLostKeepsItsRun",
 	},
 	{
 		Invariant: "I16",
