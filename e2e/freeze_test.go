@@ -69,11 +69,8 @@ var more = strings.NewReplacer("name: two-steps", "name: more", "class: rollback
 	"max_objects: 2, max_permille: 500", "max_objects: 1, max_permille: 1000",
 ).Replace(twoSteps)
 
-// The changes of twoSteps, in order.
-var (
-	firstStep  = "/services/" + storefront.Checkout + "/release"
-	secondStep = "/services/" + storefront.Checkout + "/flags/one-click"
-)
+// firstStep is the first change of twoSteps.
+const firstStep = "/services/" + storefront.Checkout + "/release"
 
 // A halting is an installation whose repairs get stopped: server, runner and signer as processes, a wire before the
 // target, and a proxy between runner and server.
