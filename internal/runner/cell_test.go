@@ -408,7 +408,7 @@ func TestARunnerThatStartsFirstJoinsSoon(t *testing.T) {
 		var asked atomic.Int64
 		away := true
 		began := time.Now()
-		var joined time.Duration
+		var joined atomic.Int64 // nanoseconds after began
 		w.control.on(func(p string) error {
 			if p != "join" {
 				return nil
@@ -417,15 +417,15 @@ func TestARunnerThatStartsFirstJoinsSoon(t *testing.T) {
 			switch {
 			case away && time.Since(began) < time.Second:
 				return writ.ErrUnavailable
-			case joined == 0:
-				joined = time.Since(began)
+			case joined.Load() == 0:
+				joined.Store(int64(time.Since(began)))
 			}
 			return nil
 		})
 		w.start()
 		time.Sleep(3 * time.Second)
-		if joined == 0 || joined > 1700*time.Millisecond {
-			t.Errorf("it joined after %s, by question %d", joined, asked.Load())
+		if took := time.Duration(joined.Load()); took == 0 || took > 1700*time.Millisecond {
+			t.Errorf("it joined after %s, by question %d", took, asked.Load())
 		}
 	})
 }
