@@ -6,18 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/writ-dev/writ/e2e/install"
 	"github.com/writ-dev/writ/internal/testbed"
@@ -62,7 +55,7 @@ func newBed(t testing.TB) bed {
 		if b.writ, theBed.err = install.Build(c.Dir); theBed.err != nil { // into the folder that the cluster's end removes
 			return
 		}
-		if theBed.err = b.accounts(); theBed.err != nil {
+		if theBed.err = install.Accounts(b.kube, ".."); theBed.err != nil {
 			return
 		}
 		b.minter = c.Token(t, "writ-system", "writ-minter", 2*time.Hour)
@@ -75,37 +68,6 @@ func newBed(t testing.TB) bed {
 		t.Fatal("the bed could not be made; see the first test")
 	}
 	return theBed.bed
-}
-
-// accounts applies the manifest that Writ ships for owners of clusters.
-func (b *bed) accounts() error {
-	manifest, err := os.ReadFile(filepath.Join("..", "internal", "connector", "kubernetes", "rbac.yaml"))
-	if err != nil {
-		return err
-	}
-	ctx, made := context.Background(), metav1.CreateOptions{}
-	for doc := range strings.SplitSeq(string(manifest), "\n---\n") {
-		o, _, err := scheme.Codecs.UniversalDeserializer().Decode([]byte(doc), nil, nil)
-		if err != nil {
-			return fmt.Errorf("rbac.yaml: %w", err)
-		}
-		switch o := o.(type) {
-		case *corev1.Namespace:
-			_, err = b.kube.CoreV1().Namespaces().Create(ctx, o, made)
-		case *corev1.ServiceAccount:
-			_, err = b.kube.CoreV1().ServiceAccounts(o.Namespace).Create(ctx, o, made)
-		case *rbacv1.ClusterRole:
-			_, err = b.kube.RbacV1().ClusterRoles().Create(ctx, o, made)
-		case *rbacv1.ClusterRoleBinding:
-			_, err = b.kube.RbacV1().ClusterRoleBindings().Create(ctx, o, made)
-		default:
-			err = fmt.Errorf("rbac.yaml: an object of type %T", o)
-		}
-		if err != nil && !apierrors.IsAlreadyExists(err) {
-			return err
-		}
-	}
-	return nil
 }
 
 // await polls until done, or fails the test with the last state.

@@ -21,14 +21,11 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	client "k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/kubernetes/scheme"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/e2e/install"
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
 	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/setup"
@@ -79,7 +76,7 @@ func (p *clusterPlane) open(s *site) (setup.Target, []string) {
 	t.Helper()
 	p.cluster = theCluster.Cluster(t)
 	p.admin = p.cluster.Client(t)
-	theCluster.accounts.Do(func() { theCluster.err = p.accounts() })
+	theCluster.accounts.Do(func() { theCluster.err = install.Accounts(p.admin, filepath.Join("..", "..")) })
 	must(t, theCluster.err)
 	ca, err := os.ReadFile(p.cluster.CAFile)
 	must(t, err)
@@ -115,37 +112,6 @@ current-context: x
 		Location: production, Catalogue: kubernetes.Catalogue(), Namespace: "writ-leases",
 		Kubeconfig: kubeconfig("minter.kubeconfig", "writ-minter"), Reader: kubeconfig("reader.kubeconfig", "writ-reader"),
 	}, []string{string(production) + "/" + p.namespace}
-}
-
-// accounts applies the manifest that Writ ships for owners of clusters.
-func (p *clusterPlane) accounts() error {
-	manifest, err := os.ReadFile(filepath.Join("..", "..", "internal", "connector", "kubernetes", "rbac.yaml"))
-	if err != nil {
-		return err
-	}
-	ctx, made := context.Background(), metav1.CreateOptions{}
-	for doc := range bytes.SplitSeq(manifest, []byte("\n---\n")) {
-		o, _, err := scheme.Codecs.UniversalDeserializer().Decode(doc, nil, nil)
-		if err != nil {
-			return fmt.Errorf("rbac.yaml: %w", err)
-		}
-		switch o := o.(type) {
-		case *corev1.Namespace:
-			_, err = p.admin.CoreV1().Namespaces().Create(ctx, o, made)
-		case *corev1.ServiceAccount:
-			_, err = p.admin.CoreV1().ServiceAccounts(o.Namespace).Create(ctx, o, made)
-		case *rbacv1.ClusterRole:
-			_, err = p.admin.RbacV1().ClusterRoles().Create(ctx, o, made)
-		case *rbacv1.ClusterRoleBinding:
-			_, err = p.admin.RbacV1().ClusterRoleBindings().Create(ctx, o, made)
-		default:
-			err = fmt.Errorf("rbac.yaml: an object of type %T", o)
-		}
-		if err != nil && !apierrors.IsAlreadyExists(err) {
-			return err
-		}
-	}
-	return nil
 }
 
 // leaseAccount begins the name of every account that is a lease.

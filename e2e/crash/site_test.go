@@ -6,8 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	mathrand "math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,6 +21,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/client"
+	"github.com/writ-dev/writ/e2e/install"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/setup"
 	"github.com/writ-dev/writ/internal/storefront"
@@ -152,7 +151,7 @@ func prepare(t *testing.T, how topology, options ...option) *site {
 			name, locations[i], team)
 	}
 	var err error
-	addr := freePorts(t, 4)
+	addr := install.Addresses(t, 4)
 	s.in, err = setup.Write(filepath.Join(s.dir, "writ"), setup.Options{
 		Listen: addr[0], Runners: addr[1], Signer: addr[2], Admin: addr[3], Services: []byte(catalogue.String()), Playbooks: playbooks(t, s.books), Now: time.Now(),
 		Ceiling: &setup.Ceiling{MaxObjects: 5, MaxPermille: 1000, RunsPerHour: 100_000, ProofT2: writ.ProofD},
@@ -268,34 +267,6 @@ func playbooks(t testing.TB, dir string) [][]byte {
 		b, err := os.ReadFile(n)
 		must(t, err)
 		out = append(out, b)
-	}
-	return out
-}
-
-// Ports lie below those that the kernel gives to outgoing connections (ip(7), ip_local_port_range: from 32768).
-const (
-	firstPort = 20000
-	ports     = 12000
-)
-
-var handedOut sync.Map // two sites never get the same port
-
-func freePorts(t testing.TB, n int) []string {
-	t.Helper()
-	var out []string
-	for tries := 0; len(out) < n; tries++ {
-		if tries > 1000 {
-			t.Fatal("no free ports")
-		}
-		address := fmt.Sprintf("127.0.0.1:%d", firstPort+mathrand.IntN(ports))
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			continue
-		}
-		must(t, l.Close())
-		if _, taken := handedOut.LoadOrStore(address, true); !taken {
-			out = append(out, address)
-		}
 	}
 	return out
 }
