@@ -72,6 +72,9 @@ const (
 	EntryHandOff    EntryKind = "handoff"     // an agent passed an incident on
 	EntryHandOffEnd EntryKind = "handoff.end" // and that was revoked
 	EntryOrphan     EntryKind = "orphan"      // a credential of the runner's on its target that belongs to no run it knows was ended
+	EntryLogin      EntryKind = "login"       // a person logged in
+	EntryLogout     EntryKind = "logout"      // a session was ended before its time
+	EntryTeams      EntryKind = "teams"       // a person's issuer said that their teams are others
 	EntryGenesis    EntryKind = "genesis"
 )
 
@@ -305,6 +308,22 @@ type (
 		Note      Commitment  `json:"note,omitzero"`
 		Expires   time.Time   `json:"expires"`
 	}
+	LoginBody struct {
+		Session SessionID `json:"session"`
+		Person  Person    `json:"person"`
+		Way     string    `json:"way"`
+		Expires time.Time `json:"expires"`
+	}
+	LogoutBody struct {
+		Session SessionID `json:"session"`
+		Person  Person    `json:"person"` // whose session it was
+		By      Principal `json:"by"`
+	}
+	TeamsBody struct {
+		Person Person    `json:"person"`
+		Teams  []string  `json:"teams,omitempty"`
+		AsOf   time.Time `json:"as_of"` // iat of the token that said so
+	}
 	HandOffEndBody struct {
 		HandOff HandOffID `json:"hand_off"`
 		By      Principal `json:"by"`
@@ -351,6 +370,9 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryHandOff:    func() any { return new(HandOffBody) },
 	EntryHandOffEnd: func() any { return new(HandOffEndBody) },
 	EntryAgent:      func() any { return new(AgentBody) },
+	EntryLogin:      func() any { return new(LoginBody) },
+	EntryLogout:     func() any { return new(LogoutBody) },
+	EntryTeams:      func() any { return new(TeamsBody) },
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type

@@ -173,8 +173,8 @@ func (f *fake) Freezes(context.Context, writ.Principal) ([]writ.Freeze, error) {
 	return []writ.Freeze{f.freeze()}, f.called("freezes")
 }
 
-func (f *fake) Sessions(context.Context, writ.Principal) ([]writ.Session, error) {
-	return []writ.Session{{ID: sessionID}}, f.called("sessions")
+func (f *fake) Sessions(_ context.Context, _ writ.Principal, all bool) ([]writ.Session, error) {
+	return []writ.Session{{ID: sessionID}}, f.called("sessions all=%t", all)
 }
 
 func (f *fake) RevokeSession(_ context.Context, _ writ.Principal, id writ.SessionID) (writ.Session, error) {

@@ -89,3 +89,8 @@ func (c *Client) Freezes(ctx context.Context) iter.Seq2[writ.Freeze, error] {
 func (c *Client) Sessions(ctx context.Context) iter.Seq2[writ.Session, error] {
 	return pages[writ.Session](ctx, c, "/v1/sessions", values())
 }
+
+// AllSessions are everybody's logins, which operators may see.
+func (c *Client) AllSessions(ctx context.Context) iter.Seq2[writ.Session, error] {
+	return pages[writ.Session](ctx, c, "/v1/sessions", values("all", "true"))
+}

@@ -159,6 +159,7 @@ func keepLogin(file string, l login) error {
 
 func runSessionList(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "session list", "", "Lists your own logins that are good now, oldest first.")
+	everybody := f.Bool("all", false, "everybody's, which people of the teams that the server's configuration names under operators may see")
 	r := remoteFlags(f)
 	if _, err := f.parse(args, 0); err != nil {
 		return err
@@ -166,13 +167,17 @@ func runSessionList(ctx context.Context, a *app, args []string) error {
 	if err := r.open(); err != nil {
 		return err
 	}
-	return printList(a, r.format, r.Sessions(ctx), "SESSION\tWAY\tSINCE\tLAST USE\tENDS", func(s writ.Session) string {
-		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s", s.ID, writ.Printable(s.Way, 20), clock(s.Since), clock(s.Seen), clock(s.Expires))
+	sessions := r.Sessions(ctx)
+	if *everybody {
+		sessions = r.AllSessions(ctx)
+	}
+	return printList(a, r.format, sessions, "SESSION\tPERSON\tWAY\tSINCE\tLAST USE\tENDS", func(s writ.Session) string {
+		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", s.ID, writ.Printable(s.Person.Sub, 40), writ.Printable(s.Way, 20), clock(s.Since), clock(s.Seen), clock(s.Expires))
 	})
 }
 
 func runSessionRevoke(ctx context.Context, a *app, args []string) error {
-	f := newFlags(a, "session revoke", "<session>", "Ends one of your own logins, at once.")
+	f := newFlags(a, "session revoke", "<session>", "Ends one of your own logins, or, as an operator, anybody's, at once.")
 	r := remoteFlags(f)
 	rest, err := f.parse(args, 1)
 	if err != nil {

@@ -251,8 +251,8 @@ func (f *fake) Finish(_ context.Context, by writ.Principal, key string, status i
 	return nil
 }
 
-func (f *fake) Sessions(context.Context, writ.Principal) ([]writ.Session, error) {
-	return []writ.Session{{ID: sessionID, Person: writ.Person{Iss: human.Iss, Sub: human.Sub}, Way: "browser", Since: at, Seen: at, Expires: at}}, f.called("sessions")
+func (f *fake) Sessions(_ context.Context, _ writ.Principal, all bool) ([]writ.Session, error) {
+	return []writ.Session{{ID: sessionID, Person: writ.Person{Iss: human.Iss, Sub: human.Sub}, Way: "browser", Since: at, Seen: at, Expires: at}}, f.called(fmt.Sprintf("sessions all=%t", all))
 }
 
 func (f *fake) RevokeSession(_ context.Context, _ writ.Principal, id writ.SessionID) (writ.Session, error) {

@@ -95,9 +95,9 @@ type Ledger interface {
 	Export(ctx context.Context, by writ.Principal, incident writ.IncidentID) ([]byte, error)
 }
 
-// Sessions are the caller's own logins.
+// Sessions are the caller's own logins; all are everybody's, for operators.
 type Sessions interface {
-	Sessions(ctx context.Context, by writ.Principal) ([]writ.Session, error)
+	Sessions(ctx context.Context, by writ.Principal, all bool) ([]writ.Session, error)
 	RevokeSession(ctx context.Context, by writ.Principal, id writ.SessionID) (writ.Session, error)
 }
 

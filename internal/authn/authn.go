@@ -31,6 +31,7 @@ type Config struct {
 	ExternalURL string   // what DPoP proofs name, without a trailing slash; needed where proofs are
 	Memory      Memory   // needed where tokens are taken once, or with proofs
 	Sessions    Sessions // needed for a login
+	People      People   // needed where an issuer's groups are mapped
 
 	Now func() time.Time
 	Log *slog.Logger // told why credentials are refused, and when an issuer's keys cannot be fetched; may be nil
@@ -44,6 +45,7 @@ type Authenticator struct {
 	external string
 	memory   Memory
 	sessions Sessions // nil for none
+	people   People   // nil for none
 	now      func() time.Time
 	refusals refusals
 }
@@ -58,7 +60,7 @@ func New(c Config) (*Authenticator, error) {
 		return nil, fmt.Errorf("%w: authentication: neither an issuer nor SPIFFE nor a development key is configured, so nobody could log in", writ.ErrInvalid)
 	}
 	a := &Authenticator{
-		issuers: map[string]*issuer{}, external: c.ExternalURL, memory: c.Memory, sessions: c.Sessions, now: c.Now,
+		issuers: map[string]*issuer{}, external: c.ExternalURL, memory: c.Memory, sessions: c.Sessions, people: c.People, now: c.Now,
 		refusals: refusals{log: c.Log, now: c.Now},
 	}
 	for _, i := range c.Issuers {
@@ -137,7 +139,10 @@ func (a *Authenticator) principal(ctx context.Context, r *http.Request) (writ.Pr
 		if err != nil {
 			return writ.Principal{}, err
 		}
-		return p, from(i.config.URL, a.held(ctx, r, raw, id, exp, i.config.Replay, false))
+		if err := a.held(ctx, r, raw, id, exp, i.config.Replay, false); err != nil {
+			return p, from(i.config.URL, err)
+		}
+		return p, from(i.config.URL, a.note(ctx, i, t, p))
 	}
 	if a.spiffe != nil && a.spiffe.audience != "" && isSVID(t) {
 		p, exp, err := a.spiffe.jwtSVID(t)

@@ -32,6 +32,7 @@ type Issuer struct {
 	Form      Form       // empty for FormOIDC
 	Workloads []Workload // whose tokens are taken; empty for any subject, where the form allows that
 	Replay    Replay     // empty for what the form demands at least
+	Groups    *Groups    // of kind human: the claim that says which teams a person is of; nil for the roster alone
 	Review    *Review    // with FormKubernetes: ask the cluster about every token, too
 }
 
@@ -91,8 +92,13 @@ func newIssuer(i Issuer, c Config) (*issuer, error) {
 		return bad("workloads are no humans: kind is agent or service")
 	case len(i.Workloads) > 0 && i.Subject != "":
 		return bad("give workloads or the claim that is the subject, not both")
+	case i.Groups != nil && (i.Kind != writ.KindHuman || c.People == nil):
+		return bad("groups are of people")
 	case i.Review != nil && i.Form != FormKubernetes:
 		return bad("token_review is for the form kubernetes")
+	}
+	if what := i.Groups.check(); what != "" {
+		return bad(what)
 	}
 	i.Subject = cmp.Or(i.Subject, "sub")
 	client, err := client(i.CAFile)

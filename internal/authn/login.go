@@ -27,7 +27,8 @@ import (
 type Login struct {
 	Issuer string // one of the issuers, of kind human, whose audience is ClientID
 	Client string
-	Secret string // empty for a public client
+	Secret string   // empty for a public client
+	Scopes []string // beside openid and profile, such as groups where the issuer gives that claim only when asked
 }
 
 // Paths of the login, below the external URL.
@@ -197,6 +198,9 @@ func (l *login) person(r *http.Request) (writ.Principal, attempt, error) {
 	if !ok || subtle.ConstantTimeCompare([]byte(nonce), []byte(t.part("nonce"))) != 1 {
 		return writ.Principal{}, t, refuse(CodeLoginNonce)
 	}
+	if err := l.a.note(r.Context(), l.issuer, parsed, who); err != nil {
+		return writ.Principal{}, t, err
+	}
 	return who, t, nil
 }
 
@@ -241,7 +245,7 @@ func (l *login) endpoints(ctx context.Context) (*oauth2.Config, error) {
 		return nil, fmt.Errorf("%w: the issuer's endpoints are not https:// URLs", writ.ErrInvalid)
 	}
 	l.client = &oauth2.Config{
-		ClientID: l.config.Client, ClientSecret: l.config.Secret, Endpoint: at, RedirectURL: l.a.external + PathCallback, Scopes: []string{oidc.ScopeOpenID, "profile"},
+		ClientID: l.config.Client, ClientSecret: l.config.Secret, Endpoint: at, RedirectURL: l.a.external + PathCallback, Scopes: append([]string{oidc.ScopeOpenID, "profile"}, l.config.Scopes...),
 	}
 	return l.client, nil
 }

@@ -45,6 +45,7 @@ const (
 	CodeLoginState        Code = "login_state"        // a callback that no login of this browser began
 	CodeLoginCode         Code = "login_code"         // the issuer gave no ID token for the code
 	CodeLoginNonce        Code = "login_nonce"        // the ID token belongs to another login
+	CodeGroups            Code = "groups"             // the claim of a person's groups is missing, unreadable or names too many
 	CodeLoginIssuer       Code = "login_issuer"       // the callback names another issuer (RFC 9207)
 )
 

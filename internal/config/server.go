@@ -33,6 +33,7 @@ type Server struct {
 	Runners      []RunnerPeer   `yaml:"runners"`
 	Agents       []Agent        `yaml:"agents,omitempty"`
 	Approvers    []Approver     `yaml:"approvers,omitempty"`
+	Operators    []string       `yaml:"operators,omitempty"` // teams whose people see and end everybody's sessions
 	Issuers      []Issuer       `yaml:"issuers,omitempty"`
 	SPIFFE       *SPIFFE        `yaml:"spiffe,omitempty"`     // agents with SPIFFE identities
 	Login        *Login         `yaml:"login,omitempty"`      // people's login by browser
@@ -133,6 +134,13 @@ type Issuer struct {
 	Workloads   []Workload   `yaml:"workloads,omitempty"`    // whose tokens are taken
 	Replay      string       `yaml:"replay,omitempty"`       // bearer, once or proof; by default what the form demands
 	TokenReview *TokenReview `yaml:"token_review,omitempty"` // with the form kubernetes
+	Groups      *Groups      `yaml:"groups,omitempty"`       // of kind human: people's teams come from this claim, too
+}
+
+// Groups turn a claim of people's tokens into teams.
+type Groups struct {
+	Claim string            `yaml:"claim"`
+	Teams map[string]string `yaml:"teams"` // group at the issuer: team
 }
 
 // Workload is one workload of an issuer: the token whose claims are exactly these.
@@ -161,9 +169,10 @@ type SPIFFE struct {
 
 // Login is the client as which people log in at an issuer; its redirect URL is external_url with /login/callback.
 type Login struct {
-	Issuer     string `yaml:"issuer"`                // one of issuers, of kind human, whose audience is the client
-	Client     string `yaml:"client"`                // client_id
-	SecretFile string `yaml:"secret_file,omitempty"` // of mode 0600; empty for a public client
+	Issuer     string   `yaml:"issuer"`                // one of issuers, of kind human, whose audience is the client
+	Client     string   `yaml:"client"`                // client_id
+	SecretFile string   `yaml:"secret_file,omitempty"` // of mode 0600; empty for a public client
+	Scopes     []string `yaml:"scopes,omitempty"`      // beside openid and profile
 }
 
 // Bundle is a file with the bundle of one trust domain.
@@ -253,7 +262,13 @@ func LoadServer(file string, dev bool) (Server, error) {
 		c.want(slices.Contains([]string{"", "oidc", "kubernetes", "github-actions"}, is.Form), "issuers[%d].form must be oidc, kubernetes or github-actions", i)
 		c.want(slices.Contains([]string{"", "bearer", "once", "proof"}, is.Replay), "issuers[%d].replay must be bearer, once or proof", i)
 	}
+	for i, team := range s.Operators {
+		c.want(writ.IsName(team), "operators[%d] must be the name of a team, such as platform", i)
+	}
 	if l := s.Login; l != nil {
+		for i, scope := range l.Scopes {
+			c.want(isScope(scope), "login.scopes[%d] must be a scope of the issuer, such as groups", i)
+		}
 		c.want(slices.ContainsFunc(s.Issuers, func(i Issuer) bool { return i.URL == l.Issuer && i.Kind == "human" && i.Audience == l.Client }),
 			"login.issuer must be the url of one of issuers, of kind human, whose audience is login.client")
 	}
@@ -282,4 +297,9 @@ func (s Server) Roster() approval.Roster {
 		out = append(out, approval.Member{Iss: a.Iss, Sub: a.Sub, Groups: a.Groups, Keys: a.Keys})
 	}
 	return out
+}
+
+// isScope reports whether s is a scope-token (RFC 6749 section 3.3).
+func isScope(s string) bool {
+	return s != "" && len(s) <= 256 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' })
 }

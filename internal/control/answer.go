@@ -97,8 +97,12 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 // question is what answers to a plan are judged by: who may answer for its service, and who may not because the ask
 // is theirs (invariant I02).
 func (c *Control) question(tx *store.Tx, plan writ.Plan, digest writ.Digest, team string) (approval.Question, error) {
+	roster, err := c.roster(tx)
+	if err != nil {
+		return approval.Question{}, err
+	}
 	q := approval.Question{
-		Plan: plan, Digest: digest, Policy: c.Policy.Digest(), Roster: c.Roster, Now: c.Now(),
+		Plan: plan, Digest: digest, Policy: c.Policy.Digest(), Roster: roster, Now: c.Now(),
 		Slots: Slots(team),
 	}
 	a, ok, err := c.registered(tx, plan.Requester) // also of one that was suspended or removed since

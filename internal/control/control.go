@@ -49,6 +49,8 @@ type Config struct {
 	Runners      map[writ.RunnerID]ed25519.PublicKey // the key each runner signs its entries with
 	Agents       []writ.Agent                        // declared in the configuration; others are registered by people and stand in the store
 	Roster       approval.Roster
+	Mapped       map[string]bool // issuers of people that say which teams they are of: the roster's groups count as far as they agree
+	Operators    []string        // teams whose people see and end everybody's sessions
 	Protected    []writ.Location // what Writ itself rests on: no plan of an agent may touch it
 	PlanLife     time.Duration   // how long a plan waits for people before it is denied
 	EvidenceLife time.Duration   // how old cited evidence may be and still count as fresh

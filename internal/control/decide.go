@@ -90,7 +90,11 @@ func (c *Control) askerFacts(tx *store.Tx, f *policy.Facts, plan writ.Plan) erro
 	by := plan.Requester
 	f.Principal, f.Hops = by, new(len(plan.Lineage))
 	if by.Kind == writ.KindHuman {
-		for _, m := range c.Roster {
+		roster, err := c.roster(tx)
+		if err != nil {
+			return err
+		}
+		for _, m := range roster {
 			if m.Person().Principal().Same(by) {
 				f.Registered = true
 				if len(m.Groups) > 0 {

@@ -27,10 +27,13 @@ func (c *Control) AddAgent(ctx context.Context, by writ.Principal, a writ.Agent)
 }
 
 func (c *Control) addAgent(ctx context.Context, by writ.Principal, a writ.Agent) error {
-	if err := first(person(by), a.Check(), c.ofTeam(by, a.Team)); err != nil {
+	if err := first(person(by), a.Check()); err != nil {
 		return err
 	}
 	return c.Store.Update(ctx, func(tx *store.Tx) error {
+		if err := c.ofTeam(tx, by, a.Team); err != nil {
+			return err
+		}
 		if _, err := c.named(tx, a.Name); err == nil {
 			return &writ.Refusal{Code: writ.ReasonAgentExists, Kind: writ.ErrConflict, Detail: fmt.Sprintf("there is, or was, an agent named %s", a.Name), Hint: "give it a name of its own: what the old one did stays under its name"}
 		} else if !errors.Is(err, writ.ErrNotFound) {
@@ -95,7 +98,7 @@ func (c *Control) setAgent(ctx context.Context, by writ.Principal, name string, 
 			return &writ.Refusal{Code: writ.ReasonAgentState, Kind: writ.ErrConflict, Detail: fmt.Sprintf("agent %s is %s, and cannot become %s", name, a.State, to), Hint: "an agent that was removed stays so; register a new one"}
 		}
 		if to == writ.AgentActive {
-			if err := c.ofTeam(by, a.Team); err != nil {
+			if err := c.ofTeam(tx, by, a.Team); err != nil {
 				return err
 			}
 			if d := c.declared[a.Principal()]; a.Declared && d.State != writ.AgentActive {
@@ -149,7 +152,7 @@ func (c *Control) rotateAgent(ctx context.Context, by writ.Principal, name, iss,
 		case old.State == writ.AgentRemoved:
 			return &writ.Refusal{Code: writ.ReasonAgentState, Kind: writ.ErrConflict, Detail: fmt.Sprintf("agent %s is removed", name), Hint: "register a new one: writ agent add"}
 		}
-		if err := c.ofTeam(by, old.Team); err != nil {
+		if err := c.ofTeam(tx, by, old.Team); err != nil {
 			return err
 		}
 		a = old
@@ -167,14 +170,13 @@ func (c *Control) rotateAgent(ctx context.Context, by writ.Principal, name, iss,
 	return a, err
 }
 
-// ofTeam admits people whom the roster counts to a team.
-func (c *Control) ofTeam(by writ.Principal, team string) error {
-	for _, m := range c.Roster {
-		if m.Person().Principal().Same(by) && slices.Contains(m.Groups, team) {
-			return nil
-		}
+// ofTeam admits people of a team.
+func (c *Control) ofTeam(tx *store.Tx, by writ.Principal, team string) error {
+	teams, err := c.teams(tx, by)
+	if err != nil || slices.Contains(teams, team) {
+		return err
 	}
-	return &writ.Refusal{Code: writ.ReasonNotYours, Kind: writ.ErrDenied, Detail: fmt.Sprintf("only a person whom the roster counts to team %s may give its agents power", writ.Printable(team, 60)), Hint: "anybody may suspend one: writ agent suspend"}
+	return &writ.Refusal{Code: writ.ReasonNotYours, Kind: writ.ErrDenied, Detail: fmt.Sprintf("only a person of team %s may give its agents power", writ.Printable(team, 60)), Hint: "anybody may suspend one: writ agent suspend"}
 }
 
 // endAgent takes back whatever an agent has: what was asked for and is not decided, what was granted, what runs.

@@ -41,6 +41,9 @@ func (c *Control) BeginSession(ctx context.Context, token writ.Digest, who writ.
 	now := c.now()
 	s := writ.Session{ID: id, Person: writ.Person{Iss: who.Iss, Sub: who.Sub}, Way: way, Since: now, Seen: now, Expires: now.Add(sessionLife)}
 	return s, c.Store.Update(ctx, func(tx *store.Tx) error {
+		if _, err := c.append(tx, writ.EntryLogin, "", writ.LoginBody{Session: id, Person: s.Person, Way: way, Expires: writ.Instant(s.Expires)}); err != nil {
+			return err
+		}
 		return store.Create(tx, store.Sessions, store.Row{ID: token.String(), State: stateOpen, Key: string(id), Due: millis(s.Expires)}, sessionRow{Session: s})
 	})
 }
@@ -80,7 +83,24 @@ func (c *Control) Session(ctx context.Context, token writ.Digest) (writ.Principa
 
 // EndSession ends the session of this token, or returns writ.ErrNotFound.
 func (c *Control) EndSession(ctx context.Context, token writ.Digest) error {
-	return c.Store.Update(ctx, func(tx *store.Tx) error { return tx.Delete(store.Sessions, token.String()) })
+	return c.Store.Update(ctx, func(tx *store.Tx) error {
+		s, row, err := store.Load[sessionRow](tx, store.Sessions, token.String())
+		if err == nil && row.State != stateOpen {
+			err = writ.ErrNotFound
+		}
+		if err != nil {
+			return err
+		}
+		return c.logout(tx, row, s.Session, s.Person.Principal())
+	})
+}
+
+// logout ends a session before its time.
+func (c *Control) logout(tx *store.Tx, row store.Row, s writ.Session, by writ.Principal) error {
+	if _, err := c.append(tx, writ.EntryLogout, "", writ.LogoutBody{Session: s.ID, Person: s.Person, By: by}); err != nil {
+		return err
+	}
+	return tx.Delete(store.Sessions, row.ID)
 }
 
 // KeepCode keeps a code for the command line, which TakeCode takes once within a minute.
@@ -123,17 +143,27 @@ func (c *Control) TakeCode(ctx context.Context, code writ.Digest) (who writ.Prin
 	return s.Person.Principal(), s.Challenge, nil
 }
 
-// Sessions returns the caller's own sessions that are good, oldest first.
-func (c *Control) Sessions(ctx context.Context, by writ.Principal) (found []writ.Session, err error) {
+// Sessions returns the caller's own sessions that are good, oldest first; or everybody's, for whom operators name.
+func (c *Control) Sessions(ctx context.Context, by writ.Principal, all bool) (found []writ.Session, err error) {
 	now := c.now()
 	err = c.Store.View(ctx, func(tx *store.Tx) error {
+		if all {
+			if may, err := c.operates(tx, by); err != nil {
+				return err
+			} else if !may {
+				return &writ.Refusal{
+					Code: writ.ReasonNotYours, Kind: writ.ErrDenied, Detail: "only a person of a team of operators sees other people's sessions",
+					Hint: "your own: writ session list; the configuration names the teams under operators",
+				}
+			}
+		}
 		for after := int64(0); ; {
 			docs, rows, err := find[sessionRow](tx, store.Sessions, store.Filter{State: stateOpen, AfterSeq: after})
 			if err != nil {
 				return err
 			}
 			for _, s := range docs {
-				if s.Person.Principal().Same(by) && now.Before(s.Expires) && now.Sub(s.Seen) < sessionIdle {
+				if (all || s.Person.Principal().Same(by)) && now.Before(s.Expires) && now.Sub(s.Seen) < sessionIdle {
 					found = append(found, s.Session)
 				}
 			}
@@ -146,18 +176,23 @@ func (c *Control) Sessions(ctx context.Context, by writ.Principal) (found []writ
 	return found, err
 }
 
-// RevokeSession ends one of the caller's own sessions. What is somebody else's is not there.
+// RevokeSession ends one of the caller's own sessions, or, for an operator, anybody's. For everybody else, what is
+// somebody else's is not there.
 func (c *Control) RevokeSession(ctx context.Context, by writ.Principal, id writ.SessionID) (ended writ.Session, err error) {
 	err = c.Store.Update(ctx, func(tx *store.Tx) error {
 		docs, rows, err := find[sessionRow](tx, store.Sessions, store.Filter{Key: string(id)})
 		if err != nil {
 			return err
 		}
-		if len(docs) != 1 || !docs[0].Person.Principal().Same(by) {
+		may, err := c.operates(tx, by)
+		if err != nil {
+			return err
+		}
+		if len(docs) != 1 || !may && !docs[0].Person.Principal().Same(by) {
 			return notFound(writ.ErrNotFound, "session", string(id))
 		}
 		ended = docs[0].Session
-		return tx.Delete(store.Sessions, rows[0].ID)
+		return c.logout(tx, rows[0], ended, by)
 	})
 	return ended, err
 }

@@ -61,7 +61,7 @@ func TestPeopleSeeAndEndTheirOwnSessionsOnly(t *testing.T) {
 	must(t, err)
 	_, err = w.ctl.BeginSession(w.ctx, bob, human("bob"), "command line")
 	must(t, err)
-	all, err := w.ctl.Sessions(w.ctx, human("bob"))
+	all, err := w.ctl.Sessions(w.ctx, human("bob"), false)
 	if err != nil || len(all) != 1 || all[0].Person.Sub != "bob" || all[0].Way != "command line" {
 		t.Errorf("%v %v", all, err)
 	}

@@ -174,6 +174,12 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		if b.Was != nil {
 			out.Summary += ", in place of " + name(*b.Was)
 		}
+	case *writ.LoginBody:
+		out.Summary = fmt.Sprintf("%s logged in (%s)", name(b.Person.Principal()), b.Way)
+	case *writ.LogoutBody:
+		out.Summary = fmt.Sprintf("%s ended a session of %s", name(b.By), name(b.Person.Principal()))
+	case *writ.TeamsBody:
+		out.Summary = fmt.Sprintf("%s is of %d teams now", name(b.Person.Principal()), len(b.Teams))
 	case *writ.FreezeBody:
 		out.OK, out.Summary = !b.On, fmt.Sprintf("freeze of %s %s: on %t", b.Scope, writ.Printable(b.Value, 80), b.On)
 	}

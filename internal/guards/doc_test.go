@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -21,6 +22,39 @@ var (
 	row   = regexp.MustCompile(`(?m)^\| (I\d\d|identity) \|(.*)\|$`)
 	quote = regexp.MustCompile("`([^`]+)`")
 )
+
+var update = flag.Bool("update", false, "write the guards and tests of the table into docs/invariants.md")
+
+// rewrite writes the rows with the table's guards and tests. Tests that the table does not name stay if they are there.
+func rewrite(t *testing.T, root string, guards, proofs map[string][]string, exists map[string]bool) {
+	t.Helper()
+	file := filepath.Join(root, "docs", "invariants.md")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func(names []string) string {
+		var once []string
+		for _, n := range names {
+			if n = "`" + n + "`"; !slices.Contains(once, n) {
+				once = append(once, n)
+			}
+		}
+		return strings.Join(once, ", ")
+	}
+	out := row.ReplaceAllStringFunc(string(b), func(line string) string {
+		m := row.FindStringSubmatch(line)
+		cells := strings.Split(m[2], "|")
+		if len(cells) != columns-1 {
+			return line
+		}
+		stay := slices.DeleteFunc(quoted(cells[2]), func(name string) bool { return !exists[name] })
+		return fmt.Sprintf("| %s |%s| %s | %s |%s|", m[1], cells[0], list(guards[m[1]]), list(append(stay, proofs[m[1]]...)), cells[3])
+	})
+	if err := os.WriteFile(file, []byte(out), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
 
 // document reads the rows by invariant, each as its cells after the first.
 func document(t *testing.T, root string) (order []string, rows map[string][]string) {
@@ -152,6 +186,10 @@ func TestTheDocumentOfTheInvariantsTellsWhatTheTableProves(t *testing.T) {
 		proofs[g.Invariant] = append(proofs[g.Invariant], g.test())
 	}
 	exists := tests(t, root)
+	if *update {
+		rewrite(t, root, guards, proofs, exists)
+		return
+	}
 	for _, id := range order {
 		told, proved, whole := quoted(rows[id][1]), quoted(rows[id][2]), quoted(rows[id][3])
 		for _, at := range guards[id] {

@@ -13,9 +13,15 @@ import (
 	"github.com/writ-dev/writ/internal/pin"
 )
 
+// people keep who is logged in, and their teams.
+type people interface {
+	authn.Sessions
+	authn.People
+}
+
 // newAuth makes what finds out who calls from the configuration.
-func newAuth(c config.Server, memory authn.Memory, sessions authn.Sessions, dev bool, log *slog.Logger) (*authn.Authenticator, error) {
-	a := authn.Config{Dev: dev, ExternalURL: c.ExternalURL, Memory: memory, Sessions: sessions, Now: fault.Clock(), Log: log}
+func newAuth(c config.Server, memory authn.Memory, people people, dev bool, log *slog.Logger) (*authn.Authenticator, error) {
+	a := authn.Config{Dev: dev, ExternalURL: c.ExternalURL, Memory: memory, Sessions: people, People: people, Now: fault.Clock(), Log: log}
 	for _, i := range c.Issuers {
 		a.Issuers = append(a.Issuers, newIssuer(c, i))
 	}
@@ -46,6 +52,9 @@ func newIssuer(c config.Server, i config.Issuer) authn.Issuer {
 	for _, w := range i.Workloads {
 		out.Workloads = append(out.Workloads, authn.Workload{Sub: w.Sub, Match: w.Match})
 	}
+	if g := i.Groups; g != nil {
+		out.Groups = &authn.Groups{Claim: g.Claim, Teams: g.Teams}
+	}
 	if r := i.TokenReview; r != nil {
 		out.Review = &authn.Review{URL: r.URL, CAFile: c.Path(r.CA), TokenFile: c.Path(r.TokenFile)}
 	}
@@ -57,7 +66,7 @@ func loginHandler(c config.Server, auth *authn.Authenticator) (http.Handler, err
 	if c.Login == nil {
 		return nil, nil
 	}
-	l := authn.Login{Issuer: c.Login.Issuer, Client: c.Login.Client}
+	l := authn.Login{Issuer: c.Login.Issuer, Client: c.Login.Client, Scopes: c.Login.Scopes}
 	if c.Login.SecretFile != "" {
 		b, err := pin.ReadFile(c.Path(c.Login.SecretFile))
 		if err != nil {

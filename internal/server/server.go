@@ -162,10 +162,19 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 	return control.New(control.Config{
 		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier,
 		Author: author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy, Library: rules.library,
-		Services: rules.services, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Protected: c.ProtectedLocations(),
+		Services: rules.services, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
 		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), Now: fault.Clock(), Rand: rand.Reader, Log: log,
 		Died: func(what string, after time.Duration) { deaths.WithLabelValues(what).Observe(after.Seconds()) },
 	})
+}
+
+// mapped are the issuers whose people's teams come from a claim.
+func mapped(c config.Server) map[string]bool {
+	out := map[string]bool{}
+	for _, i := range c.Issuers {
+		out[i.URL] = i.Groups != nil
+	}
+	return out
 }
 
 // limits are what the configuration says of them.

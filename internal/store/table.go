@@ -31,6 +31,7 @@ const (
 	Attempts     Table = "attempt"  // Key is what was attempted, Due when it no longer matters
 	HandOffs     Table = "handoff"  // Key is the recipient's identity
 	Sessions     Table = "session"  // ID is the digest of a token, Key the session's name, Due its end
+	People       Table = "person"   // ID is a digest of the identity; what its issuer says of its teams
 	Slots        Table = "slot"     // ID is a plan that is not decided yet, Key its service
 )
 
@@ -61,6 +62,7 @@ var tables = map[Table]struct {
 	Attempts:     {sql: "attempts", deletable: true},
 	HandOffs:     {sql: "handoffs"},
 	Sessions:     {sql: "sessions", deletable: true},
+	People:       {sql: "people"},
 	Slots:        {sql: "slots", deletable: true},
 }
 
@@ -68,7 +70,7 @@ var tables = map[Table]struct {
 func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
-		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions,
+		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People,
 	}
 }
 
