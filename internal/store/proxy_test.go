@@ -14,7 +14,7 @@ import (
 type proxy struct {
 	l       net.Listener
 	to      string
-	request atomic.Bool // drop what the client sends next, and cut
+	request atomic.Bool // drop the next batch that commits, and cut
 	answer  atomic.Bool // drop the answer to the next commit, and cut
 	shut    atomic.Bool // accept nobody
 
@@ -55,11 +55,18 @@ func (p *proxy) serve() {
 		p.open[c], p.open[up] = true, true
 		p.mu.Unlock()
 		end := func() { c.Close(); up.Close() }
-		go p.pass(c, up, end, func([]byte) bool { return p.request.CompareAndSwap(true, false) })
+		go p.pass(c, up, end, func(b []byte) bool { return commits(b) && p.request.CompareAndSwap(true, false) })
 		go p.pass(up, c, end, func(b []byte) bool {
 			return bytes.Contains(b, []byte("COMMIT\x00")) && p.answer.CompareAndSwap(true, false)
 		})
 	}
+}
+
+// commits tells the batch that commits from what other connections send at any time, such as the notice of a signature:
+// it prepares or runs many statements at once, the mark among them.
+func commits(b []byte) bool {
+	const statements = 4
+	return bytes.Contains(b, []byte("commit_mark")) || bytes.Count(b, []byte("stmtcache_")) >= statements
 }
 
 func (p *proxy) pass(from io.Reader, to io.Writer, end func(), cut func([]byte) bool) {
