@@ -53,7 +53,7 @@ func free(t *testing.T, n int) (all []string) {
 	return all
 }
 
-func newPortal(t *testing.T) portal {
+func newPortal(t *testing.T, changes ...func(*config.Server)) portal {
 	t.Helper()
 	at := free(t, 3)
 	p := portal{url: "https://" + at[0]}
@@ -98,6 +98,9 @@ func newPortal(t *testing.T) portal {
 	c.TLS, c.ExternalURL = &config.TLSFiles{Cert: p.ca, Key: filepath.Join(in.Dir, "tls.key")}, p.url
 	c.Issuers = []config.Issuer{{URL: p.idp.URL, Audience: idp.Client, Kind: "human", Algorithms: []string{"RS256"}}}
 	c.Login = &config.Login{Issuer: p.idp.URL, Client: idp.Client, SecretFile: filepath.Join(in.Dir, "secret")}
+	for _, change := range changes {
+		change(&c)
+	}
 	sc, err := config.LoadSigner(in.Signer)
 	if err != nil {
 		t.Fatal(err)
@@ -299,5 +302,27 @@ func TestTheCommandLineLogsInByBrowserAndItsSessionsCanBeEnded(t *testing.T) {
 	}
 	if code, _, _ := cli(t, "session", "list", "--config", file); code == exitDone {
 		t.Error("an ended session lists")
+	}
+}
+
+// The provider's one claim that is a list of texts says how its person logged in; here it stands for groups.
+func TestTeamsComeFromTheClaimOfARealLogin(t *testing.T) {
+	groups := func(claim string) func(*config.Server) {
+		return func(c *config.Server) {
+			c.Issuers[0].Groups = &config.Groups{Claim: claim, Teams: map[string]string{"pwd": "platform"}}
+			c.Operators = []string{"platform"}
+		}
+	}
+	p := newPortal(t, groups("amr"))
+	b := p.browser(t)
+	p.logIn(t, b)
+	if resp, body := get(t, b, "GET", p.url+"/v1/sessions?all=true"); resp.StatusCode != http.StatusOK || !strings.Contains(body, idp.Person) {
+		t.Errorf("an operator by the claim: %s %s", resp.Status, body)
+	}
+
+	p = newPortal(t, groups("groups"))
+	b = p.browser(t)
+	if resp, body := get(t, b, "GET", p.idp.LogIn(t, b, p.url+authn.PathLogin).String()); resp.StatusCode != http.StatusUnauthorized || cookie(resp) != nil {
+		t.Errorf("a token without the claim: %s %s", resp.Status, body)
 	}
 }
