@@ -17,10 +17,10 @@ import (
 	"github.com/writ-dev/writ/client"
 )
 
-// TestNHIAnAgentsLifeFromRegistrationToRemoval registers an agent with the command line at a running control plane
+// TestNHI07AnAgentsLifeFromRegistrationToRemoval registers an agent with the command line at a running control plane
 // without --dev, and ends it again: its token, still valid at its issuer, opens no door from that moment on, nor after a
 // restart.
-func TestNHIAnAgentsLifeFromRegistrationToRemoval(t *testing.T) {
+func TestNHI07AnAgentsLifeFromRegistrationToRemoval(t *testing.T) {
 	t.Parallel()
 	s := prepare(t, threeProcesses, nil, "agents")
 	agents, people, sources := newIssuer(t), newIssuer(t), newIssuer(t)

@@ -335,3 +335,17 @@ func TestI18AFreezeOfAnotherScopeDoesNotDeny(t *testing.T) {
 	_, err = w.ctl.Freeze(w.ctx, human("ann"), writ.FreezeAll, "", "")
 	refused(t, err, writ.ReasonForm)
 }
+
+func TestI03APlanOfAReplacedPlaybookIsNotGranted(t *testing.T) {
+	w := newWorld(t)
+	s := w.waiting()
+	name := s.Playbook.Name
+	replaced := w.ctl.Library[name]
+	replaced.Digest = writ.DigestOf([]byte("another text"))
+	w.ctl.Library[name] = replaced
+	after, err := w.approve(s.ID, "ann", "owner")
+	must(t, err)
+	if after.State != writ.PlanDenied || after.Reason != writ.ReasonPlaybookAltered || after.Run != "" {
+		t.Errorf("%s %s %s", after.State, after.Reason, after.Run)
+	}
+}

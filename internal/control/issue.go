@@ -19,6 +19,11 @@ const grantLife = 5 * time.Minute
 // its blast radius and issues the grant. When the answer has changed to no, the plan ends; when it needs people again,
 // it goes on waiting.
 func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) error {
+	if plan.Reverts == "" && c.Library[plan.Playbook.Name].Ref() != plan.Playbook {
+		return c.endPlan(tx, p, row, writ.PlanDenied, assignment.Refused{
+			Code: writ.ReasonPlaybookAltered, Detail: "the playbook was replaced after the plan was made", Hint: "propose it again",
+		})
+	}
 	d, err := c.decide(tx, &p, plan, writ.PhaseGrant, "")
 	if err != nil {
 		return err

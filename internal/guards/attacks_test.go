@@ -64,7 +64,7 @@ func tableRows(text, heading string) [][]string {
 }
 
 // rowsOf finds the rows that a test is named after; it may play several.
-var rowsOf = regexp.MustCompile(`^Test((TOC|UND|INC)\d\d)+`)
+var rowsOf = regexp.MustCompile(`^Test((TOC|UND|INC|APR|CAP|NHI|TEL|VEL|DEP|ROB|MCP)\d\d)+`)
 
 // TestEveryAttackRowIsPlayedOrPending compares the corpus of attacks with the two tables beside it and with the tests.
 func TestEveryAttackRowIsPlayedOrPending(t *testing.T) {

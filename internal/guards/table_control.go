@@ -261,4 +261,12 @@ var controls = []Guard{
 		Package:   "./internal/control",
 		Test:      "TestI19NotNowIsInTheLedgerOnceForAWhile",
 	},
+	{
+		Invariant: "I03",
+		File:      "internal/control/issue.go",
+		Guard:     `if plan.Reverts == "" && c.Library[plan.Playbook.Name].Ref() != plan.Playbook {`,
+		Instead:   "if false {",
+		Package:   "./internal/control",
+		Test:      "TestI03APlanOfAReplacedPlaybookIsNotGranted",
+	},
 }

@@ -6,6 +6,7 @@ package lineage
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/writ-dev/writ"
@@ -33,13 +34,22 @@ func Extend(parent *writ.HandOff, h writ.HandOff) ([]writ.Principal, error) {
 	}
 	switch {
 	case len(chain) > MaxDepth:
-		return nil, refuse("it would be the %dth hop; the limit is %d", len(chain), MaxDepth)
+		return nil, refuse("it would be hop %d of %s; the limit is %d", len(chain), path(chain, h.To), MaxDepth)
 	case slices.ContainsFunc(chain, h.To.Same):
-		return nil, refuse("the recipient has had this incident before: hand-offs do not go in a circle")
+		return nil, refuse("%s is a circle: the recipient has had this incident before", path(chain, h.To))
 	case repeats(chain):
-		return nil, refuse("an agent stands in the lineage twice")
+		return nil, refuse("an agent stands twice in %s", path(chain, h.To))
 	}
 	return chain, nil
+}
+
+// path shows a chain to people: subjects, as a name is all that they can do something with.
+func path(chain []writ.Principal, to writ.Principal) string {
+	var b strings.Builder
+	for _, p := range chain {
+		b.WriteString(writ.Printable(p.Sub, 60) + " → ")
+	}
+	return b.String() + writ.Printable(to.Sub, 60)
 }
 
 // whole refuses a hand-off that is not closed and bounded.
