@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"log/slog"
+	"time"
 
+	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/pin"
@@ -55,5 +58,43 @@ func Examine(ctx context.Context, c config.Server, dev bool) iter.Seq2[string, e
 		if err := c.Roster().Check(); !yield("approvers", err) {
 			return
 		}
+		auth, err := newAuth(c, forgetful{}, forgetful{}, dev, slog.New(slog.DiscardHandler))
+		if !yield("who may speak", err) || err != nil {
+			return
+		}
+		for what, err := range auth.Examine(ctx) {
+			if !yield(what, err) {
+				return
+			}
+		}
 	}
+}
+
+// forgetful remembers nobody: an examination lets nobody in.
+type forgetful struct{}
+
+func (forgetful) First(context.Context, string, string, time.Time) (string, error) {
+	return "", writ.ErrUnavailable
+}
+
+func (forgetful) BeginSession(context.Context, writ.Digest, writ.Principal, string) (writ.Session, error) {
+	return writ.Session{}, writ.ErrUnavailable
+}
+
+func (forgetful) Session(context.Context, writ.Digest) (writ.Principal, error) {
+	return writ.Principal{}, writ.ErrUnavailable
+}
+
+func (forgetful) EndSession(context.Context, writ.Digest) error { return writ.ErrUnavailable }
+
+func (forgetful) KeepCode(context.Context, writ.Digest, writ.Principal, string) error {
+	return writ.ErrUnavailable
+}
+
+func (forgetful) TakeCode(context.Context, writ.Digest) (writ.Principal, string, error) {
+	return writ.Principal{}, "", writ.ErrUnavailable
+}
+
+func (forgetful) NoteTeams(context.Context, writ.Principal, writ.Membership) error {
+	return writ.ErrUnavailable
 }
