@@ -270,8 +270,8 @@ func TestAPR09AnAnswerUnderReplacedRulesIsAskedForAgain(t *testing.T) {
 	x.untouched(n)
 }
 
-// APR-11: a playbook that is edited after an approval is another one: neither its old nor its new text is executed.
-func TestAPR11AnEditedPlaybookIsNotTheOneThatWasApproved(t *testing.T) {
+// APR-11, MCP-05: a playbook that is edited after an approval is another one: neither its old nor its new text is executed.
+func TestAPR11MCP05AnEditedPlaybookIsNotTheOneThatWasApproved(t *testing.T) {
 	t.Parallel()
 	x := openShop(t).fails()
 	n := x.shop.WriteRequests()

@@ -100,6 +100,11 @@ func TestEveryAttackRowIsPlayedOrPending(t *testing.T) {
 			if exist[name] == "" {
 				t.Errorf("%s: there is no test %s", cells[0], name)
 			}
+			set, _, external := strings.Cut(cells[0], "-")
+			if external = external && (set == "ASB" || set == "ADJ"); external && strings.HasPrefix(name, "Test"+set) { // one test reads all rows of a data set
+				named = append(named, name)
+				continue
+			}
 			if !strings.Contains(rowsOf.FindString(name), rowName) {
 				t.Errorf("%s: %s is not named after it", cells[0], name)
 			}
