@@ -72,6 +72,7 @@ const (
 	EntryHandOff    EntryKind = "handoff"     // an agent passed an incident on
 	EntryHandOffEnd EntryKind = "handoff.end" // and that was revoked
 	EntryOrphan     EntryKind = "orphan"      // a credential of the runner's on its target that belongs to no run it knows was ended
+	EntryNotice     EntryKind = "notice"      // somebody was told, or could not be
 	EntryGenesis    EntryKind = "genesis"
 )
 
@@ -309,6 +310,17 @@ type (
 		HandOff HandOffID `json:"hand_off"`
 		By      Principal `json:"by"`
 	}
+	NoticeBody struct {
+		Notice   NoticeID      `json:"notice"`
+		Event    NoticeEvent   `json:"event"`
+		Events   int           `json:"events"`       // how many it tells of
+		Channel  string        `json:"channel"`      // as the configuration names it; empty when there was nobody to tell
+		To       *Person       `json:"to,omitempty"` // absent: the channel's own recipients
+		Outcome  NoticeOutcome `json:"outcome"`      // delivered, failed or undelivered
+		Failure  NoticeFailure `json:"failure,omitempty"`
+		Status   int           `json:"status,omitempty"` // the channel's answer, HTTP or SMTP
+		Attempts int           `json:"attempts"`
+	}
 	AgentBody struct {
 		Name    string      `json:"name"`
 		Agent   Principal   `json:"agent"`
@@ -351,6 +363,7 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryHandOff:    func() any { return new(HandOffBody) },
 	EntryHandOffEnd: func() any { return new(HandOffEndBody) },
 	EntryAgent:      func() any { return new(AgentBody) },
+	EntryNotice:     func() any { return new(NoticeBody) },
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type

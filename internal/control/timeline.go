@@ -174,6 +174,8 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		if b.Was != nil {
 			out.Summary += ", in place of " + name(*b.Was)
 		}
+	case *writ.NoticeBody:
+		out.OK, out.Summary = b.Outcome == writ.OutcomeDelivered, noticeSentence(*b)
 	case *writ.FreezeBody:
 		out.OK, out.Summary = !b.On, fmt.Sprintf("freeze of %s %s: on %t", b.Scope, writ.Printable(b.Value, 80), b.On)
 	}

@@ -31,6 +31,8 @@ const (
 	Attempts     Table = "attempt"  // Key is what was attempted, Due when it no longer matters
 	HandOffs     Table = "handoff"  // Key is the recipient's identity
 	Sessions     Table = "session"  // ID is the digest of a token, Key the session's name, Due its end
+	Notices      Table = "notice"   // Key is what is collapsed with it, Due when something is to be done with it
+	Channels     Table = "channel"  // what is known of a channel of notices, and what each recipient got lately
 	Slots        Table = "slot"     // ID is a plan that is not decided yet, Key its service
 )
 
@@ -62,13 +64,15 @@ var tables = map[Table]struct {
 	HandOffs:     {sql: "handoffs"},
 	Sessions:     {sql: "sessions", deletable: true},
 	Slots:        {sql: "slots", deletable: true},
+	Notices:      {sql: "notices", deletable: true},
+	Channels:     {sql: "channels", deletable: true},
 }
 
 // Tables returns every table.
 func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
-		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions,
+		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, Notices, Channels,
 	}
 }
 
