@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	netmail "net/mail"
 	"net/smtp"
 	"net/textproto"
 	"slices"
@@ -62,28 +61,12 @@ func NewMail(c Mail, o Options) (Channel, error) {
 		return nil, fmt.Errorf("%w: to has more than %d addresses; use a mailing list", writ.ErrInvalid, maxTo)
 	}
 	for _, a := range append([]string{c.From}, c.To...) {
-		if err := CheckAddress(a); err != nil {
+		if err := notice.CheckAddress(a); err != nil {
 			return nil, err
 		}
 	}
 	_, domain, _ := strings.Cut(c.From, "@")
 	return mail{c, host, domain, o}, nil
-}
-
-// maxAddress is the length of a mail address, RFC 5321 section 4.5.3.1.3 less its brackets.
-const maxAddress = 254
-
-// CheckAddress refuses what is not one bare mail address in ASCII.
-func CheckAddress(s string) error {
-	a, err := netmail.ParseAddress(s)
-	plain := err == nil && a.Name == "" && a.Address == s && len(s) <= maxAddress && strings.Count(s, "@") == 1
-	for _, r := range s {
-		plain = plain && r > ' ' && r < 0x7f && !strings.ContainsRune(`<>"(),:;\[]`, r)
-	}
-	if !plain {
-		return fmt.Errorf("%w: %q is not a mail address such as oncall@corp.example", writ.ErrInvalid, writ.Printable(s, 80))
-	}
-	return nil
 }
 
 func (mail) Kind() string   { return "mail" }

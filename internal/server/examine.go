@@ -55,5 +55,13 @@ func Examine(ctx context.Context, c config.Server, dev bool) iter.Seq2[string, e
 		if err := c.Roster().Check(); !yield("approvers", err) {
 			return
 		}
+		if c.Notify == nil {
+			return
+		}
+		for _, x := range c.Notify.Channels {
+			if _, err := noticeChannel(c, x, dev); !yield("notify channel "+x.Name, err) {
+				return
+			}
+		}
 	}
 }
