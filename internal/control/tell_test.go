@@ -272,7 +272,7 @@ func TestANoticeThatNobodyGotIsTriedInRoundsAndThenSaidAloud(t *testing.T) {
 
 // The process dies after the recipient got the notice and before that is written down: it is sent again, under the same
 // key, when the claim has ended and not before. What the dead one would have said changes nothing.
-func TestANoticeWhoseSenderDiesIsSentAgainUnderItsKey(t *testing.T) {
+func TestI19ANoticeWhoseSenderDiesIsSentAgainUnderItsKey(t *testing.T) {
 	a, b := newReceiver(t), newReceiver(t)
 	w := newWorld(t, telling(t, a, b))
 	dying := &dyingChannel{Teller: w.config.Notices.Channels["a"], reached: make(chan struct{}), hold: make(chan struct{})}

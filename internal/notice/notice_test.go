@@ -62,6 +62,7 @@ func TestTheFirstRouteWhoseConditionsHoldIsTaken(t *testing.T) {
 func TestRoutesThatCouldLeaveAFactUntoldAreRefused(t *testing.T) {
 	ops := []notice.Hop{{Channel: "ops"}}
 	for name, r := range map[string]notice.Routes{
+		"none":                 {},
 		"no catch-all":         {{Teams: []string{"checkout"}, Hops: ops}},
 		"a catch-all too soon": {{Hops: ops}, {Hops: ops}},
 		"a silent catch-all":   {{Silent: true}},

@@ -35,6 +35,9 @@ type Routes []Route
 
 // Check refuses routes that could leave a fact untold, or that name a channel that is not there.
 func (r Routes) Check(channels []string) error {
+	if len(r) == 0 {
+		return fmt.Errorf("%w: routes must name at least one, so that nothing is told to nobody", writ.ErrInvalid)
+	}
 	for i, x := range r {
 		wrong := func(format string, args ...any) error {
 			return fmt.Errorf("%w: routes[%d]%s", writ.ErrInvalid, i, fmt.Sprintf(format, args...))
