@@ -134,7 +134,9 @@ func TestNtfyGetsAPriorityAndNoSecondHeader(t *testing.T) {
 	r := receive(t, nil)
 	c, err := notify.NewNtfy(r.URL+"/topic", "tk_secret", r.options())
 	must(t, err)
-	m := message(func(m *notice.Message) { m.Event, m.Place = writ.NoticeLeaseDebt, "shöp\r\nActions: http, approve, https://evil.test" })
+	m := message(func(m *notice.Message) {
+		m.Event, m.Place = writ.NoticeLeaseDebt, "shöp\r\nActions: http, approve, https://evil.test"
+	})
 	if got := send(t, c, m); got.Failure != "" {
 		t.Fatalf("%+v", got)
 	}
@@ -167,7 +169,9 @@ func TestWhatAnAnswerMeans(t *testing.T) {
 // Addresses come from the configuration alone: what an answer names, and what a message says, is not called.
 func TestNothingButTheConfiguredAddressIsCalled(t *testing.T) {
 	other := receive(t, nil)
-	r := receive(t, func(w http.ResponseWriter, q *http.Request) { http.Redirect(w, q, other.URL, http.StatusTemporaryRedirect) })
+	r := receive(t, func(w http.ResponseWriter, q *http.Request) {
+		http.Redirect(w, q, other.URL, http.StatusTemporaryRedirect)
+	})
 	c, err := notify.NewWebhook(r.URL, []byte(secret), r.options())
 	must(t, err)
 	m := message(func(m *notice.Message) { m.Lines, m.Link = []string{other.URL}, other.URL })
