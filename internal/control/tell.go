@@ -268,12 +268,25 @@ func (c *Control) tellSilent(ctx context.Context, r writ.RunnerStatus) error {
 	if c.Notices == nil {
 		return nil
 	}
-	return c.Store.Update(ctx, func(tx *store.Tx) error {
-		cell, row, err := store.Load[cellRow](tx, store.Cells, string(r.ID))
-		if errors.Is(err, writ.ErrNotFound) || err == nil && cell.Silent == r.Silent {
-			return nil
+	var cell cellRow
+	var row store.Row
+	known := func(tx *store.Tx) (same bool, err error) {
+		cell, row, err = store.Load[cellRow](tx, store.Cells, string(r.ID))
+		if errors.Is(err, writ.ErrNotFound) {
+			return true, nil
 		}
-		if err != nil {
+		return cell.Silent == r.Silent, err
+	}
+	var same bool
+	err := c.Store.View(ctx, func(tx *store.Tx) (err error) {
+		same, err = known(tx)
+		return err
+	})
+	if err != nil || same {
+		return err
+	}
+	return c.Store.Update(ctx, func(tx *store.Tx) error {
+		if same, err := known(tx); err != nil || same {
 			return err
 		}
 		cell.Silent = r.Silent

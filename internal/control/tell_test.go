@@ -18,6 +18,7 @@ import (
 	"github.com/writ-dev/writ/internal/control"
 	"github.com/writ-dev/writ/internal/notice"
 	"github.com/writ-dev/writ/internal/notify"
+	"github.com/writ-dev/writ/internal/store"
 )
 
 // receiver is a local stand-in for people's on-call tool: an HTTPS server that keeps what it is sent.
@@ -464,4 +465,15 @@ func TestTheEndOfARunThatDidNotRepairIsTold(t *testing.T) {
 			t.Errorf("%s: %+v", state, got)
 		}
 	}
+}
+
+// rows counts the notices that are kept.
+func (w *world) rows() (n int) {
+	w.t.Helper()
+	must(w.t, w.store.View(w.ctx, func(tx *store.Tx) error {
+		rows, err := tx.Find(store.Notices, store.Filter{})
+		n = len(rows)
+		return err
+	}))
+	return n
 }

@@ -35,7 +35,19 @@ func (n ntfy) Send(ctx context.Context, _ string, m notice.Message) notice.Resul
 	if n.token != "" {
 		headers["Authorization"] = "Bearer " + n.token
 	}
-	return n.post(ctx, m.Key, []byte(m.Text()), headers)
+	return n.post(ctx, m.Key, []byte(cut(m.Text())), headers)
+}
+
+// maxNtfy is what ntfy takes as a message, in bytes; longer text becomes a file to be downloaded.
+const maxNtfy = 4096
+
+// cut keeps as much of a text as ntfy shows.
+func cut(s string) string {
+	const end = "…"
+	if len(s) <= maxNtfy {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxNtfy-len(end)], "") + end
 }
 
 // headerText makes text fit for one line of a header: without what ends a line, and beyond ASCII as RFC 2047 says.

@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/notice"
@@ -142,6 +143,16 @@ func TestNtfyGetsAPriorityAndNoSecondHeader(t *testing.T) {
 	}
 	if r.header.Get("Priority") != "5" || r.header.Get("Authorization") != "Bearer tk_secret" || r.header.Get("Click") != m.Link || r.header.Get("Actions") != "" || !strings.Contains(string(r.body), "Silence means no") {
 		t.Errorf("%v %s", r.header, r.body)
+	}
+}
+
+func TestNtfyGetsNoMoreThanItShows(t *testing.T) {
+	r := receive(t, nil)
+	c, err := notify.NewNtfy(r.URL+"/topic", "", r.options())
+	must(t, err)
+	m := message(func(m *notice.Message) { m.Lines = []string{strings.Repeat("ö", 3000)} })
+	if got := send(t, c, m); got.Failure != "" || len(r.body) > 4096 || len(r.body) < 4090 || !utf8.Valid(r.body) || r.header.Get("Authorization") != "" {
+		t.Errorf("%+v, %d bytes", got, len(r.body))
 	}
 }
 
