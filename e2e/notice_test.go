@@ -120,6 +120,7 @@ func TestI06ADebtIsToldToPeopleWhenItOpensAndWhenItIsPaid(t *testing.T) {
 	if st := s.wantCLI(t, 0, you, "status"); !strings.Contains(st.out, "DEBT lease") || strings.Contains(st.out, "FAILING") {
 		t.Errorf("%s", st.out)
 	}
+	s.metric(`writ_notices_total{channel="pager",outcome="delivered"} 1`, `writ_notice_channel_failing{channel="pager"} 0`, `writ_lease_debts{runner="spiffe://writ.local/runner/local"} 1`)
 	s.keep(false)
 	told(writ.NoticeLeasePaid, 1)
 	x.endedRun(run, writ.RunSucceeded)
@@ -134,4 +135,19 @@ func TestI06ADebtIsToldToPeopleWhenItOpensAndWhenItIsPaid(t *testing.T) {
 		t.Errorf("%d deliveries are entered, %d notices of the debt came", delivered, len(p.of(writ.NoticeLeaseDebt)))
 	}
 	s.explains(t)
+}
+
+// metric waits until the server counts these.
+func (s *site) metric(lines ...string) {
+	s.t.Helper()
+	for _, want := range lines {
+		await(s.t, want, func() (bool, string) {
+			resp, err := http.Get(s.admin + "/metrics")
+			if err != nil {
+				return false, err.Error()
+			}
+			text := readAll(s.t, resp.Body)
+			return strings.Contains(text, want+"\n"), "it says otherwise"
+		})
+	}
 }
