@@ -75,6 +75,7 @@ const (
 	EntryLogin      EntryKind = "login"       // a person logged in
 	EntryLogout     EntryKind = "logout"      // a session was ended before its time
 	EntryTeams      EntryKind = "teams"       // a person's issuer said that their teams are others
+	EntryNotice     EntryKind = "notice"      // somebody was told, or could not be
 	EntryGenesis    EntryKind = "genesis"
 )
 
@@ -328,6 +329,17 @@ type (
 		HandOff HandOffID `json:"hand_off"`
 		By      Principal `json:"by"`
 	}
+	NoticeBody struct {
+		Notice   NoticeID      `json:"notice"`
+		Event    NoticeEvent   `json:"event"`
+		Events   int           `json:"events"`       // how many it tells of
+		Channel  string        `json:"channel"`      // as the configuration names it; empty when there was nobody to tell
+		To       *Person       `json:"to,omitempty"` // absent: the channel's own recipients
+		Outcome  NoticeOutcome `json:"outcome"`      // delivered, failed or undelivered
+		Failure  NoticeFailure `json:"failure,omitempty"`
+		Status   int           `json:"status,omitempty"` // the channel's answer, HTTP or SMTP
+		Attempts int           `json:"attempts"`
+	}
 	AgentBody struct {
 		Name    string      `json:"name"`
 		Agent   Principal   `json:"agent"`
@@ -373,6 +385,7 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryLogin:      func() any { return new(LoginBody) },
 	EntryLogout:     func() any { return new(LogoutBody) },
 	EntryTeams:      func() any { return new(TeamsBody) },
+	EntryNotice:     func() any { return new(NoticeBody) },
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type

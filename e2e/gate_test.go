@@ -28,6 +28,7 @@ type gate struct {
 	mu     sync.Mutex
 	tokens map[string]string // of ServiceAccounts, by name
 	next   *held
+	keeps  bool // deletions fail
 }
 
 // A held call is the next write on one object by a lease.
@@ -60,6 +61,10 @@ func newGate(t testing.TB, b bed) *gate {
 // ServeHTTP passes one call on.
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	account := g.note(r)
+	if r.Method == http.MethodDelete && g.keeping() {
+		http.Error(w, "not now", http.StatusServiceUnavailable)
+		return
+	}
 	h := g.take(account, r)
 	if h == nil {
 		g.to.ServeHTTP(w, r)
@@ -71,6 +76,19 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	close(h.reached)
 	<-h.cut
 	panic(http.ErrAbortHandler)
+}
+
+// keep makes all deletions fail, or no more: what a runner would end stays.
+func (g *gate) keep(on bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.keeps = on
+}
+
+func (g *gate) keeping() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.keeps
 }
 
 // note keeps the token of a call and returns the name of its account.

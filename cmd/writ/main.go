@@ -75,6 +75,8 @@ func commands() []command {
 		{"freeze", "--all | --agent|--service|--playbook|--target NAME --reason …", "stop new grants and further steps now", runFreeze},
 		{"freeze list", "", "list what is frozen now", runFreezeList},
 		{"unfreeze", "<freeze> | --all | --agent|--service|--playbook|--target NAME --reason …", "lift a freeze, by its id or by what it stops", runUnfreeze},
+		{"notify list", "-c writ.yaml", "list who is told of what, and by which channel", runNotifyList},
+		{"notify test", "<channel> -c writ.yaml [--to person]", "send a marked test notice by one channel", runNotifyTest},
 		{"agent add", "<name> --iss … --sub … --team … [--role …]", "register an agent, and answer for it", runAgentAdd},
 		{"agent list", "[--state …]", "list registered agents", runAgentList},
 		{"agent show", "<name> [-o holmesgpt|claude|kagent]", "show an agent, or the configuration of its client", runAgentShow},

@@ -101,6 +101,7 @@ func listPlans(ctx context.Context, a *app, args []string, name string, state wr
 		for _, x := range s.Runners {
 			a.debts(x)
 		}
+		a.channels(s)
 		a.unsettled(s)
 	}
 	return printList(a, r.format, r.Plans(ctx, writ.PlanFilter{State: writ.PlanState(want)}), "PLAN\tSTATE\tSERVICE\tWHAT\tASKED BY\tANSWER BEFORE", func(p writ.PlanStatus) string {

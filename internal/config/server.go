@@ -40,6 +40,7 @@ type Server struct {
 	DevKeys      []DevKey       `yaml:"dev_keys,omitempty"`   // only under --dev
 	PlanLife     Duration       `yaml:"plan_life"`            // how long a plan waits for people
 	EvidenceLife Duration       `yaml:"evidence_life"`        // how old cited evidence may be
+	Notify       *Notify        `yaml:"notify,omitempty"`     // who is told of what, and how
 	Limits       *Limits        `yaml:"limits,omitempty"`     // how much at once and how often; what is left out has a default
 	Dev          *DevProcesses  `yaml:"dev,omitempty"`        // only under --dev
 	Kubeconfig   string         `yaml:"kubeconfig,omitempty"` // always refused: a control plane holds no target credential
@@ -119,6 +120,8 @@ type Approver struct {
 	Sub    string   `yaml:"sub"`
 	Groups []string `yaml:"groups"`
 	Keys   []string `yaml:"keys"` // authorized_keys lines
+
+	Contact map[string]string `yaml:"contact,omitempty"` // mail address by channel of notify
 }
 
 // Issuer is an OIDC issuer whose tokens are accepted.
@@ -280,6 +283,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 		c.want(len(p.Agents) > 0, "spiffe.agents must name SPIFFE IDs, such as spiffe://corp.example/agents")
 		c.want((p.WorkloadAPI == "") != (len(p.Bundles) == 0), "spiffe must have workload_api, such as unix:///run/spire/agent/public/api.sock, or bundles, not both")
 	}
+	c.notices(s)
 	for i, k := range s.DevKeys {
 		c.want(slices.Contains([]string{"agent", "human", "service"}, k.Kind), "dev_keys[%d].kind must be agent, human or service", i)
 		c.want(strings.HasPrefix(k.Hash, "sha256:") && k.Sub != "", "dev_keys[%d] needs sub and sha256", i)

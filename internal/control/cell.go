@@ -24,6 +24,7 @@ type cellRow struct {
 	Seen      time.Time
 	Standby   time.Time // when another process last stood by
 	Debts     []assignment.Debt
+	Silent    bool `json:",omitempty"` // people were told that nothing is heard of it
 }
 
 // fenced is what a process hears that does not hold its cell.
@@ -154,7 +155,10 @@ func (c *Control) indebt(tx *store.Tx, cell *cellRow, now []assignment.Debt) err
 		_, err := c.append(tx, writ.EntryDebt, task, writ.DebtBody{
 			Runner: cell.Runner, Lease: d.Lease, Run: d.Run, Target: d.Target, Name: writ.Printable(d.Name, 80), On: on, Since: writ.Instant(d.Since),
 		})
-		return err
+		if err != nil {
+			return err
+		}
+		return c.tellDebt(tx, cell.Runner, d, on)
 	}
 	for _, d := range now {
 		if is(cell.Debts, d) {
@@ -375,6 +379,11 @@ func (c *Control) watchCells(ctx context.Context) error {
 	st, err := c.Glance(ctx)
 	if err != nil {
 		return err
+	}
+	for _, r := range st.Runners {
+		if err := c.tellSilent(ctx, r); err != nil {
+			return err
+		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

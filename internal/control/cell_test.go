@@ -137,9 +137,9 @@ func (h *held) claimed(c assignment.Claim, entries ...[]byte) assignment.Deliver
 }
 
 // inCell is a granted run whose runner has joined as the first process.
-func inCell(t *testing.T) (*world, *held, assignment.Claim) {
+func inCell(t *testing.T, changes ...func(*control.Config)) (*world, *held, assignment.Claim) {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t, changes...)
 	_, h := w.granted()
 	w.join(first, 0)
 	_, err := w.beat(first, 1)

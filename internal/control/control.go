@@ -58,6 +58,7 @@ type Config struct {
 	Now          func() time.Time
 	Rand         io.Reader
 	Log          *slog.Logger
+	Notices      *Notices                               // optional: who is told of what
 	Died         func(what string, after time.Duration) // optional: hears of each lease's end, power and identity, from the start of its revocation
 }
 
@@ -97,6 +98,9 @@ func New(c Config) (*Control, error) {
 	}
 	c.Limits = c.Limits.whole()
 	if err := c.Roster.Check(); err != nil {
+		return nil, err
+	}
+	if err := c.Notices.check(); err != nil {
 		return nil, err
 	}
 	seen := map[writ.Location]bool{}

@@ -295,6 +295,9 @@ func (c *Control) ended(tx *store.Tx, run *runRow, row *store.Row, state writ.Ru
 	if err := c.moveRun(tx, run, row, state); err != nil {
 		return err
 	}
+	if err := c.tellRun(tx, *run, runEvents[state]); err != nil {
+		return err
+	}
 	return c.freePlan(tx, run.Run, reason)
 }
 

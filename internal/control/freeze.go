@@ -50,6 +50,9 @@ func (c *Control) Freeze(ctx context.Context, by writ.Principal, scope writ.Free
 		if err := store.Create(tx, store.Freezes, store.Row{ID: string(id), State: stateOn}, f); err != nil {
 			return err
 		}
+		if err := c.tellFreeze(tx, f, by, true); err != nil {
+			return err
+		}
 		return turnEpoch(tx)
 	})
 }
@@ -81,6 +84,9 @@ func (c *Control) Unfreeze(ctx context.Context, by writ.Principal, id writ.Freez
 			return err
 		}
 		if err := store.Save(tx, store.Freezes, row, stateOn, f); err != nil {
+			return err
+		}
+		if err := c.tellFreeze(tx, f, by, false); err != nil {
 			return err
 		}
 		return turnEpoch(tx)

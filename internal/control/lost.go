@@ -62,6 +62,9 @@ func (c *Control) overdue(tx *store.Tx, run *runRow, row *store.Row) error {
 	if _, err := c.append(tx, writ.EntryPlanEnd, run.Run.Incident, writ.PlanEndBody{Plan: plan.ID, State: writ.PlanDone, Reason: writ.ReasonRunnerLost}); err != nil {
 		return err
 	}
+	if err := c.tellRun(tx, *run, writ.NoticeRunnerLost); err != nil {
+		return err
+	}
 	c.Log.Error("a run was given up: its runner was lost", "run", string(run.Run.ID), "runner", string(run.Run.Runner), "last_seen", heard)
 	if run.Settled {
 		return c.freePlan(tx, run.Run, writ.ReasonRunnerLost)

@@ -113,7 +113,16 @@ func (c *Control) movePlan(tx *store.Tx, p planRow, row store.Row, next writ.Pla
 			return err
 		}
 	}
-	return store.Save(tx, store.Plans, row, was, p)
+	if err := store.Save(tx, store.Plans, row, was, p); err != nil {
+		return err
+	}
+	switch {
+	case next == writ.PlanWaiting:
+		return c.tellPlan(tx, p, writ.NoticePlanWaiting)
+	case next == writ.PlanExpired && writ.PlanState(was) == writ.PlanWaiting:
+		return c.tellPlan(tx, p, writ.NoticePlanExpired)
+	}
+	return nil
 }
 
 // endPlan ends a plan that will not run, with its reason and its entry.

@@ -83,7 +83,9 @@ func (c *Control) Glance(ctx context.Context) (writ.Status, error) {
 		out.Runners[i].Targets = append(out.Runners[i].Targets, t.Location)
 	}
 	return out, c.Store.View(ctx, func(tx *store.Tx) error {
-		return errors.Join(lastSeen(tx, out.Runners), c.cells(tx, out.Runners))
+		var err error
+		out.Channels, err = c.channels(tx)
+		return errors.Join(err, lastSeen(tx, out.Runners), c.cells(tx, out.Runners))
 	})
 }
 

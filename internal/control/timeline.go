@@ -180,6 +180,8 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		out.Summary = fmt.Sprintf("%s ended a session of %s", name(b.By), name(b.Person.Principal()))
 	case *writ.TeamsBody:
 		out.Summary = fmt.Sprintf("%s is of %d teams now", name(b.Person.Principal()), len(b.Teams))
+	case *writ.NoticeBody:
+		out.OK, out.Summary = b.Outcome == writ.OutcomeDelivered, noticeSentence(*b)
 	case *writ.FreezeBody:
 		out.OK, out.Summary = !b.On, fmt.Sprintf("freeze of %s %s: on %t", b.Scope, writ.Printable(b.Value, 80), b.On)
 	}

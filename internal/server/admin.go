@@ -23,7 +23,7 @@ const maxUnsigned = 1000
 // admin serves health and metrics on a loopback address of its own.
 func (s *Server) admin() http.Handler {
 	reg := prometheus.NewRegistry()
-	reg.MustRegister(s.deaths)
+	reg.MustRegister(s.deaths, s.notices)
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &gauges{s})
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("ok\n")) })
@@ -63,11 +63,12 @@ var (
 	descSigned    = prometheus.NewDesc("writ_ledger_signed_entries", "Ledger entries under a signed checkpoint.", nil, nil)
 	descDebts     = prometheus.NewDesc("writ_lease_debts", "Leases of a runner that could not be proven dead in time; it gets no new grants while there is one.", []string{"runner"}, nil)
 	descSilent    = prometheus.NewDesc("writ_runner_silent", "1 while nothing is heard of a runner and leases of its runs are alive.", []string{"runner"}, nil)
+	descFailing   = prometheus.NewDesc("writ_notice_channel_failing", "1 while the last attempt to tell somebody by a channel failed.", []string{"channel"}, nil)
 	descRunner    = prometheus.NewDesc("writ_runner_last_seen_seconds", "Seconds since a runner asked for work.", []string{"runner"}, nil)
 )
 
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descIncidents, descWaiting, descRunning, descLeases, descFreezes, descEntries, descSigned, descRunner, descDebts, descSilent} {
+	for _, d := range []*prometheus.Desc{descIncidents, descWaiting, descRunning, descLeases, descFreezes, descEntries, descSigned, descRunner, descDebts, descSilent, descFailing} {
 		ch <- d
 	}
 }
@@ -85,6 +86,13 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		descLeases: float64(st.LeasesAlive), descFreezes: float64(len(st.Freezes)), descEntries: float64(st.LedgerSize), descSigned: float64(st.Signed),
 	} {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+	}
+	for _, x := range st.Channels {
+		failing := 0.0
+		if x.Failing {
+			failing = 1
+		}
+		ch <- prometheus.MustNewConstMetric(descFailing, prometheus.GaugeValue, failing, x.Name)
 	}
 	for _, r := range st.Runners {
 		silent := 0.0

@@ -67,6 +67,14 @@ func Examine(ctx context.Context, c config.Server, dev bool) iter.Seq2[string, e
 				return
 			}
 		}
+		if c.Notify == nil {
+			return
+		}
+		for _, x := range c.Notify.Channels {
+			if _, err := noticeChannel(c, x, dev); !yield("notify channel "+x.Name, err) {
+				return
+			}
+		}
 	}
 }
 

@@ -41,12 +41,13 @@ type Server struct {
 	store     *store.Store
 	listeners []listener
 	deaths    *prometheus.HistogramVec
+	notices   *prometheus.CounterVec
 	log       *slog.Logger
 }
 
 // New opens keys, ledger and listeners of the control plane. Nothing is served before Serve.
 func New(ctx context.Context, c config.Server, version string, dev bool, log *slog.Logger) (_ *Server, err error) {
-	s := &Server{log: log, deaths: newDeaths()}
+	s := &Server{log: log, deaths: newDeaths(), notices: newNoticeCount()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -59,7 +60,7 @@ func New(ctx context.Context, c config.Server, version string, dev bool, log *sl
 	if s.store, err = openStore(ctx, c, identity, log); err != nil {
 		return nil, err
 	}
-	if s.Control, err = newControl(c, s.store, identity, version, dev, s.deaths, log); err != nil {
+	if s.Control, err = newControl(c, s.store, identity, version, dev, s.deaths, s.notices, log); err != nil {
 		return nil, err
 	}
 	if err := s.Control.Start(ctx); err != nil {
@@ -119,7 +120,7 @@ func databaseURLs(c config.Server) (state, blobs string, err error) {
 const signTimeout = 10 * time.Second
 
 // newControl loads policy, playbooks and services and makes the use cases.
-func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, version string, dev bool, deaths *prometheus.HistogramVec, log *slog.Logger) (*control.Control, error) {
+func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, version string, dev bool, deaths *prometheus.HistogramVec, count *prometheus.CounterVec, log *slog.Logger) (*control.Control, error) {
 	author, err := ledger.NewAuthor(identity)
 	if err != nil {
 		return nil, err
@@ -159,7 +160,12 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 		}
 		agents = append(agents, declared)
 	}
+	told, err := notices(c, dev, count)
+	if err != nil {
+		return nil, err
+	}
 	return control.New(control.Config{
+		Notices: told,
 		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier,
 		Author: author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy, Library: rules.library,
 		Services: rules.services, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
@@ -322,6 +328,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		g.Go(func() error { return l.serve(ctx) })
 	}
 	g.Go(func() error { s.Control.Sweep(ctx); return nil })
+	g.Go(func() error { s.Control.Notify(ctx); return nil })
 	g.Go(func() error { s.auth.Watch(ctx); return nil })
 	return errors.Join(g.Wait(), s.close())
 }

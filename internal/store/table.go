@@ -32,6 +32,8 @@ const (
 	HandOffs     Table = "handoff"  // Key is the recipient's identity
 	Sessions     Table = "session"  // ID is the digest of a token, Key the session's name, Due its end
 	People       Table = "person"   // ID is a digest of the identity; what its issuer says of its teams
+	Notices      Table = "notice"   // Key is what is collapsed with it, Due when something is to be done with it
+	Channels     Table = "channel"  // what is known of a channel of notices, and what each recipient got lately
 	Slots        Table = "slot"     // ID is a plan that is not decided yet, Key its service
 )
 
@@ -64,13 +66,15 @@ var tables = map[Table]struct {
 	Sessions:     {sql: "sessions", deletable: true},
 	People:       {sql: "people"},
 	Slots:        {sql: "slots", deletable: true},
+	Notices:      {sql: "notices", deletable: true},
+	Channels:     {sql: "channels", deletable: true},
 }
 
 // Tables returns every table.
 func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
-		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People,
+		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels,
 	}
 }
 

@@ -73,7 +73,7 @@ func (tx *Tx) Update(t Table, r Row, was string) error {
 }
 
 // Delete removes a row of a table whose rows may go: idempotency, nonce, assignment, reservation, lock, attempt, slot,
-// session. It
+// session, notice, channel. It
 // returns ErrNotFound when there is no such row.
 func (tx *Tx) Delete(t Table, id string) error {
 	name, err := tx.writing(t)
