@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -170,6 +171,51 @@ func CheckTrust(c config.Runner, now time.Time) (trust.Trust, error) {
 		return trust.Trust{}, fmt.Errorf("%w: %w", writ.ErrInvalid, err)
 	}
 	return trust.Load(b, keys, c.Trust.Threshold, 0, writ.RunnerID(c.ID), now)
+}
+
+// ExamineTrust says everything for which the runner would refuse the trust file of that name. It knows what the runner has
+// seen from the runner's journal or, while a running runner has that open, from the file in its place.
+func ExamineTrust(ctx context.Context, c config.Runner, name string, now time.Time) (trust.Trust, []*writ.Refusal, error) {
+	keys, err := owners(c)
+	if err != nil {
+		return trust.Trust{}, nil, err
+	}
+	highest, err := seenTrust(ctx, c, keys, now)
+	if err != nil {
+		return trust.Trust{}, nil, err
+	}
+	b, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return trust.Trust{}, nil, fmt.Errorf("%w: %w", writ.ErrInvalid, err)
+	}
+	t, refused := trust.Problems(b, keys, c.Trust.Threshold, highest, writ.RunnerID(c.ID), now)
+	return t, refused, nil
+}
+
+// seenTrust is the largest version of a trust file that the runner is known to have seen; 0 for none.
+func seenTrust(ctx context.Context, c config.Runner, keys []ed25519.PublicKey, now time.Time) (int64, error) {
+	var highest int64
+	b, err := os.ReadFile(c.Path(c.Trust.File))
+	if err == nil {
+		_, refused := trust.Problems(b, keys, c.Trust.Threshold, 0, writ.RunnerID(c.ID), now)
+		if len(refused) == 0 || refused[0].Code == writ.ReasonTrustExpired { // it is signed
+			if t, err := trust.Payload(b); err == nil {
+				highest = t.Version
+			}
+		}
+	}
+	if _, err := os.Stat(c.Path(c.Journal)); err != nil {
+		return highest, nil // it has not been started yet
+	}
+	j, err := journal.Open(ctx, c.Path(c.Journal))
+	if errors.Is(err, journal.ErrHeld) {
+		return highest, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	seen, err := j.TrustVersion(ctx)
+	return max(highest, seen), errors.Join(err, j.Close())
 }
 
 // mark is what a runner's credentials bear on a target: derived from its key, which no other runner and no other
