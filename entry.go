@@ -72,6 +72,7 @@ const (
 	EntryHandOff    EntryKind = "handoff"     // an agent passed an incident on
 	EntryHandOffEnd EntryKind = "handoff.end" // and that was revoked
 	EntryOrphan     EntryKind = "orphan"      // a credential of the runner's on its target that belongs to no run it knows was ended
+	EntryReceipt    EntryKind = "receipt"     // the runner's signed statement about a run that ended (docs/spec/receipt.md)
 	EntryGenesis    EntryKind = "genesis"
 )
 
@@ -242,6 +243,10 @@ type (
 		Undone     int      `json:"undone"`
 		Unknown    int      `json:"unknown"`
 	}
+	ReceiptBody struct {
+		Run      RunID  `json:"run"`
+		Envelope []byte `json:"envelope"` // DSSE
+	}
 	PlanEndBody struct {
 		Plan   PlanID    `json:"plan"`
 		State  PlanState `json:"state"`
@@ -341,6 +346,7 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryRevoke:     func() any { return new(RevokeBody) },
 	EntryProbe:      func() any { return new(ProbeBody) },
 	EntryRun:        func() any { return new(RunBody) },
+	EntryReceipt:    func() any { return new(ReceiptBody) },
 	EntryPlanEnd:    func() any { return new(PlanEndBody) },
 	EntryDeny:       func() any { return new(DenyBody) },
 	EntryFreeze:     func() any { return new(FreezeBody) },

@@ -144,5 +144,6 @@ const (
 	ReasonSettled       Reason = "settled"       // a person has said it before
 	ReasonUnsettled     Reason = "unsettled"     // a person must say first what an uncertain run did
 	ReasonNothingToUndo Reason = "nothing_to_undo"
-	ReasonForgotten     Reason = "forgotten" // the runner no longer has the bytes
+	ReasonForgotten     Reason = "forgotten"  // the runner no longer has the bytes
+	ReasonNoReceipt     Reason = "no_receipt" // the runner has signed none about this run, or not delivered it yet
 )

@@ -62,6 +62,7 @@ func commands() []command {
 		{"run list", "", "list runs, newest first", runRunList},
 		{"run show", "<run>", "show a run with its story", runRunShow},
 		{"run watch", "<run>", "follow a run until it has ended and its lease is dead", runRunWatch},
+		{"run receipt", "<run> [--bundle file] [--trust verify.json]", "print what the runner signed about a run that has ended", runRunReceipt},
 		{"run stop", "<run> --reason …", "stop a run at its next step and undo it", runRunStop},
 		{"run settle", "<run> --step N --as applied|not-applied --reason …", "say what a step of an uncertain run did", runRunSettle},
 		{"incident list", "[--state open]", "list incidents", runIncidentList},
