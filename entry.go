@@ -73,6 +73,7 @@ const (
 	EntryHandOffEnd EntryKind = "handoff.end" // and that was revoked
 	EntryOrphan     EntryKind = "orphan"      // a credential of the runner's on its target that belongs to no run it knows was ended
 	EntryReceipt    EntryKind = "receipt"     // the runner's signed statement about a run that ended (docs/spec/receipt.md)
+	EntryRunner     EntryKind = "runner"      // a person invited or removed a runner, or a key of one was registered
 	EntryGenesis    EntryKind = "genesis"
 )
 
@@ -247,6 +248,13 @@ type (
 		Run      RunID  `json:"run"`
 		Envelope []byte `json:"envelope"` // DSSE
 	}
+	RunnerBody struct {
+		Runner RunnerID       `json:"runner"`
+		State  RunnerKeyState `json:"state"`            // of the key from now on; invited: a code was made
+		Public []byte         `json:"public,omitempty"` // the key, 32 bytes
+		By     Principal      `json:"by"`
+		Way    string         `json:"way,omitempty"` // how it was let in: code, spiffe or key
+	}
 	PlanEndBody struct {
 		Plan   PlanID    `json:"plan"`
 		State  PlanState `json:"state"`
@@ -346,6 +354,7 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryRevoke:     func() any { return new(RevokeBody) },
 	EntryProbe:      func() any { return new(ProbeBody) },
 	EntryRun:        func() any { return new(RunBody) },
+	EntryRunner:     func() any { return new(RunnerBody) },
 	EntryReceipt:    func() any { return new(ReceiptBody) },
 	EntryPlanEnd:    func() any { return new(PlanEndBody) },
 	EntryDeny:       func() any { return new(DenyBody) },

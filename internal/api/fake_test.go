@@ -274,7 +274,7 @@ func (f *fake) Principal(_ context.Context, r *http.Request) (writ.Principal, er
 
 func config(f *fake) api.Config {
 	return api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Incidents: f, Alerts: f, Freezes: f, Agents: f, HandOffs: f,
-		Ledger: f, Overview: f, Idempotency: f, Denials: f, Sessions: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now}
+		Ledger: f, Overview: f, Idempotency: f, Denials: f, Sessions: f, Fleet: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now}
 }
 
 func handler(t testing.TB, f *fake) http.Handler {
@@ -357,4 +357,14 @@ func (f *fake) HandOffs(_ context.Context, _ writ.Principal, in writ.IncidentID)
 
 func (f *fake) RevokeHandOff(_ context.Context, _ writ.Principal, id writ.HandOffID) (writ.HandOffStatus, error) {
 	return f.handOff(), f.called("revoke " + string(id))
+}
+
+func (f *fake) InviteRunner(context.Context, writ.Principal, string) (writ.RunnerInvitation, error) {
+	return writ.RunnerInvitation{}, nil
+}
+
+func (f *fake) RunnerKeys(context.Context, writ.Principal) ([]writ.RunnerKey, error) { return nil, nil }
+
+func (f *fake) RemoveRunner(context.Context, writ.Principal, string, string, string) ([]writ.RunnerKey, error) {
+	return nil, nil
 }

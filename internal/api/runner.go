@@ -98,7 +98,7 @@ func fromRunner[T any](d *door, identify func(*http.Request) (writ.RunnerID, boo
 		}
 		var in T
 		if err := canon.ParseLoose(body, &in); err != nil {
-			d.refuse(w, r, &writ.Refusal{Code: writ.ReasonForm, Detail: writ.Printable(err.Error(), maxDetail), Kind: writ.ErrInvalid})
+			d.refuse(w, r, badForm(err))
 			return
 		}
 		out, err := handle(r.Context(), by, in)
@@ -110,12 +110,21 @@ func fromRunner[T any](d *door, identify func(*http.Request) (writ.RunnerID, boo
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		text, err := json.Marshal(out)
-		if err != nil {
-			d.refuse(w, r, err)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Write(text)
+		writeJSON(d, w, r, out)
 	}
+}
+
+// badForm refuses a body that is not of the wanted form.
+func badForm(err error) error {
+	return &writ.Refusal{Code: writ.ReasonForm, Detail: writ.Printable(err.Error(), maxDetail), Kind: writ.ErrInvalid}
+}
+
+func writeJSON(d *door, w http.ResponseWriter, r *http.Request, out any) {
+	text, err := json.Marshal(out)
+	if err != nil {
+		d.refuse(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(text)
 }

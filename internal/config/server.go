@@ -91,7 +91,7 @@ type ServerTarget struct {
 // RunnerPeer is one runner's identity.
 type RunnerPeer struct {
 	ID     string `yaml:"id"`
-	Public string `yaml:"public"` // PEM file of its Ed25519 public key
+	Public string `yaml:"public,omitempty"` // PEM file of its Ed25519 public key; without one it enrols: writ runner invite
 }
 
 // Agent is one registration.
@@ -154,6 +154,7 @@ type SPIFFE struct {
 	SVID         *TLSFiles `yaml:"svid,omitempty"`          // with bundles: Writ's own X.509-SVID
 	Bundles      []Bundle  `yaml:"bundles,omitempty"`       // instead of workload_api
 	Agents       []string  `yaml:"agents"`                  // SPIFFE IDs, each with those below it
+	Runners      bool      `yaml:"runners,omitempty"`       // the runners' door takes X.509-SVIDs whose SPIFFE ID is that of one of runners
 	Listen       string    `yaml:"listen,omitempty"`        // X.509-SVIDs over mutual TLS; empty: none
 	Audience     string    `yaml:"audience,omitempty"`      // of JWT-SVIDs; empty: none
 	SharedTokens bool      `yaml:"shared_tokens,omitempty"` // one JWT-SVID may come with several keys

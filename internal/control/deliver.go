@@ -158,7 +158,7 @@ func (c *Control) ofRun(runner writ.RunnerID, run runRow, leaf []byte) (ledger.E
 	case *writ.RunBody:
 		ok = ok && b.Run == run.Run.ID && b.Grant == run.Run.Grant && b.Plan == run.Run.Plan && b.State.Final() && b.State != writ.RunExpired
 	case *writ.ReceiptBody:
-		s, err := receipt.Open(b.Envelope, receipt.Key(c.Runners[runner]))
+		s, err := receipt.Open(b.Envelope, c.runnerKey(runner))
 		ok = ok && err == nil && b.Run == run.Run.ID && s.Predicate.Run == b.Run && s.Predicate.Authority.Grant == run.Run.Grant
 	default:
 		ok = ok && runOf(e.Body) == run.Run.ID

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -17,10 +18,13 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/assignment"
+	"github.com/writ-dev/writ/internal/authn"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/connector"
 	"github.com/writ-dev/writ/internal/connector/httpapi"
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
+	"github.com/writ-dev/writ/internal/enrol"
 	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/pin"
@@ -55,12 +59,10 @@ func NewRunner(ctx context.Context, c config.Runner, log *slog.Logger) (*Runner,
 	if err != nil {
 		return nil, fmt.Errorf("control.key: %w", err)
 	}
-	link, err := runner.NewLink(c.Control.URL, &http.Client{
-		Transport: &http.Transport{
-			TLSClientConfig: secure, MaxIdleConnsPerHost: runner.MaxConcurrent, TLSHandshakeTimeout: handshakeTimeout,
-			DialContext: (&net.Dialer{Timeout: handshakeTimeout}).DialContext,
-		}, Timeout: linkTimeout,
-	}, c.Control.URLs...)
+	if s := c.Control.SVID; s != nil {
+		secure.Certificates, secure.GetClientCertificate = nil, authn.SVIDFiles(c.Path(s.Cert), c.Path(s.Key))
+	}
+	link, err := newLink(secure, c.Control.URL, c.Control.URLs...)
 	if err != nil {
 		return nil, err
 	}
@@ -91,6 +93,69 @@ func NewRunner(ctx context.Context, c config.Runner, log *slog.Logger) (*Runner,
 		return nil, errors.Join(err, j.Close())
 	}
 	return &Runner{r, j}, nil
+}
+
+func newLink(secure *tls.Config, url string, more ...string) (*runner.Link, error) {
+	return runner.NewLink(url, &http.Client{
+		Transport: &http.Transport{
+			TLSClientConfig: secure, MaxIdleConnsPerHost: runner.MaxConcurrent, TLSHandshakeTimeout: handshakeTimeout,
+			DialContext: (&net.Dialer{Timeout: handshakeTimeout}).DialContext,
+		}, Timeout: linkTimeout,
+	}, more...)
+}
+
+// An Enrolment is a runner that asks to have a key of its own registered.
+type Enrolment struct {
+	URL    string // of the control plane's door for runners
+	Server string // fingerprint of its key
+	Runner writ.RunnerID
+	Key    ed25519.PrivateKey // to be registered
+	Code   string             // the secret of a code; empty where As or SVID gives the right
+	As     ed25519.PrivateKey // the key to connect with, where it is another: one that is registered already
+	SVID   *config.TLSFiles   // the X.509-SVID to connect with
+}
+
+// link connects as the enrolment says.
+func (e Enrolment) link() (*runner.Link, error) {
+	as := e.As
+	if as == nil {
+		as = e.Key
+	}
+	secure, err := pin.ClientTLS(as, e.Server)
+	if err != nil {
+		return nil, err
+	}
+	if e.SVID != nil {
+		secure.Certificates, secure.GetClientCertificate = nil, authn.SVIDFiles(e.SVID.Cert, e.SVID.Key)
+	}
+	return newLink(secure, e.URL)
+}
+
+// Enrol has the key registered and returns what the control plane says about itself.
+func Enrol(ctx context.Context, e Enrolment, now time.Time) (assignment.Enrolled, error) {
+	link, err := e.link()
+	if err != nil {
+		return assignment.Enrolled{}, err
+	}
+	at := writ.Instant(now)
+	proof, err := enrol.Prove(e.Key, e.Runner, e.Server, at)
+	if err != nil {
+		return assignment.Enrolled{}, err
+	}
+	out, err := link.Enrol(ctx, assignment.Enrol{Runner: e.Runner, Code: e.Code, Public: e.Key.Public().(ed25519.PublicKey), At: at, Proof: proof})
+	if err == nil && (out.Runner != e.Runner || out.Control != e.Server) {
+		err = fmt.Errorf("%w: the control plane speaks of another runner or of another key of its own", writ.ErrUnavailable)
+	}
+	return out, err
+}
+
+// RetireKey takes back the key of that fingerprint, of the runner that connects with e.As.
+func RetireKey(ctx context.Context, e Enrolment, fingerprint string) error {
+	link, err := e.link()
+	if err != nil {
+		return err
+	}
+	return link.Retire(ctx, assignment.Retire{Key: fingerprint})
 }
 
 // cutOff reads how long the runner goes on without the control plane.
