@@ -359,12 +359,16 @@ func (f *fake) RevokeHandOff(_ context.Context, _ writ.Principal, id writ.HandOf
 	return f.handOff(), f.called("revoke " + string(id))
 }
 
-func (f *fake) InviteRunner(context.Context, writ.Principal, string) (writ.RunnerInvitation, error) {
-	return writ.RunnerInvitation{}, nil
+const someRunner = writ.RunnerID("spiffe://writ.example/runner/prod-eu1")
+
+func (f *fake) InviteRunner(_ context.Context, _ writ.Principal, name string) (writ.RunnerInvitation, error) {
+	return writ.RunnerInvitation{Runner: someRunner, Code: "code", Expires: at}, f.called("invite runner", name)
 }
 
-func (f *fake) RunnerKeys(context.Context, writ.Principal) ([]writ.RunnerKey, error) { return nil, nil }
+func (f *fake) RunnerKeys(context.Context, writ.Principal) ([]writ.RunnerKey, error) {
+	return []writ.RunnerKey{{Runner: someRunner, State: writ.RunnerDeclared, Key: "sha256:1"}}, f.called("runner keys")
+}
 
-func (f *fake) RemoveRunner(context.Context, writ.Principal, string, string, string) ([]writ.RunnerKey, error) {
-	return nil, nil
+func (f *fake) RemoveRunner(_ context.Context, _ writ.Principal, name, key, reason string) ([]writ.RunnerKey, error) {
+	return []writ.RunnerKey{{Runner: someRunner, State: writ.RunnerRemoved, Key: "sha256:1"}}, f.called("remove runner", name, key, reason)
 }

@@ -34,6 +34,8 @@ type ControlPeer struct {
 	URLs []string `yaml:"urls,omitempty"` // further replicas, which share the control plane's key
 	Key  string   `yaml:"key"`            // fingerprint of the control plane's key
 
+	NextKey string `yaml:"next_key,omitempty"` // fingerprint of the key that takes its place while it is being replaced
+
 	// SVID names the files of an X.509-SVID to connect with, in place of the runner's own key; something else renews them.
 	SVID *TLSFiles `yaml:"svid,omitempty"`
 }

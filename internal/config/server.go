@@ -54,7 +54,7 @@ type Limits struct {
 	Window            Duration `yaml:"window,omitempty"`              // in which attempts are counted, at most 24h
 }
 
-// Database names the files, of mode 0600, that hold the URLs of two PostgreSQL databases, such as
+// Database names the files, of mode 0600, or the variables of the environment (env:NAME) that hold the URLs of two PostgreSQL databases, such as
 // postgres://writ:password@db.example/writ?sslmode=verify-full.
 type Database struct {
 	URLFile      string `yaml:"url_file"`       // state and ledger
@@ -164,7 +164,7 @@ type SPIFFE struct {
 type Login struct {
 	Issuer     string `yaml:"issuer"`                // one of issuers, of kind human, whose audience is the client
 	Client     string `yaml:"client"`                // client_id
-	SecretFile string `yaml:"secret_file,omitempty"` // of mode 0600; empty for a public client
+	SecretFile string `yaml:"secret_file,omitempty"` // of mode 0600, or env:NAME; empty for a public client
 }
 
 // Bundle is a file with the bundle of one trust domain.
@@ -215,6 +215,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 		c.want(d.URLFile != "" && d.BlobsURLFile != "", "database must name url_file and blobs_url_file: files of mode 0600 with a URL each")
 		for key, v := range map[string]string{"url_file": d.URLFile, "blobs_url_file": d.BlobsURLFile} {
 			c.want(!strings.Contains(v, "://"), "database.%s must name a file that holds the URL, not be one: a password does not belong here", key)
+			c.secret("database."+key, v)
 		}
 	}
 	c.want(s.Issuer != "", "issuer must be the iss of grants, such as https://writ.example")
@@ -255,6 +256,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 		c.want(slices.Contains([]string{"", "bearer", "once", "proof"}, is.Replay), "issuers[%d].replay must be bearer, once or proof", i)
 	}
 	if l := s.Login; l != nil {
+		c.secret("login.secret_file", l.SecretFile)
 		c.want(slices.ContainsFunc(s.Issuers, func(i Issuer) bool { return i.URL == l.Issuer && i.Kind == "human" && i.Audience == l.Client }),
 			"login.issuer must be the url of one of issuers, of kind human, whose audience is login.client")
 	}

@@ -43,11 +43,15 @@ func ServerTLS(key ed25519.PrivateKey, allowed map[string]string) (*tls.Config, 
 	return c, nil
 }
 
-// ClientTLS returns the configuration of a client that speaks only with the server of that fingerprint, under whatever
-// host name it is reached.
-func ClientTLS(key ed25519.PrivateKey, server string) (*tls.Config, error) {
-	if !IsFingerprint(server) {
-		return nil, fmt.Errorf("pinned TLS: %q is not a fingerprint", server)
+// ClientTLS returns the configuration of a client that speaks only with the server of that fingerprint, or of one of more,
+// under whatever host name it is reached.
+func ClientTLS(key ed25519.PrivateKey, server string, more ...string) (*tls.Config, error) {
+	servers := map[string]string{}
+	for _, s := range append([]string{server}, more...) {
+		if !IsFingerprint(s) {
+			return nil, fmt.Errorf("pinned TLS: %q is not a fingerprint", s)
+		}
+		servers[s] = "server"
 	}
 	c, err := config(key)
 	if err != nil {
@@ -55,7 +59,7 @@ func ClientTLS(key ed25519.PrivateKey, server string) (*tls.Config, error) {
 	}
 	c.InsecureSkipVerify = true // no authority vouches for the server: VerifyConnection compares its key instead
 	c.VerifyConnection = func(s tls.ConnectionState) error {
-		if _, ok := Peer(s, map[string]string{server: "server"}); !ok {
+		if _, ok := Peer(s, servers); !ok {
 			return ErrPeer
 		}
 		return nil

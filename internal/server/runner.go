@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/writ-dev/writ"
@@ -55,7 +56,11 @@ func NewRunner(ctx context.Context, c config.Runner, log *slog.Logger) (*Runner,
 	if err != nil {
 		return nil, err
 	}
-	secure, err := pin.ClientTLS(key, c.Control.Key)
+	var next []string
+	if c.Control.NextKey != "" {
+		next = append(next, c.Control.NextKey)
+	}
+	secure, err := pin.ClientTLS(key, c.Control.Key, next...)
 	if err != nil {
 		return nil, fmt.Errorf("control.key: %w", err)
 	}
@@ -207,7 +212,13 @@ func connect(c config.Runner, t config.RunnerTarget) (connector.Connector, error
 		return nil, err
 	}
 	beside := config.Dir(filepath.Dir(file))
-	if err := hc.Load(func(name string) ([]byte, error) { return os.ReadFile(beside.Path(name)) }); err != nil {
+	if err := hc.Load(func(name string) ([]byte, error) {
+		if strings.HasPrefix(name, "env:") {
+			text, err := config.ReadSecret(beside, name, os.ReadFile)
+			return []byte(text), err
+		}
+		return os.ReadFile(beside.Path(name))
+	}); err != nil {
 		return nil, err
 	}
 	return httpapi.New(hc, httpapi.Options{Now: fault.Clock(), Rand: rand.Reader})

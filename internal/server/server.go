@@ -106,10 +106,14 @@ func openStore(ctx context.Context, c config.Server, identity ed25519.PrivateKey
 
 // databaseURLs reads the URLs of the two databases. No error quotes them.
 func databaseURLs(c config.Server) (state, blobs string, err error) {
-	if state, err = store.ReadURL(c.Path(c.Database.URLFile)); err != nil {
+	read := func(path string) ([]byte, error) {
+		text, err := store.ReadURL(path)
+		return []byte(text), err
+	}
+	if state, err = config.ReadSecret(c.Dir, c.Database.URLFile, read); err != nil {
 		return "", "", fmt.Errorf("database.url_file: %w", err)
 	}
-	if blobs, err = store.ReadURL(c.Path(c.Database.BlobsURLFile)); err != nil {
+	if blobs, err = config.ReadSecret(c.Dir, c.Database.BlobsURLFile, read); err != nil {
 		return "", "", fmt.Errorf("database.blobs_url_file: %w", err)
 	}
 	return state, blobs, nil
