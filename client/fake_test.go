@@ -173,16 +173,18 @@ func (f *fake) Freezes(context.Context, writ.Principal) ([]writ.Freeze, error) {
 	return []writ.Freeze{f.freeze()}, f.called("freezes")
 }
 
+const someRunner = writ.RunnerID("spiffe://writ.example/runner/prod-eu1")
+
 func (f *fake) InviteRunner(_ context.Context, _ writ.Principal, name string) (writ.RunnerInvitation, error) {
-	return writ.RunnerInvitation{Code: "code"}, f.called("invite runner %s", name)
+	return writ.RunnerInvitation{Runner: someRunner, Code: "code"}, f.called("invite runner %s", name)
 }
 
 func (f *fake) RunnerKeys(context.Context, writ.Principal) ([]writ.RunnerKey, error) {
-	return []writ.RunnerKey{{Key: "sha256:1"}}, f.called("runner keys")
+	return []writ.RunnerKey{{Runner: someRunner, Key: "sha256:1"}}, f.called("runner keys")
 }
 
 func (f *fake) RemoveRunner(_ context.Context, _ writ.Principal, name, key, reason string) ([]writ.RunnerKey, error) {
-	return []writ.RunnerKey{{Key: key}}, f.called("remove runner %s %s %s", name, key, reason)
+	return []writ.RunnerKey{{Runner: someRunner, Key: key}}, f.called("remove runner %s %s %s", name, key, reason)
 }
 
 func (f *fake) Sessions(context.Context, writ.Principal) ([]writ.Session, error) {

@@ -23,11 +23,13 @@ func TestControlAndRunnerKeysRotateUnderRunningProcesses(t *testing.T) {
 		}
 		return got
 	}
+	var runs []writ.RunID
 	repaired := func(service string) {
 		t.Helper()
 		x := s.broken(t, service).diagnosed()
 		r := x.ended(x.rollback().Plan, writ.RunSucceeded)
 		x.dead(r.ID)
+		runs = append(runs, r.ID)
 	}
 	repaired("before")
 
@@ -38,14 +40,14 @@ func TestControlAndRunnerKeysRotateUnderRunningProcesses(t *testing.T) {
 	}
 	insert := func(file, before, line string) {
 		t.Helper()
-		text := string(read(t, file))
-		if strings.Count(text, before) != 1 {
+		text, at := string(read(t, file)), regexp.MustCompile(before)
+		if len(at.FindAllString(text, -1)) != 1 {
 			t.Fatalf("%q is not once in %s:\n%s", before, file, text)
 		}
-		write(t, file, []byte(strings.Replace(text, before, line+before, 1)))
+		write(t, file, []byte(at.ReplaceAllString(text, line+"$0")))
 	}
-	insert(s.in.Runner, "  key: sha256:", "  next_key: "+next[1]+"\n")
-	insert(s.in.Signer, "server: sha256:", "next_server: "+next[1]+"\n")
+	insert(s.in.Runner, `(?m)^  key: "?sha256:`, "  next_key: "+next[1]+"\n")
+	insert(s.in.Signer, `(?m)^server: "?sha256:`, "next_server: "+next[1]+"\n")
 
 	rotate("runner", "announce", "-c", s.in.Runner, "--verify", auditors)
 	rotate("runner", "switch", "-c", s.in.Runner)
@@ -63,4 +65,12 @@ func TestControlAndRunnerKeysRotateUnderRunningProcesses(t *testing.T) {
 	s.awaitRunner()
 	repaired("after")
 	s.verified(t)
+	for _, run := range runs { // each receipt is verified by the key of its time
+		if got := s.wantCLI(t, 0, you, "run", "receipt", string(run), "--trust", auditors); !strings.Contains(got.out, "outcome    applied") || !strings.Contains(got.out, "✔ signed by the key of its runner") {
+			t.Errorf("%s%s", got.out, got.err)
+		}
+		if got := s.wantCLI(t, 0, you, "run", "receipt", string(run), "-o", "dsse"); !strings.Contains(got.out, `"payloadType":"application/vnd.in-toto+json"`) {
+			t.Errorf("%s", got.out)
+		}
+	}
 }

@@ -79,10 +79,19 @@ func (s *chain) receiptStep(index int64, g *grant, r receipt.Step) {
 
 // linked checks that receipts of one journal follow one another.
 func (s *chain) linked() {
+	known := map[writ.Digest]bool{}
+	for _, all := range s.receipts {
+		for _, l := range all {
+			known[l.digest] = true
+		}
+	}
 	for _, all := range s.receipts {
 		slices.SortFunc(all, func(a, b link) int { return int(a.seq - b.seq) })
 		for i, l := range all {
-			if i == 0 {
+			if i == 0 { // a journal that was given a new name goes on where it was
+				if l.seq > 1 && !known[l.previous] && s.c.r.Complete {
+					s.open(l.index, "receipt_gap", "the receipt before the one of run %s is not in the log", l.run)
+				}
 				continue
 			}
 			switch before := all[i-1]; {

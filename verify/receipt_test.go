@@ -98,6 +98,16 @@ func TestR33AReceiptThatTheLogDoesNotBearIsFound(t *testing.T) {
 	})
 }
 
+func TestR33AReceiptThatIsMissingIsToldAsNotThere(t *testing.T) {
+	w := newWorld(t)
+	w.withReceipt(3, func(s *receipt.Statement) { s.Predicate.Seq, s.Predicate.Previous = 3, digest("left out") })
+	b := w.bundle()
+	r := judge(t, raw(t, b), w.trust(), []byte(b.Checkpoint))
+	if r.Verdict() != verify.CannotTell || len(r.Findings) != 0 || len(r.Open) != 1 || r.Open[0].Code != "receipt_gap" {
+		t.Errorf("%s", r.Text())
+	}
+}
+
 func wantCode(t *testing.T, r verify.Report, code string) {
 	t.Helper()
 	for _, f := range r.Findings {

@@ -362,7 +362,7 @@ func (f *fake) RevokeHandOff(_ context.Context, _ writ.Principal, id writ.HandOf
 const someRunner = writ.RunnerID("spiffe://writ.example/runner/prod-eu1")
 
 func (f *fake) InviteRunner(_ context.Context, _ writ.Principal, name string) (writ.RunnerInvitation, error) {
-	return writ.RunnerInvitation{Runner: someRunner, Code: "code", Expires: at}, f.called("invite runner", name)
+	return writ.RunnerInvitation{Runner: someRunner, Code: "code", Expires: at}, f.called("invite runner " + name)
 }
 
 func (f *fake) RunnerKeys(context.Context, writ.Principal) ([]writ.RunnerKey, error) {
@@ -370,5 +370,5 @@ func (f *fake) RunnerKeys(context.Context, writ.Principal) ([]writ.RunnerKey, er
 }
 
 func (f *fake) RemoveRunner(_ context.Context, _ writ.Principal, name, key, reason string) ([]writ.RunnerKey, error) {
-	return []writ.RunnerKey{{Runner: someRunner, State: writ.RunnerRemoved, Key: "sha256:1"}}, f.called("remove runner", name, key, reason)
+	return []writ.RunnerKey{{Runner: someRunner, State: writ.RunnerRemoved, Key: "sha256:1"}}, f.called("remove runner " + name + key + reason)
 }

@@ -93,11 +93,11 @@ func (c *Control) runnerKey(runner writ.RunnerID) ledger.Lookup {
 	}
 }
 
-// RunnerOf returns whose key this is: that of a runner in the configuration, or one that was enrolled. A key that was
-// removed, or that the store cannot be asked about, is nobody's.
-func (c *Control) RunnerOf(ctx context.Context, key ed25519.PublicKey) (writ.RunnerID, bool) {
+// RunnerOf returns whose key this is: that of a runner in the configuration, or one that was enrolled. A key that is
+// nobody's, or was removed, is writ.ErrUnknownUser; other errors are the store's, and then it is not known.
+func (c *Control) RunnerOf(ctx context.Context, key ed25519.PublicKey) (writ.RunnerID, error) {
 	if len(key) != ed25519.PublicKeySize {
-		return "", false
+		return "", writ.ErrUnknownUser
 	}
 	var d enrolRow
 	var row store.Row
@@ -109,35 +109,37 @@ func (c *Control) RunnerOf(ctx context.Context, key ed25519.PublicKey) (writ.Run
 	case errors.Is(err, writ.ErrNotFound):
 		for id, declared := range c.Runners {
 			if declared != nil && declared.Equal(key) {
-				return id, true
+				return id, nil
 			}
 		}
-		return "", false
-	case err != nil || row.State != string(writ.RunnerEnrolled) || !c.knows(d.Runner):
-		return "", false
+		return "", writ.ErrUnknownUser
+	case err != nil:
+		return "", err
+	case row.State != string(writ.RunnerEnrolled) || !c.knows(d.Runner):
+		return "", writ.ErrUnknownUser
 	}
 	c.learn(d.Runner, d.Public)
-	return d.Runner, true
+	return d.Runner, nil
 }
 
 // knows reports whether the configuration names the runner: what it does not name serves no target, whatever was enrolled.
 func (c *Control) knows(id writ.RunnerID) bool { _, ok := c.Runners[id]; return ok }
 
 // Active reports whether a runner has a key that it signs entries with: only then does a certificate of its name count.
-func (c *Control) Active(ctx context.Context, id writ.RunnerID) bool {
-	live, _ := c.standing(ctx, id)
-	return live > 0
+func (c *Control) Active(ctx context.Context, id writ.RunnerID) (bool, error) {
+	live, _, err := c.standing(ctx, id)
+	return live > 0, err
 }
 
-// standing counts a runner's keys that count and those that were removed. On errors none counts and one was removed.
-func (c *Control) standing(ctx context.Context, id writ.RunnerID) (live, removed int) {
+// standing counts a runner's keys that count and those that were removed.
+func (c *Control) standing(ctx context.Context, id writ.RunnerID) (live, removed int, err error) {
 	var keys []runnerKeyRow
-	err := c.Store.View(ctx, func(tx *store.Tx) (err error) {
+	err = c.Store.View(ctx, func(tx *store.Tx) (err error) {
 		keys, err = runnerKeys(tx, id)
 		return err
 	})
 	if err != nil {
-		return 0, 1
+		return 0, 0, err
 	}
 	declared := pin.Fingerprint(c.Runners[id])
 	if declared != "" {
@@ -154,7 +156,7 @@ func (c *Control) standing(ctx context.Context, id writ.RunnerID) (live, removed
 			}
 		}
 	}
-	return live, removed
+	return live, removed, nil
 }
 
 // Inviting reports whether an invitation is open: only then may a stranger's key reach the runners' door.
@@ -317,13 +319,17 @@ func (c *Control) right(ctx context.Context, by Caller, in assignment.Enrol) (wa
 		return "", writ.Principal{}, nil
 	case by.SVID != "":
 		// One that was removed comes back by a code alone.
-		if live, removed := c.standing(ctx, in.Runner); by.SVID == in.Runner && (live > 0 || removed == 0) {
+		live, removed, err := c.standing(ctx, in.Runner)
+		if err == nil && by.SVID == in.Runner && (live > 0 || removed == 0) {
 			return "spiffe", in.Runner.Principal(), nil
 		}
-		return "", writ.Principal{}, nil
+		return "", writ.Principal{}, err
 	}
-	if id, ok := c.RunnerOf(ctx, by.Key); ok && id == in.Runner {
+	switch id, err := c.RunnerOf(ctx, by.Key); {
+	case err == nil && id == in.Runner:
 		return "key", in.Runner.Principal(), nil
+	case err != nil && !errors.Is(err, writ.ErrUnknownUser):
+		return "", writ.Principal{}, err
 	}
 	return "", writ.Principal{}, nil
 }

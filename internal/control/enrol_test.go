@@ -64,8 +64,8 @@ func TestACodeEnrolsOneRunnerOnceWithinItsTime(t *testing.T) {
 	if told.Runner != arrival || told.Control != code.Server || told.Origin != origin || len(told.GrantKeys) != 1 {
 		t.Errorf("%+v", told)
 	}
-	if id, ok := w.ctl.RunnerOf(w.ctx, publicOf(key)); !ok || id != arrival {
-		t.Errorf("the key is %s's, %t", id, ok)
+	if id, err := w.ctl.RunnerOf(w.ctx, publicOf(key)); err != nil || id != arrival {
+		t.Errorf("the key is %s's, %v", id, err)
 	}
 	if w.ctl.Inviting(w.ctx) {
 		t.Error("the invitation is still open")
@@ -129,7 +129,7 @@ func TestWhatFitsNoOpenInvitationIsNotEnrolled(t *testing.T) {
 			by, in := c(w, key, w.invite("new"))
 			_, err := w.ctl.Enrol(w.ctx, by, in)
 			wantReason(t, err, writ.ReasonEnrolment)
-			if _, ok := w.ctl.RunnerOf(w.ctx, publicOf(key)); ok {
+			if _, err := w.ctl.RunnerOf(w.ctx, publicOf(key)); !errors.Is(err, writ.ErrUnknownUser) {
 				t.Error("the key is a runner's")
 			}
 		})
@@ -174,8 +174,8 @@ func TestAnSVIDOfTheRunnersNameEnrolsAKeyAndNothingElse(t *testing.T) {
 	server := pin.Fingerprint(w.config.Author.Key.Public().(ed25519.PublicKey))
 	_, err := w.ctl.Enrol(w.ctx, control.Caller{SVID: arrival}, w.asks(key, arrival, server, ""))
 	must(t, err)
-	if id, ok := w.ctl.RunnerOf(w.ctx, publicOf(key)); !ok || id != arrival {
-		t.Errorf("%s %t", id, ok)
+	if id, err := w.ctl.RunnerOf(w.ctx, publicOf(key)); err != nil || id != arrival {
+		t.Errorf("%s %v", id, err)
 	}
 }
 
@@ -189,7 +189,7 @@ func TestARunnersKeyIsReplacedWhileItWorks(t *testing.T) {
 	_, err = w.ctl.Enrol(w.ctx, control.Caller{Key: publicOf(old)}, w.asks(next, arrival, server, ""))
 	must(t, err)
 	for _, key := range []ed25519.PrivateKey{old, next} {
-		if id, ok := w.ctl.RunnerOf(w.ctx, publicOf(key)); !ok || id != arrival {
+		if id, err := w.ctl.RunnerOf(w.ctx, publicOf(key)); err != nil || id != arrival {
 			t.Error("between the two steps both keys count")
 		}
 	}
@@ -197,10 +197,10 @@ func TestARunnersKeyIsReplacedWhileItWorks(t *testing.T) {
 	wantKind(t, err, writ.ErrConflict)
 	wantReason(t, w.ctl.RetireKey(w.ctx, control.Caller{Key: publicOf(next)}, assignment.Retire{Key: pin.Fingerprint(publicOf(next))}), writ.ReasonEnrolment)
 	must(t, w.ctl.RetireKey(w.ctx, control.Caller{Key: publicOf(next)}, assignment.Retire{Key: pin.Fingerprint(publicOf(old))}))
-	if _, ok := w.ctl.RunnerOf(w.ctx, publicOf(old)); ok {
+	if _, err := w.ctl.RunnerOf(w.ctx, publicOf(old)); !errors.Is(err, writ.ErrUnknownUser) {
 		t.Error("the retired key is still a runner's")
 	}
-	if id, ok := w.ctl.RunnerOf(w.ctx, publicOf(next)); !ok || id != arrival {
+	if id, err := w.ctl.RunnerOf(w.ctx, publicOf(next)); err != nil || id != arrival {
 		t.Error("the new key went with the old one")
 	}
 }
@@ -214,13 +214,17 @@ func TestARemovedRunnerIsNobodyAndItsRunsEndAsALostOnes(t *testing.T) {
 	if len(gone) != 1 || gone[0].Runner != runnerID {
 		t.Fatalf("%+v", gone)
 	}
-	if _, ok := w.ctl.RunnerOf(w.ctx, w.config.Runners[runnerID]); ok {
+	if _, err := w.ctl.RunnerOf(w.ctx, w.config.Runners[runnerID]); !errors.Is(err, writ.ErrUnknownUser) {
 		t.Error("its key is still a runner's")
 	}
 	if r := w.run(h.b.Run); r.State != writ.RunUncertain || r.Reason != writ.ReasonRunnerLost {
 		t.Errorf("its run is %s, %s", r.State, r.Reason)
 	}
-	if w.ctl.Active(w.ctx, runnerID) || !w.ctl.Active(w.ctx, otherID) {
+	left, err := w.ctl.Active(w.ctx, runnerID)
+	must(t, err)
+	kept, err := w.ctl.Active(w.ctx, otherID)
+	must(t, err)
+	if left || !kept {
 		t.Error("its name counts, or another's does not")
 	}
 	keys, err := w.ctl.RunnerKeys(w.ctx, human("ann"))

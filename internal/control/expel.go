@@ -68,11 +68,14 @@ func (c *Control) removeRunner(ctx context.Context, by writ.Principal, name, key
 
 // RetireKey takes back a key of the calling runner that its connection does not use.
 func (c *Control) RetireKey(ctx context.Context, by Caller, in assignment.Retire) error {
-	id, ok := c.RunnerOf(ctx, by.Key)
-	if !ok || pin.Fingerprint(by.Key) == in.Key {
+	id, err := c.RunnerOf(ctx, by.Key)
+	if err != nil {
+		return err
+	}
+	if pin.Fingerprint(by.Key) == in.Key {
 		return &writ.Refusal{Code: writ.ReasonEnrolment, Kind: writ.ErrDenied, Detail: "a runner retires another key than the one it calls with"}
 	}
-	_, err := c.dropKeys(ctx, id.Principal(), id, in.Key, "retired by its runner")
+	_, err = c.dropKeys(ctx, id.Principal(), id, in.Key, "retired by its runner")
 	return err
 }
 

@@ -48,8 +48,8 @@ var ownJudgements = []Guard{
 	{
 		Invariant: "identity",
 		File:      "internal/control/enrol.go",
-		Guard:     "case err != nil || row.State != string(writ.RunnerEnrolled) || !c.knows(d.Runner):",
-		Instead:   "case false && (err != nil || row.State != string(writ.RunnerEnrolled) || !c.knows(d.Runner)):",
+		Guard:     "case row.State != string(writ.RunnerEnrolled) || !c.knows(d.Runner):",
+		Instead:   "case false && (row.State != string(writ.RunnerEnrolled) || !c.knows(d.Runner)):",
 		Package:   "./internal/control",
 		Test:      "TestARemovedRunnerIsNobodyAndItsRunsEndAsALostOnes",
 	},
@@ -63,8 +63,7 @@ var ownJudgements = []Guard{
 	{
 		Invariant: "identity",
 		File:      "internal/server/fleet.go",
-		Guard:     `return c.SVID, c.SVID != "" && g.control.Active(ctx, c.SVID)`,
-		Instead:   `return c.SVID, c.SVID != ""`,
+		Guard:     "if err == nil && !active {",
 		Package:   "./internal/server",
 		Test:      "TestARunnerOfSPIFFEConnectsByItsSVIDAndEnrolsTheKeyItSignsWith",
 	},

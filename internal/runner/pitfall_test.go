@@ -53,6 +53,9 @@ func TestPitfall27AnyFaultOfTheCeilingStopsAllWork(t *testing.T) {
 				c.Owners, c.Threshold = append(c.Owners, newAuthor(w.t).Key.Public().(ed25519.PublicKey)), 2
 			}
 		}},
+		"one owner's key listed twice, one signature asked for": {writ.ReasonTrustInvalid, func(w *world) {
+			w.change = func(c *runner.Config) { c.Owners = append(c.Owners, c.Owners[0]) }
+		}},
 		"one owner's key listed twice": {writ.ReasonTrustInvalid, func(w *world) {
 			w.change = func(c *runner.Config) { c.Owners, c.Threshold = append(c.Owners, c.Owners[0]), 2 }
 		}},

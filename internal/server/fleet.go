@@ -31,7 +31,7 @@ func (g gate) admit(s tls.ConnectionState) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), admitTime)
 	defer cancel()
 	c := g.caller(s)
-	if _, ok := g.runner(ctx, c); ok {
+	if _, err := g.runner(ctx, c); err == nil {
 		return true
 	}
 	return c.Key != nil && g.control.Inviting(ctx) || c.SVID != "" && g.knows(c.SVID)
@@ -51,11 +51,15 @@ func (g gate) caller(s tls.ConnectionState) control.Caller {
 }
 
 // runner is who a caller works for. It is asked for every request: a connection outlives a removal.
-func (g gate) runner(ctx context.Context, c control.Caller) (writ.RunnerID, bool) {
-	if c.Key != nil {
+func (g gate) runner(ctx context.Context, c control.Caller) (writ.RunnerID, error) {
+	if c.SVID == "" {
 		return g.control.RunnerOf(ctx, c.Key)
 	}
-	return c.SVID, c.SVID != "" && g.control.Active(ctx, c.SVID)
+	active, err := g.control.Active(ctx, c.SVID)
+	if err == nil && !active {
+		err = writ.ErrUnknownUser
+	}
+	return c.SVID, err
 }
 
 // listenRunners binds the runners' door: mutual TLS, the server by its pinned key.
@@ -77,7 +81,7 @@ func (s *Server) listenRunners(c config.Server, identity ed25519.PrivateKey, aut
 		}
 		return g.caller(*r.TLS)
 	}
-	identify := func(r *http.Request) (writ.RunnerID, bool) { return g.runner(r.Context(), of(r)) }
+	identify := func(r *http.Request) (writ.RunnerID, error) { return g.runner(r.Context(), of(r)) }
 	enrol := api.EnrolHandler(of, s.Control.Enrol, s.Control.RetireKey)
 	mux := http.NewServeMux()
 	mux.Handle(assignment.PathEnrol, enrol)
