@@ -76,6 +76,8 @@ const (
 	EntryLogout     EntryKind = "logout"      // a session was ended before its time
 	EntryTeams      EntryKind = "teams"       // a person's issuer said that their teams are others
 	EntryNotice     EntryKind = "notice"      // somebody was told, or could not be
+	EntryReceipt    EntryKind = "receipt"     // the runner's signed statement about a run that ended (docs/spec/receipt.md)
+	EntryRunner     EntryKind = "runner"      // a person invited or removed a runner, or a key of one was registered
 	EntryGenesis    EntryKind = "genesis"
 )
 
@@ -246,6 +248,17 @@ type (
 		Undone     int      `json:"undone"`
 		Unknown    int      `json:"unknown"`
 	}
+	ReceiptBody struct {
+		Run      RunID  `json:"run"`
+		Envelope []byte `json:"envelope"` // DSSE
+	}
+	RunnerBody struct {
+		Runner RunnerID       `json:"runner"`
+		State  RunnerKeyState `json:"state"`            // of the key from now on; invited: a code was made
+		Public []byte         `json:"public,omitempty"` // the key, 32 bytes
+		By     Principal      `json:"by"`
+		Way    string         `json:"way,omitempty"` // how it was let in: code, spiffe or key
+	}
 	PlanEndBody struct {
 		Plan   PlanID    `json:"plan"`
 		State  PlanState `json:"state"`
@@ -372,6 +385,8 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryRevoke:     func() any { return new(RevokeBody) },
 	EntryProbe:      func() any { return new(ProbeBody) },
 	EntryRun:        func() any { return new(RunBody) },
+	EntryRunner:     func() any { return new(RunnerBody) },
+	EntryReceipt:    func() any { return new(ReceiptBody) },
 	EntryPlanEnd:    func() any { return new(PlanEndBody) },
 	EntryDeny:       func() any { return new(DenyBody) },
 	EntryFreeze:     func() any { return new(FreezeBody) },

@@ -32,7 +32,9 @@ const (
 	ReasonAgentExists       Reason = "agent_exists"   // the name or the identity was registered before
 	ReasonAgentState        Reason = "agent_state"    // its state does not allow this
 	ReasonAgentDeclared     Reason = "agent_declared" // it is changed in the server's configuration
-	ReasonKind              Reason = "kind"           // this kind of principal may not do this at all
+	ReasonEnrolment         Reason = "enrolment"      // no open invitation, or the code, key or name is another
+	ReasonUnknownRunner     Reason = "unknown_runner"
+	ReasonKind              Reason = "kind" // this kind of principal may not do this at all
 	ReasonNotYours          Reason = "not_yours"
 )
 
@@ -144,5 +146,6 @@ const (
 	ReasonSettled       Reason = "settled"       // a person has said it before
 	ReasonUnsettled     Reason = "unsettled"     // a person must say first what an uncertain run did
 	ReasonNothingToUndo Reason = "nothing_to_undo"
-	ReasonForgotten     Reason = "forgotten" // the runner no longer has the bytes
+	ReasonForgotten     Reason = "forgotten"  // the runner no longer has the bytes
+	ReasonNoReceipt     Reason = "no_receipt" // the runner has signed none about this run, or not delivered it yet
 )

@@ -177,6 +177,20 @@ func (f *fake) Sessions(_ context.Context, _ writ.Principal, all bool) ([]writ.S
 	return []writ.Session{{ID: sessionID}}, f.called("sessions all=%t", all)
 }
 
+const someRunner = writ.RunnerID("spiffe://writ.example/runner/prod-eu1")
+
+func (f *fake) InviteRunner(_ context.Context, _ writ.Principal, name string) (writ.RunnerInvitation, error) {
+	return writ.RunnerInvitation{Runner: someRunner, Code: "code"}, f.called("invite runner %s", name)
+}
+
+func (f *fake) RunnerKeys(context.Context, writ.Principal) ([]writ.RunnerKey, error) {
+	return []writ.RunnerKey{{Runner: someRunner, Key: "sha256:1"}}, f.called("runner keys")
+}
+
+func (f *fake) RemoveRunner(_ context.Context, _ writ.Principal, name, key, reason string) ([]writ.RunnerKey, error) {
+	return []writ.RunnerKey{{Runner: someRunner, Key: key}}, f.called("remove runner %s %s %s", name, key, reason)
+}
+
 func (f *fake) RevokeSession(_ context.Context, _ writ.Principal, id writ.SessionID) (writ.Session, error) {
 	return writ.Session{ID: id}, f.called("revoke %s", id)
 }
@@ -241,7 +255,7 @@ func start(t *testing.T, f *fake, wrap func(http.Handler) http.Handler) *client.
 	t.Helper()
 	f.keys = map[string]bool{}
 	h, err := api.Handler(api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Incidents: f, Alerts: f,
-		Freezes: f, Agents: f, HandOffs: f, Ledger: f, Overview: f, Idempotency: f, Sessions: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now})
+		Freezes: f, Agents: f, HandOffs: f, Ledger: f, Overview: f, Idempotency: f, Sessions: f, Fleet: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

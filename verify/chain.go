@@ -5,6 +5,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/ledger"
+	"github.com/writ-dev/writ/internal/receipt"
 )
 
 // A chain follows the story that the entries tell, in their order: each entry may only rest on earlier ones.
@@ -29,6 +30,7 @@ type chain struct {
 	order     []*plan
 	begun     []*seen[writ.StepBody] // intents, forward and undo
 	granted   []*grant
+	receipts  map[string][]link // by runner and instance of its journal
 	leased    []*lease
 }
 
@@ -60,6 +62,7 @@ type grant struct {
 	run     *seen[writ.RunBody]
 	settled map[string]writ.SettleBody
 	names   []string // of the approvers that it counts
+	receipt *seen[receipt.Receipt]
 }
 
 type lease struct {
@@ -94,7 +97,7 @@ func newChain(c *check) *chain {
 		plans: map[writ.PlanID]*plan{}, decisions: map[writ.DecisionID]*seen[writ.DecisionBody]{},
 		steps: map[string]*seen[writ.DecisionBody]{}, grants: map[writ.GrantID]*grant{}, runs: map[writ.RunID]*grant{},
 		leases: map[writ.LeaseID]*lease{}, statement: map[string]int64{}, commits: map[writ.Commitment]bool{},
-		hops: map[writ.HandOffID]*hop{}, tooHigh: map[writ.PlanID]bool{},
+		hops: map[writ.HandOffID]*hop{}, receipts: map[string][]link{}, tooHigh: map[writ.PlanID]bool{},
 	}
 }
 
@@ -145,6 +148,8 @@ func (s *chain) take(index int64, e ledger.Entry) {
 		s.credential(index, e)
 	case *writ.SettleBody:
 		s.settled(index, *b)
+	case *writ.ReceiptBody:
+		s.receipt(index, e, *b)
 	case *writ.StepBody, *writ.EffectBody, *writ.UndoEffectBody, *writ.VerifyBody, *writ.RunBody:
 		s.act(index, e)
 	}
@@ -215,6 +220,7 @@ func (s *chain) finish() {
 			s.open(g.index, "open_run", "run %s was granted and its end is not recorded", g.body.Run)
 		}
 	}
+	s.linked()
 	s.unminted()
 	for _, l := range s.leased {
 		if l.revoked && l.power && l.identity {

@@ -286,6 +286,9 @@ func (s *chain) lines() []Plan {
 			if g.run != nil {
 				l.State = g.run.body.State
 			}
+			if c := g.receipt; c != nil {
+				l.Receipt = &Receipt{c.index, c.body.Outcome, string(c.body.Agrees)}
+			}
 		}
 		out = append(out, l)
 	}

@@ -72,6 +72,14 @@ type Plan struct {
 	Run       writ.RunID       `json:"run,omitempty"`
 	Steps     []Step           `json:"steps,omitempty"`
 	State     writ.RunState    `json:"state,omitempty"` // as the runner ended it
+	Receipt   *Receipt         `json:"receipt,omitempty"`
+}
+
+// A Receipt is what a runner's signed receipt says of a whole run.
+type Receipt struct {
+	Index   int64       `json:"index"`
+	Outcome writ.Effect `json:"outcome"`
+	Agrees  string      `json:"agrees"` // with what was authorised: yes, no or unknown
 }
 
 // A Step is one call of a run.

@@ -96,6 +96,9 @@ func (l Plan) text() string {
 			p("            settled as %s by %s", s.Settled, writ.Printable(s.SettledBy.String(), 200))
 		}
 	}
+	if l.Receipt != nil {
+		p("  receipt   #%d: %s; as authorised: %s", l.Receipt.Index, l.Receipt.Outcome, l.Receipt.Agrees)
+	}
 	return b.String()
 }
 

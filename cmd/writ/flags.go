@@ -165,11 +165,10 @@ func (r *remote) file() (string, error) {
 }
 
 func (r *remote) token(context.Context) (string, error) {
-	b, err := os.ReadFile(r.cfg.Path(r.cfg.TokenFile))
+	text, err := config.ReadSecret(r.cfg.Dir, r.cfg.TokenFile, os.ReadFile)
 	if err != nil {
 		return "", fmt.Errorf("%w: token_file: %w", writ.ErrUnknownUser, err)
 	}
-	text := strings.TrimSpace(string(b))
 	if !strings.HasPrefix(text, "{") {
 		return text, nil
 	}

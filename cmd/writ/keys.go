@@ -41,11 +41,13 @@ func runKeysList(_ context.Context, a *app, args []string) error {
 	})
 }
 
-func runKeysRotate(_ context.Context, a *app, args []string) error {
-	f := newFlags(a, "keys rotate", "announce|switch|retire -c writ.yaml --trust trust.json … [--owner owner.pem]",
-		"Replaces the key that signs grants, in three steps:\n  announce  makes the next key and adds it to each runner's trust file, signed by its owner\n  switch    puts it in the place of the current key; restart the servers then\n  retire    ten minutes later, takes the old key out of the trust files and deletes it\nEach step can be repeated. Old entries of the ledger stay verifiable.")
+func runKeysRotate(ctx context.Context, a *app, args []string) error {
+	f := newFlags(a, "keys rotate", "announce|switch|retire [--key grant|control|runner] -c writ.yaml --trust trust.json … [--owner owner.pem] [--verify verify.json]",
+		"Replaces a key, by default the one that signs grants, in three steps:\n  announce  makes the next key and adds it to each runner's trust file, signed by its owner\n  switch    puts it in the place of the current key; restart the servers then\n  retire    ten minutes later, takes the old key out of the trust files and deletes it\nEach step can be repeated. Old entries of the ledger stay verifiable: with --verify the auditors' trust file gets the new key of control plane or runner beside the old one.\nFor --key runner, -c names the runner's configuration and the server takes the key over the runner's own connection; there is no trust file to sign.")
 	file := f.String("c", "writ.yaml", "the server's configuration `file`")
 	owner := f.String("owner", "", "the private key `file` of the trust files' owner; not for switch")
+	which := f.String("key", "grant", "which key: grant, control or runner")
+	auditors := f.String("verify", "", "the auditors' trust `file`, to add the new key of control plane or runner to")
 	var files words
 	f.Var(&files, "trust", "a runner's trust `file`; may be repeated")
 	rest, err := f.parse(args, 1)
@@ -55,6 +57,15 @@ func runKeysRotate(_ context.Context, a *app, args []string) error {
 	step := rest[0]
 	if step != "announce" && step != "switch" && step != "retire" {
 		return &usageError{fmt.Sprintf("%q is no step of a rotation", writ.Printable(step, 30)), "writ keys rotate announce|switch|retire"}
+	}
+	switch *which {
+	case "grant":
+	case "runner":
+		return a.rotateRunner(ctx, step, *file, *auditors)
+	case "control":
+		return a.rotateControl(step, *file, *owner, *auditors, files)
+	default:
+		return &usageError{fmt.Sprintf("there is no key %q to rotate", writ.Printable(*which, 30)), "--key grant, control or runner"}
 	}
 	if len(files) == 0 || step != "switch" && *owner == "" {
 		return &usageError{step + " needs --trust, and --owner unless it is switch", "writ keys rotate " + step + " -c writ.yaml --trust trust.json --owner keys/owner.pem"}

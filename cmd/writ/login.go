@@ -88,6 +88,9 @@ func runLogin(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
+	if strings.HasPrefix(r.cfg.TokenFile, "env:") {
+		return &usageError{"token_file names a variable of the environment, which a login cannot be kept in", "let token_file name a file"}
+	}
 	if err := keepLogin(r.cfg.Path(r.cfg.TokenFile), got); err != nil {
 		return err
 	}

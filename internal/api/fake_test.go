@@ -274,7 +274,7 @@ func (f *fake) Principal(_ context.Context, r *http.Request) (writ.Principal, er
 
 func config(f *fake) api.Config {
 	return api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Incidents: f, Alerts: f, Freezes: f, Agents: f, HandOffs: f,
-		Ledger: f, Overview: f, Idempotency: f, Denials: f, Sessions: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now}
+		Ledger: f, Overview: f, Idempotency: f, Denials: f, Sessions: f, Fleet: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now}
 }
 
 func handler(t testing.TB, f *fake) http.Handler {
@@ -357,4 +357,18 @@ func (f *fake) HandOffs(_ context.Context, _ writ.Principal, in writ.IncidentID)
 
 func (f *fake) RevokeHandOff(_ context.Context, _ writ.Principal, id writ.HandOffID) (writ.HandOffStatus, error) {
 	return f.handOff(), f.called("revoke " + string(id))
+}
+
+const someRunner = writ.RunnerID("spiffe://writ.example/runner/prod-eu1")
+
+func (f *fake) InviteRunner(_ context.Context, _ writ.Principal, name string) (writ.RunnerInvitation, error) {
+	return writ.RunnerInvitation{Runner: someRunner, Code: "code", Expires: at}, f.called("invite runner " + name)
+}
+
+func (f *fake) RunnerKeys(context.Context, writ.Principal) ([]writ.RunnerKey, error) {
+	return []writ.RunnerKey{{Runner: someRunner, State: writ.RunnerDeclared, Key: "sha256:1"}}, f.called("runner keys")
+}
+
+func (f *fake) RemoveRunner(_ context.Context, _ writ.Principal, name, key, reason string) ([]writ.RunnerKey, error) {
+	return []writ.RunnerKey{{Runner: someRunner, State: writ.RunnerRemoved, Key: "sha256:1"}}, f.called("remove runner " + name + key + reason)
 }

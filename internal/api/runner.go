@@ -34,7 +34,7 @@ type Runners interface {
 // RunnerHandler is the runners' door: the paths of internal/assignment and nothing else. identify finds the
 // runner by the key of its connection; without one the answer is 401. It logs to slog's default logger, and only what
 // no kind of error foresees.
-func RunnerHandler(runners Runners, identify func(*http.Request) (writ.RunnerID, bool)) http.Handler {
+func RunnerHandler(runners Runners, identify func(*http.Request) (writ.RunnerID, error)) http.Handler {
 	d := &door{Config: Config{Log: slog.Default(), Now: time.Now, Rand: rand.Reader}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+assignment.PathJoin, fromRunner(d, identify, func(ctx context.Context, by writ.RunnerID, join assignment.Join) (any, error) {
@@ -80,11 +80,14 @@ func RunnerHandler(runners Runners, identify func(*http.Request) (writ.RunnerID,
 }
 
 // fromRunner reads a request of type T strictly and writes what handle returns: 204 for nil.
-func fromRunner[T any](d *door, identify func(*http.Request) (writ.RunnerID, bool), handle func(context.Context, writ.RunnerID, T) (any, error)) http.HandlerFunc {
+func fromRunner[T any](d *door, identify func(*http.Request) (writ.RunnerID, error), handle func(context.Context, writ.RunnerID, T) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		by, ok := identify(r)
-		if !ok || by == "" {
-			d.refuse(w, r, writ.ErrUnknownUser)
+		by, err := identify(r)
+		if err == nil && by == "" {
+			err = writ.ErrUnknownUser
+		}
+		if err != nil {
+			d.refuse(w, r, err)
 			return
 		}
 		wire := http.NewResponseController(w) // deadlines as in read
@@ -98,7 +101,7 @@ func fromRunner[T any](d *door, identify func(*http.Request) (writ.RunnerID, boo
 		}
 		var in T
 		if err := canon.ParseLoose(body, &in); err != nil {
-			d.refuse(w, r, &writ.Refusal{Code: writ.ReasonForm, Detail: writ.Printable(err.Error(), maxDetail), Kind: writ.ErrInvalid})
+			d.refuse(w, r, badForm(err))
 			return
 		}
 		out, err := handle(r.Context(), by, in)
@@ -110,12 +113,21 @@ func fromRunner[T any](d *door, identify func(*http.Request) (writ.RunnerID, boo
 			w.WriteHeader(http.StatusNoContent)
 			return
 		}
-		text, err := json.Marshal(out)
-		if err != nil {
-			d.refuse(w, r, err)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		w.Write(text)
+		writeJSON(d, w, r, out)
 	}
+}
+
+// badForm refuses a body that is not of the wanted form.
+func badForm(err error) error {
+	return &writ.Refusal{Code: writ.ReasonForm, Detail: writ.Printable(err.Error(), maxDetail), Kind: writ.ErrInvalid}
+}
+
+func writeJSON(d *door, w http.ResponseWriter, r *http.Request, out any) {
+	text, err := json.Marshal(out)
+	if err != nil {
+		d.refuse(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Write(text)
 }

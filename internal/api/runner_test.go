@@ -52,8 +52,14 @@ func (f *fakeRunners) Feed(_ context.Context, by writ.RunnerID, l assignment.Lis
 }
 
 func runnersDoor(f *fakeRunners) http.Handler {
-	return api.RunnerHandler(f, func(r *http.Request) (writ.RunnerID, bool) {
-		return runner, r.Header.Get("Authorization") == "Bearer the-right-key" // stands for the connection's key
+	return api.RunnerHandler(f, func(r *http.Request) (writ.RunnerID, error) {
+		switch r.Header.Get("Authorization") { // stands for the connection's key
+		case "Bearer the-right-key":
+			return runner, nil
+		case "Bearer the-store-is-down":
+			return "", writ.ErrUnavailable
+		}
+		return "", writ.ErrUnknownUser
 	})
 }
 
@@ -132,5 +138,14 @@ func TestARefusalOfTheControlPlaneKeepsItsCode(t *testing.T) {
 	p := wantProblem(t, request(runnersDoor(f), "the-right-key", "POST", assignment.PathNext, `{"wait_seconds":0,"seen":0}`), 403, writ.ReasonFrozen)
 	if p.Detail != "everything is frozen" {
 		t.Errorf("says %q", p.Detail)
+	}
+}
+
+func TestARunnerIsToldThatItCannotBeKnownNowAndNotThatItIsNobody(t *testing.T) {
+	h := runnersDoor(&fakeRunners{})
+	for key, want := range map[string]int{"the-store-is-down": 503, "another-key": 401} {
+		if w := request(h, key, "POST", assignment.PathNext, `{"wait_seconds":0,"seen":0}`); w.Code != want {
+			t.Errorf("%s: %d, want %d: %s", key, w.Code, want, w.Body)
+		}
 	}
 }

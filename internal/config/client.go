@@ -7,7 +7,7 @@ type Client struct {
 	Dir       Dir    `yaml:"-"`
 	Server    string `yaml:"server"`
 	CA        string `yaml:"ca,omitempty"` // PEM file; empty means the system's
-	TokenFile string `yaml:"token_file"`   // a file that holds the bearer token
+	TokenFile string `yaml:"token_file"`   // a file that holds the bearer token, or env:NAME
 	Person    Person `yaml:"person"`       // as whom statements are signed
 	SSHKey    string `yaml:"ssh_key,omitempty"`
 }
@@ -21,7 +21,8 @@ func LoadClient(file string) (Client, error) {
 	l.Dir = Dir(filepath.Dir(file))
 	c := checks{file: file}
 	c.url("server", l.Server, true)
-	c.want(l.TokenFile != "", "token_file must name a file that holds the bearer token")
+	c.want(l.TokenFile != "", "token_file must name a file that holds the bearer token, or env:NAME")
+	c.secret("token_file", l.TokenFile)
 	return l, c.err
 }
 

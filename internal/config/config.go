@@ -1,6 +1,7 @@
 // Package config reads the configuration of Writ's processes: one strict YAML file each, checked once. Unknown keys,
 // wrong types and missing values are refused with one sentence that names the key. Relative paths are relative to the
-// file. Nothing is taken from the environment, and nothing that gives authority has a default.
+// file. Nothing is taken from the environment but secrets that a value refers to as env:NAME, and nothing that gives authority
+// has a default.
 package config
 
 import (

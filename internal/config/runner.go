@@ -33,6 +33,11 @@ type ControlPeer struct {
 	URL  string   `yaml:"url"`
 	URLs []string `yaml:"urls,omitempty"` // further replicas, which share the control plane's key
 	Key  string   `yaml:"key"`            // fingerprint of the control plane's key
+
+	NextKey string `yaml:"next_key,omitempty"` // fingerprint of the key that takes its place while it is being replaced
+
+	// SVID names the files of an X.509-SVID to connect with, in place of the runner's own key; something else renews them.
+	SVID *TLSFiles `yaml:"svid,omitempty"`
 }
 
 // TrustFile is the runner's one signed file, and whose signatures it takes.
@@ -76,6 +81,7 @@ func LoadRunner(file string) (Runner, error) {
 		c.url("control.urls["+strconv.Itoa(i)+"]", u, false)
 	}
 	c.want(r.Control.Key != "", "control.key must be the fingerprint of the control plane's key")
+	c.want(r.Control.SVID == nil || r.Control.SVID.Cert != "" && r.Control.SVID.Key != "", "control.svid must name cert and key: files of an X.509-SVID")
 	c.want(r.Key != "", "key must name the runner's private key")
 	c.want(r.Journal != "", "journal must name a file")
 	c.want(r.Trust.File != "", "trust.file must name the signed trust file")

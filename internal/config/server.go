@@ -56,7 +56,7 @@ type Limits struct {
 	Window            Duration `yaml:"window,omitempty"`              // in which attempts are counted, at most 24h
 }
 
-// Database names the files, of mode 0600, that hold the URLs of two PostgreSQL databases, such as
+// Database names the files, of mode 0600, or the variables of the environment (env:NAME) that hold the URLs of two PostgreSQL databases, such as
 // postgres://writ:password@db.example/writ?sslmode=verify-full.
 type Database struct {
 	URLFile      string `yaml:"url_file"`       // state and ledger
@@ -93,7 +93,7 @@ type ServerTarget struct {
 // RunnerPeer is one runner's identity.
 type RunnerPeer struct {
 	ID     string `yaml:"id"`
-	Public string `yaml:"public"` // PEM file of its Ed25519 public key
+	Public string `yaml:"public,omitempty"` // PEM file of its Ed25519 public key; without one it enrols: writ runner invite
 }
 
 // Agent is one registration.
@@ -165,6 +165,7 @@ type SPIFFE struct {
 	SVID         *TLSFiles `yaml:"svid,omitempty"`          // with bundles: Writ's own X.509-SVID
 	Bundles      []Bundle  `yaml:"bundles,omitempty"`       // instead of workload_api
 	Agents       []string  `yaml:"agents"`                  // SPIFFE IDs, each with those below it
+	Runners      bool      `yaml:"runners,omitempty"`       // the runners' door takes X.509-SVIDs whose SPIFFE ID is that of one of runners
 	Listen       string    `yaml:"listen,omitempty"`        // X.509-SVIDs over mutual TLS; empty: none
 	Audience     string    `yaml:"audience,omitempty"`      // of JWT-SVIDs; empty: none
 	SharedTokens bool      `yaml:"shared_tokens,omitempty"` // one JWT-SVID may come with several keys
@@ -174,8 +175,8 @@ type SPIFFE struct {
 type Login struct {
 	Issuer     string   `yaml:"issuer"`                // one of issuers, of kind human, whose audience is the client
 	Client     string   `yaml:"client"`                // client_id
-	SecretFile string   `yaml:"secret_file,omitempty"` // of mode 0600; empty for a public client
 	Scopes     []string `yaml:"scopes,omitempty"`      // beside openid and profile
+	SecretFile string   `yaml:"secret_file,omitempty"` // of mode 0600, or env:NAME; empty for a public client
 }
 
 // Bundle is a file with the bundle of one trust domain.
@@ -226,6 +227,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 		c.want(d.URLFile != "" && d.BlobsURLFile != "", "database must name url_file and blobs_url_file: files of mode 0600 with a URL each")
 		for key, v := range map[string]string{"url_file": d.URLFile, "blobs_url_file": d.BlobsURLFile} {
 			c.want(!strings.Contains(v, "://"), "database.%s must name a file that holds the URL, not be one: a password does not belong here", key)
+			c.secret("database."+key, v)
 		}
 	}
 	c.want(s.Issuer != "", "issuer must be the iss of grants, such as https://writ.example")
@@ -272,6 +274,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 		for i, scope := range l.Scopes {
 			c.want(isScope(scope), "login.scopes[%d] must be a scope of the issuer, such as groups", i)
 		}
+		c.secret("login.secret_file", l.SecretFile)
 		c.want(slices.ContainsFunc(s.Issuers, func(i Issuer) bool { return i.URL == l.Issuer && i.Kind == "human" && i.Audience == l.Client }),
 			"login.issuer must be the url of one of issuers, of kind human, whose audience is login.client")
 	}

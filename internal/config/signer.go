@@ -9,8 +9,9 @@ type Signer struct {
 	Origin string `yaml:"origin"` // of the ledger
 	Key    string `yaml:"key"`    // Ed25519: signs checkpoints
 	TLSKey string `yaml:"tls_key"`
-	Server string `yaml:"server"` // fingerprint of the control plane's key
-	State  string `yaml:"state"`  // file with the last head signed
+	Server string `yaml:"server"`                // fingerprint of the control plane's key
+	Next   string `yaml:"next_server,omitempty"` // fingerprint of the key that takes its place while it is being replaced
+	State  string `yaml:"state"`                 // file with the last head signed
 }
 
 // LoadSigner reads and checks the configuration of writ signer.

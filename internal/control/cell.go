@@ -347,7 +347,7 @@ func entryAt(tx *store.Tx, i int64) (ledger.Entry, error) {
 func late(run runRow, e ledger.Entry, next bool) *assignment.Refused {
 	refused := &assignment.Refused{Code: writ.ReasonFenced, Detail: "another process works for this runner now"}
 	switch e.Record.Kind {
-	case writ.EntryRevoke, writ.EntryProbe, writ.EntryUndoIntent, writ.EntryUndoEffect:
+	case writ.EntryRevoke, writ.EntryProbe, writ.EntryUndoIntent, writ.EntryUndoEffect, writ.EntryReceipt:
 		return nil
 	case writ.EntryLease: // one to undo with comes alone; the one to go forward with is announced with its step
 		if run.Run.State != writ.RunGranted && !next {

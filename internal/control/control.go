@@ -39,6 +39,7 @@ type Config struct {
 	PageURL      string          // where people read plans, without a trailing slash; empty when there are no pages
 	PresentURL   string          // the execution URL that holder proofs name; runners pin it
 	Verifier     ledger.Verifier // of the ledger's checkpoints
+	VKey         string          // the text of Verifier, which runners are told when they enrol
 	Author       ledger.Author   // signs the control plane's entries and feeds
 	GrantKey     *ecdsa.PrivateKey
 	DispatchKey  *ecdsa.PrivateKey
@@ -46,7 +47,7 @@ type Config struct {
 	Library      Library
 	Services     catalogue.Catalogue
 	Targets      []Target
-	Runners      map[writ.RunnerID]ed25519.PublicKey // the key each runner signs its entries with
+	Runners      map[writ.RunnerID]ed25519.PublicKey // the key each runner signs its entries with; nil for one that is to enrol
 	Agents       []writ.Agent                        // declared in the configuration; others are registered by people and stand in the store
 	Roster       approval.Roster
 	Mapped       map[string]bool // issuers of people that say which teams they are of: the roster's groups count as far as they agree
@@ -79,9 +80,11 @@ type Control struct {
 	events   eventCache
 
 	mu      sync.Mutex
-	seen    map[writ.RunnerID]time.Time // guarded by mu; when this replica last wrote that a runner called
-	said    map[writ.RunnerID]bool      // guarded by mu; whose silence was said aloud
-	watched time.Time                   // guarded by mu; when silence was last looked for
+	seen    map[writ.RunnerID]time.Time           // guarded by mu; when this replica last wrote that a runner called
+	said    map[writ.RunnerID]bool                // guarded by mu; whose silence was said aloud
+	keys    map[writ.RunnerID][]ed25519.PublicKey // guarded by mu; what runners may sign with, as far as this replica has seen
+	guesses []time.Time                           // guarded by mu; of the newest failed enrolments
+	watched time.Time                             // guarded by mu; when silence was last looked for
 }
 
 // New checks the configuration.
@@ -124,11 +127,15 @@ func New(c Config) (*Control, error) {
 		watch:  &watch{store: c.Store, topics: map[writ.IncidentID]*topic{}},
 		seen:   map[writ.RunnerID]time.Time{},
 		said:   map[writ.RunnerID]bool{},
+		keys:   map[writ.RunnerID][]ed25519.PublicKey{},
 	}, nil
 }
 
-// Start writes the genesis entry into an empty ledger. It is idempotent.
+// Start reads the runners' keys and writes the genesis entry into an empty ledger. It is idempotent.
 func (c *Control) Start(ctx context.Context) error {
+	if err := c.loadKeys(ctx); err != nil {
+		return err
+	}
 	return c.Store.Update(ctx, func(tx *store.Tx) error {
 		if tx.Head() > 0 {
 			return nil

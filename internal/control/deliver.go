@@ -10,13 +10,14 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/assignment"
 	"github.com/writ-dev/writ/internal/ledger"
+	"github.com/writ-dev/writ/internal/receipt"
 	"github.com/writ-dev/writ/internal/store"
 )
 
 // runnerKinds are the kinds that a runner may author in a run.
 var runnerKinds = []writ.EntryKind{
 	writ.EntryLease, writ.EntryStepIntent, writ.EntryStepEffect, writ.EntryVerify, writ.EntryUndoIntent,
-	writ.EntryUndoEffect, writ.EntryRevoke, writ.EntryProbe, writ.EntryRun, writ.EntryDeny,
+	writ.EntryUndoEffect, writ.EntryRevoke, writ.EntryProbe, writ.EntryReceipt, writ.EntryRun, writ.EntryDeny,
 }
 
 // Deliver takes the signed entries of one run or several, each run's in order, applies them to the state, and answers
@@ -156,6 +157,9 @@ func (c *Control) ofRun(runner writ.RunnerID, run runRow, leaf []byte) (ledger.E
 	case *writ.DenyBody: // what was presented may name another plan: that is why it was denied
 	case *writ.RunBody:
 		ok = ok && b.Run == run.Run.ID && b.Grant == run.Run.Grant && b.Plan == run.Run.Plan && b.State.Final() && b.State != writ.RunExpired
+	case *writ.ReceiptBody:
+		s, err := receipt.Open(b.Envelope, c.runnerKey(runner))
+		ok = ok && err == nil && b.Run == run.Run.ID && s.Predicate.Run == b.Run && s.Predicate.Authority.Grant == run.Run.Grant
 	default:
 		ok = ok && runOf(e.Body) == run.Run.ID
 	}
@@ -183,6 +187,8 @@ func runOf(body any) writ.RunID {
 	case *writ.ProbeBody:
 		return b.Run
 	case *writ.RunBody:
+		return b.Run
+	case *writ.ReceiptBody:
 		return b.Run
 	case *writ.SettleBody:
 		return b.Run

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"time"
@@ -185,13 +184,7 @@ func (c *Control) AnswerAssignment(ctx context.Context, runner writ.RunnerID, an
 
 // runnerEntry checks that a sealed entry was signed by the runner itself and speaks of this log.
 func (c *Control) runnerEntry(runner writ.RunnerID, leaf []byte) (ledger.Entry, error) {
-	key := c.Runners[runner]
-	e, err := ledger.VerifyAuthor(leaf, func(id string) ed25519.PublicKey {
-		if key == nil || id != ledger.KeyID(key) {
-			return nil
-		}
-		return key
-	})
+	e, err := ledger.VerifyAuthor(leaf, c.runnerKey(runner))
 	if err != nil {
 		return e, err
 	}

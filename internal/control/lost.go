@@ -47,13 +47,18 @@ func (c *Control) overdue(tx *store.Tx, run *runRow, row *store.Row) error {
 	if err != nil {
 		return err
 	}
+	c.Log.Error("a run was given up: its runner was lost", "run", string(run.Run.ID), "runner", string(run.Run.Runner), "last_seen", heard)
+	return c.giveUp(tx, run, row, p, prow, plan, "nothing has been heard of its runner since "+heard.UTC().Format(time.RFC3339)+"; a person must look")
+}
+
+// giveUp ends a run in flight as uncertain, since nobody is left whose word on it counts.
+func (c *Control) giveUp(tx *store.Tx, run *runRow, row *store.Row, p planRow, prow store.Row, plan writ.Plan, why string) error {
 	deeds, _, err := c.deeds(tx, run.Run, plan)
 	if err != nil {
 		return err
 	}
 	at := c.now()
-	run.Run.Ended, run.Run.Reason = &at, writ.ReasonRunnerLost
-	run.Run.Detail = "nothing has been heard of its runner since " + heard.UTC().Format(time.RFC3339) + "; a person must look"
+	run.Run.Ended, run.Run.Reason, run.Run.Detail = &at, writ.ReasonRunnerLost, why
 	run.Settled = len(unsettled(run.Run, deeds)) == 0
 	run.Held = !run.Settled
 	if err := c.moveRun(tx, run, row, writ.RunUncertain); err != nil {
@@ -65,7 +70,6 @@ func (c *Control) overdue(tx *store.Tx, run *runRow, row *store.Row) error {
 	if err := c.tellRun(tx, *run, writ.NoticeRunnerLost); err != nil {
 		return err
 	}
-	c.Log.Error("a run was given up: its runner was lost", "run", string(run.Run.ID), "runner", string(run.Run.Runner), "last_seen", heard)
 	if run.Settled {
 		return c.freePlan(tx, run.Run, writ.ReasonRunnerLost)
 	}

@@ -149,6 +149,10 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 	case *writ.RunBody:
 		out.Plan, out.OK = b.Plan, b.State == writ.RunSucceeded
 		out.Summary = fmt.Sprintf("run %s: %d applied, %d undone, %d unknown%s", b.State, b.Applied, b.Undone, b.Unknown, status(0, b.Reason))
+	case *writ.RunnerBody:
+		out.OK, out.Summary = b.State != writ.RunnerRemoved, fmt.Sprintf("runner %s is %s, by %s", name(b.Runner.Principal()), b.State, name(b.By))
+	case *writ.ReceiptBody:
+		out.Summary = "its runner's signed receipt"
 	case *writ.PlanEndBody:
 		out.Plan, out.OK, out.Summary = b.Plan, false, fmt.Sprintf("plan %s: %s", b.State, b.Reason)
 	case *writ.DenyBody:

@@ -43,11 +43,15 @@ func ServerTLS(key ed25519.PrivateKey, allowed map[string]string) (*tls.Config, 
 	return c, nil
 }
 
-// ClientTLS returns the configuration of a client that speaks only with the server of that fingerprint, under whatever
-// host name it is reached.
-func ClientTLS(key ed25519.PrivateKey, server string) (*tls.Config, error) {
-	if !IsFingerprint(server) {
-		return nil, fmt.Errorf("pinned TLS: %q is not a fingerprint", server)
+// ClientTLS returns the configuration of a client that speaks only with the server of that fingerprint, or of one of more,
+// under whatever host name it is reached.
+func ClientTLS(key ed25519.PrivateKey, server string, more ...string) (*tls.Config, error) {
+	servers := map[string]string{}
+	for _, s := range append([]string{server}, more...) {
+		if !IsFingerprint(s) {
+			return nil, fmt.Errorf("pinned TLS: %q is not a fingerprint", s)
+		}
+		servers[s] = "server"
 	}
 	c, err := config(key)
 	if err != nil {
@@ -55,7 +59,7 @@ func ClientTLS(key ed25519.PrivateKey, server string) (*tls.Config, error) {
 	}
 	c.InsecureSkipVerify = true // no authority vouches for the server: VerifyConnection compares its key instead
 	c.VerifyConnection = func(s tls.ConnectionState) error {
-		if _, ok := Peer(s, map[string]string{server: "server"}); !ok {
+		if _, ok := Peer(s, servers); !ok {
 			return ErrPeer
 		}
 		return nil
@@ -66,10 +70,7 @@ func ClientTLS(key ed25519.PrivateKey, server string) (*tls.Config, error) {
 // Peer returns the name of the peer of a connection, by the fingerprint of the key that it has proved to hold. Call it
 // for every request, with the pins of that moment: a connection outlives a change of pins.
 func Peer(s tls.ConnectionState, allowed map[string]string) (string, bool) {
-	if s.Version != tls.VersionTLS13 || s.DidResume || len(s.PeerCertificates) != 1 {
-		return "", false
-	}
-	pub, ok := s.PeerCertificates[0].PublicKey.(ed25519.PublicKey)
+	pub, ok := PeerKey(s)
 	if !ok {
 		return "", false
 	}
@@ -80,6 +81,32 @@ func Peer(s tls.ConnectionState, allowed map[string]string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// PeerKey returns the Ed25519 key that the peer of a connection has proved to hold, whoever it is.
+func PeerKey(s tls.ConnectionState) (ed25519.PublicKey, bool) {
+	if s.Version != tls.VersionTLS13 || s.DidResume || len(s.PeerCertificates) != 1 {
+		return nil, false
+	}
+	pub, ok := s.PeerCertificates[0].PublicKey.(ed25519.PublicKey)
+	return pub, ok
+}
+
+// DoorTLS is ServerTLS for peers that are not known beforehand: admit is asked on every connection, once the peer has proved
+// to hold its key, and decides alone. A handler asks again for every request.
+func DoorTLS(key ed25519.PrivateKey, admit func(tls.ConnectionState) bool) (*tls.Config, error) {
+	c, err := config(key)
+	if err != nil {
+		return nil, err
+	}
+	c.ClientAuth = tls.RequireAnyClientCert
+	c.VerifyConnection = func(s tls.ConnectionState) error {
+		if s.Version != tls.VersionTLS13 || s.DidResume || !admit(s) {
+			return ErrPeer
+		}
+		return nil
+	}
+	return c, nil
 }
 
 func config(key ed25519.PrivateKey) (*tls.Config, error) {

@@ -1,5 +1,5 @@
-// Package rotate replaces the key that signs grants, in three steps that can each be repeated: the new key is announced
-// to runners in their trust file, the control plane begins to sign with it, and the old one is retired once nothing that
+// Package rotate replaces keys, in three steps that can each be repeated: the new key is announced to those who check what it
+// signs (runners, in their trust file), its holder begins to sign with it, and the old one is retired once nothing that
 // it signed is alive. Between the first step and the last a runner takes both, so that nothing in flight is lost. Entries
 // of the ledger name grants by digest and are signed by other keys: old ones stay verifiable whatever becomes of these.
 package rotate
@@ -12,13 +12,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/writ-dev/writ"
-	"github.com/writ-dev/writ/internal/durable"
 	"github.com/writ-dev/writ/internal/token"
 	"github.com/writ-dev/writ/internal/trust"
 )
@@ -30,9 +27,7 @@ const Overlap = writ.MaxGrantLife
 // it lie next (announced, not in use) and previous (not in use any more).
 type Grant struct{ File string }
 
-func (g Grant) beside(what string) string {
-	return strings.TrimSuffix(g.File, filepath.Ext(g.File)) + "." + what + filepath.Ext(g.File)
-}
+func (g Grant) beside(what string) string { return place(g.File).beside(what) }
 
 // A Key is one key file.
 type Key struct {
@@ -104,19 +99,7 @@ func (g Grant) Switch(files [][]byte) (kid string, err error) {
 			return "", refuse(fmt.Sprintf("the trust file of %s does not hold key %s", t.Runner, kid), "writ keys rotate announce, for each runner's trust file")
 		}
 	}
-	if _, err := os.Stat(g.beside("previous")); err == nil {
-		if _, err := os.Stat(g.File); err == nil {
-			return "", refuse("a previous key is there still", "retire it first: writ keys rotate retire")
-		}
-	}
-	if err := os.Rename(g.File, g.beside("previous")); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	now := time.Now()
-	if err := errors.Join(os.Chtimes(g.beside("next"), now, now), os.Rename(g.beside("next"), g.File)); err != nil {
-		return "", err
-	}
-	return kid, durable.SyncDir(filepath.Dir(g.File))
+	return kid, place(g.File).promote(time.Now())
 }
 
 // Retire returns the next version of a trust file, in which the current key stands alone, signed by its owner. It is
@@ -127,12 +110,8 @@ func (g Grant) Retire(file []byte, owner ed25519.PrivateKey, now time.Time) ([]b
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(g.File)
-	if err != nil {
+	if err := place(g.File).ripe(now); err != nil {
 		return nil, err
-	}
-	if rest := info.ModTime().Add(Overlap).Sub(now); rest > 0 {
-		return nil, refuse(fmt.Sprintf("grants of the previous key may be alive for another %s", rest.Round(time.Second)), "wait, or freeze everything first if the old key is in somebody else's hands: writ freeze --all")
 	}
 	return change(file, owner, func(t *trust.Trust) error {
 		t.GrantKeys = nil
@@ -141,13 +120,7 @@ func (g Grant) Retire(file []byte, owner ed25519.PrivateKey, now time.Time) ([]b
 }
 
 // Forget deletes the previous key.
-func (g Grant) Forget() error {
-	err := os.Remove(g.beside("previous"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
-}
+func (g Grant) Forget() error { return place(g.File).forget() }
 
 // pinKey adds a key to a trust file's contents.
 func pinKey(t *trust.Trust, pub *ecdsa.PublicKey) error {
@@ -165,11 +138,11 @@ func change(file []byte, owner ed25519.PrivateKey, f func(*trust.Trust) error) (
 	if err != nil {
 		return nil, err
 	}
-	was := slices.Clone(t.GrantKeys)
+	keys, authors := slices.Clone(t.GrantKeys), len(t.Control)
 	if err := f(&t); err != nil {
 		return nil, err
 	}
-	if slices.Equal(was, t.GrantKeys) {
+	if slices.Equal(keys, t.GrantKeys) && authors == len(t.Control) {
 		return file, nil
 	}
 	t.Version++

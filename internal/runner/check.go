@@ -263,14 +263,17 @@ func (j *judgement) checkApprovals(context.Context) error {
 	return nil
 }
 
-// checkCeiling: targets, objects, shares, rate and tier stay below the ceiling, and an agent's plan leaves alone what
-// Writ itself rests on.
+// checkCeiling: targets, objects, shares, rate, tier and hour stay below the ceiling, and an agent's plan leaves alone
+// what Writ itself rests on.
 func (j *judgement) checkCeiling(ctx context.Context) error {
 	runs, err := j.r.Journal.SpentSince(ctx, j.r.Now().Add(-rateWindow))
 	if err != nil {
 		return err
 	}
 	if err := j.r.unprotected(*j.plan); err != nil {
+		return err
+	}
+	if err := j.trust.trust.Ceiling.AllowsTime(j.r.Now()); err != nil {
 		return err
 	}
 	return j.trust.trust.AllowsPlan(*j.plan, j.claims.Writ.Mode, j.tally, runs)

@@ -23,7 +23,7 @@ func (x *execution) conclude(ctx context.Context, state writ.RunState, why cause
 	return x.r.close(ctx, x.run.ID)
 }
 
-// close puts the last entry of a concluded run into the outbox, once none of its leases has power. The reaper calls it
+// close puts the last entries of a concluded run, its receipt and its end, into the outbox, once none of its leases has power. The reaper calls it
 // again after every lease that it ends, so that it happens at last.
 func (r *Runner) close(ctx context.Context, id writ.RunID) error {
 	run, err := r.Journal.Run(ctx, id)
@@ -46,7 +46,17 @@ func (r *Runner) close(ctx context.Context, id writ.RunID) error {
 	if err != nil {
 		return err
 	}
-	err = r.Journal.End(ctx, id, r.Now(), entry)
+	r.receipts.Lock()
+	defer r.receipts.Unlock()
+	last, link, err := r.receipt(ctx, run)
+	if errors.Is(err, writ.ErrInvalid) { // the run must end all the same: it holds locks and people wait for it
+		r.Log.Error("a run ends without a receipt", "run", string(id), "error", err)
+		last, link, err = nil, journal.Link{}, nil
+	}
+	if err != nil {
+		return err
+	}
+	err = r.Journal.End(ctx, id, r.Now(), link, append(last, entry)...)
 	if errors.Is(err, writ.ErrConflict) { // reaper and run came at once; one of them has ended it
 		return nil
 	}

@@ -3,6 +3,7 @@ package runner_test
 import (
 	"crypto/ed25519"
 	"crypto/rand"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,6 +106,39 @@ func TestI12TheServerAloneCannotActBeyondTheCeiling(t *testing.T) {
 			w.sign()
 			return w.grant(p)
 		}},
+		"more of a service than the ceiling's share": {writ.ReasonOverCeiling, func(w *world) *issued {
+			w.target.Permille = 301
+			return w.bounded("one", func(t *trust.Trust) { t.Ceiling.MaxPermille = 300 })
+		}},
+		"more runs in an hour than the ceiling's": {writ.ReasonOverCeiling, func(w *world) *issued {
+			w.execute(w.grant(w.planned("two")))
+			w.target.reset()
+			return w.bounded("one", func(t *trust.Trust) { t.Ceiling.RunsPerHour = 1 })
+		}},
+		"a tier above the ceiling's": {writ.ReasonOverCeiling, func(w *world) *issued {
+			return w.bounded("high", func(t *trust.Trust) {
+				t.Ceiling.MaxTier, t.Ceiling.Quorum = writ.T1, map[writ.Tier]trust.Quorum{writ.T1: {}}
+			})
+		}},
+		"outside the ceiling's hours": {writ.ReasonOverCeiling, func(w *world) *issued {
+			day := strings.ToLower(time.Now().UTC().Add(24 * time.Hour).Format("Mon"))
+			return w.bounded("one", func(t *trust.Trust) {
+				t.Ceiling.Hours = []trust.Hours{{Days: []string{day}, From: "00:00", To: "24:00"}}
+			})
+		}},
+		"an operation that the ceiling does not list": {writ.ReasonOverCeiling, func(w *world) *issued {
+			return w.bounded("one", func(t *trust.Trust) { t.Ceiling.Operations = []writ.OperationName{"fake/thing.replace"} })
+		}},
+		"an object outside the ceiling's targets": {writ.ReasonOverCeiling, func(w *world) *issued {
+			return w.bounded("one", func(t *trust.Trust) { t.Ceiling.Targets = []writ.Location{"fake://lab/other"} })
+		}},
+		"a bundle that was carried out before, as another run": {writ.ReasonSpent, func(w *world) *issued {
+			g := w.grant(w.planned("one"))
+			w.execute(g)
+			again := *g
+			again.run = newID[writ.RunID](w, "run")
+			return &again
+		}},
 		"an older trust file, from before a key was taken off": {writ.ReasonTrustRollback, func(w *world) *issued {
 			p := w.planned("high")
 			old := w.file
@@ -175,6 +209,19 @@ func TestI12TheServerAloneCannotActBeyondTheCeiling(t *testing.T) {
 			})
 		})
 	}
+}
+
+// bounded plans, then lets the owner lower the ceiling, and grants.
+func (w *world) bounded(name string, change func(*trust.Trust)) *issued {
+	w.t.Helper()
+	p := w.planned(name)
+	w.trust.Version++
+	change(&w.trust)
+	w.sign()
+	if p.Tier == writ.T1 {
+		return w.grant(p)
+	}
+	return w.grant(p, w.approve(p, "ann"))
 }
 
 // rewrite changes the first entry of the ledger and signs the result, as the holder of the log's key can.

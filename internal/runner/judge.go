@@ -68,7 +68,7 @@ func (j *judgement) record() journal.Run {
 		run.Grant, run.Plan, run.PlanDigest = j.claims.ID, j.claims.AuthorizationDetails[0].Plan, j.claims.AuthorizationDetails[0].PlanDigest
 	}
 	if j.proved {
-		run.GrantLeaf = ledger.LeafHash(j.b.GrantLeaf)
+		run.GrantLeaf, run.Authority = ledger.LeafHash(j.b.GrantLeaf), j.authority()
 	}
 	return run
 }

@@ -127,6 +127,22 @@ func (l *Link) Feed(ctx context.Context, ask assignment.Listen) (assignment.Told
 	return out, err
 }
 
+// Enrol has a key registered for a runner.
+func (l *Link) Enrol(ctx context.Context, e assignment.Enrol) (assignment.Enrolled, error) {
+	var out assignment.Enrolled
+	some, err := l.post(ctx, assignment.PathEnrol, e, &out)
+	if err == nil && !some {
+		err = fmt.Errorf("%w: the control plane answered nothing", writ.ErrUnavailable)
+	}
+	return out, err
+}
+
+// Retire takes back a key of this runner.
+func (l *Link) Retire(ctx context.Context, r assignment.Retire) error {
+	_, err := l.post(ctx, assignment.PathRetire, r, nil)
+	return err
+}
+
 // post sends in and decodes the answer into out; false when there was none (204).
 func (l *Link) post(ctx context.Context, path string, in, out any) (bool, error) {
 	body, err := json.Marshal(in)

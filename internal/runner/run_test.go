@@ -32,7 +32,7 @@ func TestARepairRunsVerifiesAndLeavesNothingBehind(t *testing.T) {
 		}
 		w.allDead()
 		w.stop()
-		const want = "lease step.intent step.effect=applied step.intent step.effect=applied revoke probe=true,false verify=true run=succeeded probe=true,true"
+		const want = "lease step.intent step.effect=applied step.intent step.effect=applied revoke probe=true,false verify=true receipt run=succeeded probe=true,true"
 		if got := w.kinds(); got != want {
 			t.Errorf("entries\n got %s\nwant %s", got, want)
 		}

@@ -75,6 +75,7 @@ type Runner struct {
 	joining  chan struct{} // held while the cell is asked for, or a heartbeat is sent
 	stopping chan struct{} // closed when Serve's context ends
 	done     sync.WaitGroup
+	receipts sync.Mutex // held from reading the newest receipt until the next one is in the journal
 
 	mu        sync.Mutex
 	head      ledger.Head // guarded by mu, changed only while wire is held; the newest checked head

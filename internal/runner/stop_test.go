@@ -184,7 +184,7 @@ func TestARefusedLeaseEntryMintsNothing(t *testing.T) {
 		if w.target.mints != 0 {
 			t.Error("a lease was minted that the ledger did not take")
 		}
-		if got := w.kinds(); got != "run=failed" {
+		if got := w.kinds(); got != "receipt run=failed" {
 			t.Errorf("the ledger tells of %s, want the end alone", got)
 		}
 	})

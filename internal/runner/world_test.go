@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -153,6 +154,18 @@ func (w *world) start() *runner.Runner {
 
 func (w *world) prepare() *runner.Runner {
 	w.t.Helper()
+	r, err := w.open()
+	must(w.t, err)
+	return r
+}
+
+// refusesToStart opens the journal and makes a runner, and returns why there is none.
+func (w *world) refusesToStart() error {
+	_, err := w.open()
+	return errors.Join(err, w.journal.Close())
+}
+
+func (w *world) open() (*runner.Runner, error) {
 	var err error
 	w.journal, err = journal.Open(context.Background(), w.path)
 	must(w.t, err)
@@ -168,9 +181,7 @@ func (w *world) prepare() *runner.Runner {
 	if w.change != nil {
 		w.change(&config)
 	}
-	r, err := runner.New(config)
-	must(w.t, err)
-	return r
+	return runner.New(config)
 }
 
 // stop ends the runner in an orderly way.

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/authn"
@@ -68,11 +67,10 @@ func loginHandler(c config.Server, auth *authn.Authenticator) (http.Handler, err
 	}
 	l := authn.Login{Issuer: c.Login.Issuer, Client: c.Login.Client, Scopes: c.Login.Scopes}
 	if c.Login.SecretFile != "" {
-		b, err := pin.ReadFile(c.Path(c.Login.SecretFile))
-		if err != nil {
+		var err error
+		if l.Secret, err = config.ReadSecret(c.Dir, c.Login.SecretFile, pin.ReadFile); err != nil {
 			return nil, fmt.Errorf("login.secret_file: %w", err)
 		}
-		l.Secret = strings.TrimSpace(string(b))
 	}
 	return auth.LoginHandler(l)
 }

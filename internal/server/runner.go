@@ -5,21 +5,27 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/assignment"
+	"github.com/writ-dev/writ/internal/authn"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/connector"
 	"github.com/writ-dev/writ/internal/connector/httpapi"
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
+	"github.com/writ-dev/writ/internal/enrol"
 	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/pin"
@@ -50,16 +56,18 @@ func NewRunner(ctx context.Context, c config.Runner, log *slog.Logger) (*Runner,
 	if err != nil {
 		return nil, err
 	}
-	secure, err := pin.ClientTLS(key, c.Control.Key)
+	var next []string
+	if c.Control.NextKey != "" {
+		next = append(next, c.Control.NextKey)
+	}
+	secure, err := pin.ClientTLS(key, c.Control.Key, next...)
 	if err != nil {
 		return nil, fmt.Errorf("control.key: %w", err)
 	}
-	link, err := runner.NewLink(c.Control.URL, &http.Client{
-		Transport: &http.Transport{
-			TLSClientConfig: secure, MaxIdleConnsPerHost: runner.MaxConcurrent, TLSHandshakeTimeout: handshakeTimeout,
-			DialContext: (&net.Dialer{Timeout: handshakeTimeout}).DialContext,
-		}, Timeout: linkTimeout,
-	}, c.Control.URLs...)
+	if s := c.Control.SVID; s != nil {
+		secure.Certificates, secure.GetClientCertificate = nil, authn.SVIDFiles(c.Path(s.Cert), c.Path(s.Key))
+	}
+	link, err := newLink(secure, c.Control.URL, c.Control.URLs...)
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +98,69 @@ func NewRunner(ctx context.Context, c config.Runner, log *slog.Logger) (*Runner,
 		return nil, errors.Join(err, j.Close())
 	}
 	return &Runner{r, j}, nil
+}
+
+func newLink(secure *tls.Config, url string, more ...string) (*runner.Link, error) {
+	return runner.NewLink(url, &http.Client{
+		Transport: &http.Transport{
+			TLSClientConfig: secure, MaxIdleConnsPerHost: runner.MaxConcurrent, TLSHandshakeTimeout: handshakeTimeout,
+			DialContext: (&net.Dialer{Timeout: handshakeTimeout}).DialContext,
+		}, Timeout: linkTimeout,
+	}, more...)
+}
+
+// An Enrolment is a runner that asks to have a key of its own registered.
+type Enrolment struct {
+	URL    string // of the control plane's door for runners
+	Server string // fingerprint of its key
+	Runner writ.RunnerID
+	Key    ed25519.PrivateKey // to be registered
+	Code   string             // the secret of a code; empty where As or SVID gives the right
+	As     ed25519.PrivateKey // the key to connect with, where it is another: one that is registered already
+	SVID   *config.TLSFiles   // the X.509-SVID to connect with
+}
+
+// link connects as the enrolment says.
+func (e Enrolment) link() (*runner.Link, error) {
+	as := e.As
+	if as == nil {
+		as = e.Key
+	}
+	secure, err := pin.ClientTLS(as, e.Server)
+	if err != nil {
+		return nil, err
+	}
+	if e.SVID != nil {
+		secure.Certificates, secure.GetClientCertificate = nil, authn.SVIDFiles(e.SVID.Cert, e.SVID.Key)
+	}
+	return newLink(secure, e.URL)
+}
+
+// Enrol has the key registered and returns what the control plane says about itself.
+func Enrol(ctx context.Context, e Enrolment, now time.Time) (assignment.Enrolled, error) {
+	link, err := e.link()
+	if err != nil {
+		return assignment.Enrolled{}, err
+	}
+	at := writ.Instant(now)
+	proof, err := enrol.Prove(e.Key, e.Runner, e.Server, at)
+	if err != nil {
+		return assignment.Enrolled{}, err
+	}
+	out, err := link.Enrol(ctx, assignment.Enrol{Runner: e.Runner, Code: e.Code, Public: e.Key.Public().(ed25519.PublicKey), At: at, Proof: proof})
+	if err == nil && (out.Runner != e.Runner || out.Control != e.Server) {
+		err = fmt.Errorf("%w: the control plane speaks of another runner or of another key of its own", writ.ErrUnavailable)
+	}
+	return out, err
+}
+
+// RetireKey takes back the key of that fingerprint, of the runner that connects with e.As.
+func RetireKey(ctx context.Context, e Enrolment, fingerprint string) error {
+	link, err := e.link()
+	if err != nil {
+		return err
+	}
+	return link.Retire(ctx, assignment.Retire{Key: fingerprint})
 }
 
 // cutOff reads how long the runner goes on without the control plane.
@@ -141,7 +212,13 @@ func connect(c config.Runner, t config.RunnerTarget) (connector.Connector, error
 		return nil, err
 	}
 	beside := config.Dir(filepath.Dir(file))
-	if err := hc.Load(func(name string) ([]byte, error) { return os.ReadFile(beside.Path(name)) }); err != nil {
+	if err := hc.Load(func(name string) ([]byte, error) {
+		if strings.HasPrefix(name, "env:") {
+			text, err := config.ReadSecret(beside, name, os.ReadFile)
+			return []byte(text), err
+		}
+		return os.ReadFile(beside.Path(name))
+	}); err != nil {
 		return nil, err
 	}
 	return httpapi.New(hc, httpapi.Options{Now: fault.Clock(), Rand: rand.Reader})
@@ -170,6 +247,51 @@ func CheckTrust(c config.Runner, now time.Time) (trust.Trust, error) {
 		return trust.Trust{}, fmt.Errorf("%w: %w", writ.ErrInvalid, err)
 	}
 	return trust.Load(b, keys, c.Trust.Threshold, 0, writ.RunnerID(c.ID), now)
+}
+
+// ExamineTrust says everything for which the runner would refuse the trust file of that name. It knows what the runner has
+// seen from the runner's journal or, while a running runner has that open, from the file in its place.
+func ExamineTrust(ctx context.Context, c config.Runner, name string, now time.Time) (trust.Trust, []*writ.Refusal, error) {
+	keys, err := owners(c)
+	if err != nil {
+		return trust.Trust{}, nil, err
+	}
+	highest, err := seenTrust(ctx, c, keys, now)
+	if err != nil {
+		return trust.Trust{}, nil, err
+	}
+	b, err := os.ReadFile(name)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return trust.Trust{}, nil, fmt.Errorf("%w: %w", writ.ErrInvalid, err)
+	}
+	t, refused := trust.Problems(b, keys, c.Trust.Threshold, highest, writ.RunnerID(c.ID), now)
+	return t, refused, nil
+}
+
+// seenTrust is the largest version of a trust file that the runner is known to have seen; 0 for none.
+func seenTrust(ctx context.Context, c config.Runner, keys []ed25519.PublicKey, now time.Time) (int64, error) {
+	var highest int64
+	b, err := os.ReadFile(c.Path(c.Trust.File))
+	if err == nil {
+		_, refused := trust.Problems(b, keys, c.Trust.Threshold, 0, writ.RunnerID(c.ID), now)
+		if len(refused) == 0 || refused[0].Code == writ.ReasonTrustExpired { // it is signed
+			if t, err := trust.Payload(b); err == nil {
+				highest = t.Version
+			}
+		}
+	}
+	if _, err := os.Stat(c.Path(c.Journal)); err != nil {
+		return highest, nil // it has not been started yet
+	}
+	j, err := journal.Open(ctx, c.Path(c.Journal))
+	if errors.Is(err, journal.ErrHeld) {
+		return highest, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	seen, err := j.TrustVersion(ctx)
+	return max(highest, seen), errors.Join(err, j.Close())
 }
 
 // mark is what a runner's credentials bear on a target: derived from its key, which no other runner and no other

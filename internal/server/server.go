@@ -107,10 +107,14 @@ func openStore(ctx context.Context, c config.Server, identity ed25519.PrivateKey
 
 // databaseURLs reads the URLs of the two databases. No error quotes them.
 func databaseURLs(c config.Server) (state, blobs string, err error) {
-	if state, err = store.ReadURL(c.Path(c.Database.URLFile)); err != nil {
+	read := func(path string) ([]byte, error) {
+		text, err := store.ReadURL(path)
+		return []byte(text), err
+	}
+	if state, err = config.ReadSecret(c.Dir, c.Database.URLFile, read); err != nil {
 		return "", "", fmt.Errorf("database.url_file: %w", err)
 	}
-	if blobs, err = store.ReadURL(c.Path(c.Database.BlobsURLFile)); err != nil {
+	if blobs, err = config.ReadSecret(c.Dir, c.Database.BlobsURLFile, read); err != nil {
 		return "", "", fmt.Errorf("database.blobs_url_file: %w", err)
 	}
 	return state, blobs, nil
@@ -143,6 +147,10 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 	}
 	runners := map[writ.RunnerID]ed25519.PublicKey{}
 	for _, r := range c.Runners {
+		runners[writ.RunnerID(r.ID)] = nil // it is to enrol
+		if r.Public == "" {
+			continue
+		}
 		if runners[writ.RunnerID(r.ID)], err = loadPublic(c.Path(r.Public)); err != nil {
 			return nil, fmt.Errorf("runner %s: %w", r.ID, err)
 		}
@@ -166,7 +174,7 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 	}
 	return control.New(control.Config{
 		Notices: told,
-		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier,
+		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier, VKey: c.Signer.VKey,
 		Author: author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy, Library: rules.library,
 		Services: rules.services, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
 		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), Now: fault.Clock(), Rand: rand.Reader, Log: log,
@@ -237,7 +245,7 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 		}
 	}
 	if len(c.Runners) > 0 {
-		if err := s.listenRunners(c, identity); err != nil {
+		if err := s.listenRunners(c, identity, auth); err != nil {
 			return err
 		}
 	}
@@ -258,7 +266,7 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 	who := admitted{auth, ctl}
 	doors, err := api.Handler(api.Config{
 		Auth: who, Agents: ctl, HandOffs: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
-		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, ExternalURL: c.ExternalURL, Log: s.log,
+		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, Fleet: ctl, ExternalURL: c.ExternalURL, Log: s.log,
 		Now: time.Now, // of socket deadlines alone, which are the machine's
 	})
 	if err != nil {
@@ -290,26 +298,6 @@ func (s *Server) listenAgents(c config.Server, auth *authn.Authenticator, versio
 		return err
 	}
 	return s.add("the agents' door", c.SPIFFE.Listen, h, peers.TLS(), connectionAge)
-}
-
-// listenRunners binds the runners' door: mutual TLS with pinned keys.
-func (s *Server) listenRunners(c config.Server, identity ed25519.PrivateKey) error {
-	allowed := map[string]string{}
-	for id, key := range s.Control.Runners {
-		allowed[pin.Fingerprint(key)] = string(id)
-	}
-	secure, err := pin.ServerTLS(identity, allowed)
-	if err != nil {
-		return err
-	}
-	identify := func(r *http.Request) (writ.RunnerID, bool) {
-		if r.TLS == nil {
-			return "", false
-		}
-		name, ok := pin.Peer(*r.TLS, allowed)
-		return writ.RunnerID(name), ok
-	}
-	return s.add("the runners' door", c.RunnerListen, api.RunnerHandler(s.Control, identify), secure, 0)
 }
 
 func (s *Server) add(name, address string, h http.Handler, secure *tls.Config, age time.Duration) error {

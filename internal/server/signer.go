@@ -30,7 +30,11 @@ func NewSigner(c config.Signer, log *slog.Logger) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tls_key: %w", err)
 	}
-	secure, err := pin.ServerTLS(identity, map[string]string{c.Server: "control"})
+	allowed := map[string]string{c.Server: "control"}
+	if c.Next != "" {
+		allowed[c.Next] = "control"
+	}
+	secure, err := pin.ServerTLS(identity, allowed)
 	if err != nil {
 		return nil, fmt.Errorf("server: %w", err)
 	}

@@ -107,8 +107,15 @@ func (c Ceiling) check() error {
 		return bad("a target or operation is empty")
 	case c.MaxObjects < 1 || c.MaxPermille < 1 || c.MaxPermille > 1000 || c.RunsPerHour < 1:
 		return bad("max_objects and runs_per_hour start at 1, max_permille is 1 to 1000")
+	case len(c.Hours) > maxHours:
+		return bad("hours has more than %d members", maxHours)
 	case len(c.Quorum) != int(c.MaxTier):
 		return bad("quorum must list exactly T1 to %s", c.MaxTier)
+	}
+	for i, h := range c.Hours {
+		if _, _, ok := h.minutes(); !ok {
+			return bad("hours[%d] must have days from mon to sun, each once, and from before to, such as 07:30 and 19:00", i)
+		}
 	}
 	for tier := writ.T1; tier <= c.MaxTier; tier++ {
 		q, ok := c.Quorum[tier]

@@ -35,9 +35,9 @@ func Load(file []byte, owners []ed25519.PublicKey, threshold int, highest int64,
 	}
 	switch {
 	case t.Runner != runner:
-		return invalid("it is for another runner")
+		return invalid(elsewhere)
 	case t.Version < highest:
-		return Trust{}, writ.Refuse(writ.ReasonTrustRollback, fmt.Sprintf("version %d; this runner has seen %d", t.Version, highest))
+		return Trust{}, writ.Refuse(writ.ReasonTrustRollback, past(t.Version, highest))
 	}
 	if err := t.Live(now); err != nil {
 		return Trust{}, err
@@ -48,7 +48,7 @@ func Load(file []byte, owners []ed25519.PublicKey, threshold int, highest int64,
 // Live checks that the file has not expired. A long-lived runner asks before every run.
 func (t Trust) Live(now time.Time) error {
 	if now.IsZero() || !now.Before(t.Expires) {
-		return writ.Refuse(writ.ReasonTrustExpired, "the trust file expired at "+t.Expires.UTC().Format(time.RFC3339))
+		return writ.Refuse(writ.ReasonTrustExpired, expired(t))
 	}
 	return nil
 }

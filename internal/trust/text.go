@@ -13,7 +13,7 @@ import (
 	"github.com/writ-dev/writ/internal/approval"
 )
 
-// Text renders a trust file for people: it is what "writ runner trust show" prints before somebody signs it. The same
+// Text renders a trust file for people: it is what "writ ceiling show" prints before somebody signs it. The same
 // file gives the same text, and all of its text goes through writ.Printable.
 func Text(t Trust) string {
 	var b strings.Builder
@@ -61,6 +61,15 @@ func Text(t Trust) string {
 }
 
 func member(fact func(string, string, ...any), m approval.Member) {
+	name := "approver"
+	for _, l := range memberLines(m) {
+		fact(name, "%s", l)
+		name = ""
+	}
+}
+
+// memberLines say who somebody is, and with which accounts and keys.
+func memberLines(m approval.Member) []string {
 	var groups []string
 	for _, g := range m.Groups {
 		groups = append(groups, show(g))
@@ -69,18 +78,19 @@ func member(fact func(string, string, ...any), m approval.Member) {
 	if !m.Since.IsZero() {
 		since = ", for plans made after " + m.Since.UTC().Format(time.RFC3339)
 	}
-	fact("approver", "%s (%s) in %s%s", show(m.Sub), show(m.Iss), strings.Join(groups, ", "), since)
+	out := []string{fmt.Sprintf("%s (%s) in %s%s", show(m.Sub), show(m.Iss), strings.Join(groups, ", "), since)}
 	for _, a := range m.Accounts {
-		fact("", "also %s (%s)", show(a.Sub), show(a.Iss))
+		out = append(out, fmt.Sprintf("also %s (%s)", show(a.Sub), show(a.Iss)))
 	}
 	for _, line := range m.Keys {
 		key, err := approval.ParseKey(line)
 		if err != nil {
-			fact("", "a key that cannot approve")
+			out = append(out, "a key that cannot approve")
 			continue
 		}
-		fact("", "%s %s", key.Type(), ssh.FingerprintSHA256(key))
+		out = append(out, key.Type()+" "+ssh.FingerprintSHA256(key))
 	}
+	return out
 }
 
 func ceiling(line func(string, ...any), fact func(string, string, ...any), c Ceiling) {
@@ -102,6 +112,9 @@ func ceiling(line func(string, ...any), fact func(string, string, ...any), c Cei
 	}
 	fact("at once", "%d objects, %d permille of a service", c.MaxObjects, c.MaxPermille)
 	fact("per hour", "%d runs", c.RunsPerHour)
+	for _, h := range c.Hours {
+		fact("hours", "%s from %s to %s UTC", show(strings.Join(h.Days, " ")), show(h.From), show(h.To))
+	}
 }
 
 func show(s string) string { return writ.Printable(s, 200) }

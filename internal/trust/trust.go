@@ -74,7 +74,8 @@ type Ceiling struct {
 	MaxObjects    int                  `json:"max_objects"`
 	MaxPermille   int                  `json:"max_permille"`
 	RunsPerHour   int                  `json:"runs_per_hour"`
-	Quorum        map[writ.Tier]Quorum `json:"quorum"` // for each tier from T1 to max_tier
+	Hours         []Hours              `json:"hours,omitempty"` // when runs may begin; none means always
+	Quorum        map[writ.Tier]Quorum `json:"quorum"`          // for each tier from T1 to max_tier
 }
 
 // A Quorum is what a tier asks of people, whatever the policy says.

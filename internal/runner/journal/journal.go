@@ -47,11 +47,12 @@ type Journal struct {
 }
 
 // schemaVersion is stored in the file; a newer file is refused, an older one is brought up by upgrades.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // upgrades bring a file of the version that is their index to the next one.
 var upgrades = [schemaVersion]string{
 	1: `ALTER TABLE lease ADD COLUMN begun BIGINT; UPDATE lease SET begun = made;`, // every row meant that minting had begun
+	2: `ALTER TABLE run ADD COLUMN authority BLOB;`,                                // runs that were begun before have none, and get no receipt
 }
 
 const schema = `
@@ -66,7 +67,7 @@ CREATE INDEX proof_age ON proof (expires);
 CREATE TABLE run (id TEXT PRIMARY KEY, assignment TEXT NOT NULL, grant_id TEXT NOT NULL, grant_leaf TEXT NOT NULL,
 	plan TEXT NOT NULL, plan_digest TEXT NOT NULL, incident TEXT NOT NULL, log TEXT NOT NULL, state TEXT NOT NULL, reason TEXT NOT NULL,
 	detail TEXT NOT NULL, applied BIGINT NOT NULL, undone BIGINT NOT NULL, unknown BIGINT NOT NULL,
-	started BIGINT NOT NULL, ended BIGINT);
+	started BIGINT NOT NULL, ended BIGINT, authority BLOB);
 CREATE INDEX run_open ON run (started) WHERE ended IS NULL;
 CREATE INDEX run_ended ON run (ended) WHERE ended IS NOT NULL;
 CREATE INDEX run_plan ON run (plan);

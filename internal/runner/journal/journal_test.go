@@ -217,7 +217,7 @@ func TestAnOutcomeAndAnEndAreSetOnce(t *testing.T) {
 	j, _ := open(t)
 	r := run(runID, grantID)
 	must(t, j.Spend(ctx, r))
-	if err := j.End(ctx, runID, at, journal.Entry{Leaf: []byte("run")}); !errors.Is(err, writ.ErrConflict) {
+	if err := j.End(ctx, runID, at, journal.Link{}, journal.Entry{Leaf: []byte("run")}); !errors.Is(err, writ.ErrConflict) {
 		t.Errorf("the end before the outcome: %v", err)
 	}
 	r.State, r.Reason, r.Applied = writ.RunUndone, writ.ReasonStopped, 2
@@ -228,8 +228,8 @@ func TestAnOutcomeAndAnEndAreSetOnce(t *testing.T) {
 	if open, err := j.Unended(ctx); err != nil || len(open) != 1 || open[0].State != writ.RunUndone {
 		t.Errorf("unended %+v %v", open, err)
 	}
-	must(t, j.End(ctx, runID, at, journal.Entry{Leaf: []byte("run")}))
-	if err := j.End(ctx, runID, at, journal.Entry{Leaf: []byte("run")}); !errors.Is(err, writ.ErrConflict) {
+	must(t, j.End(ctx, runID, at, journal.Link{}, journal.Entry{Leaf: []byte("run")}))
+	if err := j.End(ctx, runID, at, journal.Link{}, journal.Entry{Leaf: []byte("run")}); !errors.Is(err, writ.ErrConflict) {
 		t.Errorf("two ends: %v", err)
 	}
 	if open, err := j.Unended(ctx); err != nil || len(open) != 0 {
@@ -280,7 +280,7 @@ func TestPruneForgetsOnlyWhatOwesNothing(t *testing.T) {
 	must(t, j.PutLease(ctx, l, nil))
 	r.State = writ.RunFailed
 	must(t, j.Conclude(ctx, r))
-	must(t, j.End(ctx, runID, at, journal.Entry{Leaf: []byte("run")}))
+	must(t, j.End(ctx, runID, at, journal.Link{}, journal.Entry{Leaf: []byte("run")}))
 	later := at.Add(1000 * time.Hour)
 	there := func() bool {
 		must(t, j.Prune(ctx, later, time.Hour))

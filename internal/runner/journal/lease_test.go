@@ -98,7 +98,7 @@ func TestAJournalOfTheFirstVersionIsBroughtUp(t *testing.T) {
 	must(t, j.Close())
 	db, err := sql.Open("sqlite", path)
 	must(t, err)
-	_, err = db.Exec(`ALTER TABLE lease DROP COLUMN begun; PRAGMA user_version = 1`)
+	_, err = db.Exec(`ALTER TABLE lease DROP COLUMN begun; ALTER TABLE run DROP COLUMN authority; PRAGMA user_version = 1`)
 	must(t, err)
 	must(t, db.Close())
 	l, err := reopen(t, path).Lease(ctx, leaseID)

@@ -31,6 +31,7 @@ type Run struct {
 	Started    time.Time
 	Ended      time.Time // zero until the last entry is in the outbox
 	Spent      bool      // it used its grant; read only
+	Authority  []byte    // what its receipt will say of its grant; empty for none
 }
 
 // MaxRefusals bounds the refused runs whose entries the control plane has not taken yet: a control plane that sends
@@ -76,14 +77,14 @@ func putRun(ctx context.Context, tx *sql.Tx, r Run) error {
 		ended = millis(r.Ended)
 	}
 	res, err := tx.ExecContext(ctx, `INSERT INTO run (id, assignment, grant_id, grant_leaf, plan, plan_digest, incident, log, state,
-		reason, detail, applied, undone, unknown, started, ended) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		reason, detail, applied, undone, unknown, started, ended, authority) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (id) DO NOTHING`, r.ID, r.Assignment, r.Grant, r.GrantLeaf.String(), r.Plan, r.PlanDigest.String(), r.Incident, r.Log,
-		r.State, r.Reason, r.Detail, r.Applied, r.Undone, r.Unknown, millis(r.Started), ended)
+		r.State, r.Reason, r.Detail, r.Applied, r.Undone, r.Unknown, millis(r.Started), ended, r.Authority)
 	return one(res, err, fmt.Errorf("%w: run %s is already there", writ.ErrConflict, r.ID))
 }
 
 const runColumns = `id, assignment, grant_id, grant_leaf, plan, plan_digest, incident, log, state, reason, detail, applied, undone,
-	unknown, started, ended, EXISTS (SELECT 1 FROM spent WHERE spent.grant_id = run.grant_id AND spent.run = run.id)`
+	unknown, started, ended, authority, EXISTS (SELECT 1 FROM spent WHERE spent.grant_id = run.grant_id AND spent.run = run.id)`
 
 // Run returns one run; writ.ErrNotFound when this runner never judged it.
 func (j *Journal) Run(ctx context.Context, id writ.RunID) (Run, error) {
@@ -118,7 +119,7 @@ func scanRun(row interface{ Scan(...any) error }) (Run, error) {
 	var started int64
 	var ended sql.NullInt64
 	err := row.Scan(&r.ID, &r.Assignment, &r.Grant, &leaf, &r.Plan, &digest, &r.Incident, &r.Log, &r.State, &r.Reason, &r.Detail,
-		&r.Applied, &r.Undone, &r.Unknown, &started, &ended, &r.Spent)
+		&r.Applied, &r.Undone, &r.Unknown, &started, &ended, &r.Authority, &r.Spent)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Run{}, err
 	}
@@ -155,13 +156,17 @@ func (j *Journal) Conclude(ctx context.Context, r Run) error {
 	})
 }
 
-// End records that a concluded run has nothing more to do, with its last entry. writ.ErrConflict when it has ended.
-func (j *Journal) End(ctx context.Context, id writ.RunID, at time.Time, last Entry) error {
+// End records that a concluded run has nothing more to do, with its last entries. A receipt among them moves the chain of
+// receipts on to link; the zero Link leaves it. writ.ErrConflict when it has ended.
+func (j *Journal) End(ctx context.Context, id writ.RunID, at time.Time, link Link, last ...Entry) error {
 	return j.write(ctx, fault.JournalEnded, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE run SET ended = ? WHERE id = ? AND ended IS NULL AND state <> ?`, millis(at), id, writ.RunRunning)
 		if err := one(res, err, fmt.Errorf("%w: run %s has ended or has no outcome", writ.ErrConflict, id)); err != nil {
 			return err
 		}
-		return post(ctx, tx, id, []Entry{last})
+		if err := setLink(ctx, tx, link); err != nil {
+			return err
+		}
+		return post(ctx, tx, id, last)
 	})
 }
