@@ -75,6 +75,8 @@ type Ceiling struct {
 	MaxPermille   int                  `json:"max_permille"`
 	RunsPerHour   int                  `json:"runs_per_hour"`
 	Quorum        map[writ.Tier]Quorum `json:"quorum"` // for each tier from T1 to max_tier
+
+	Emergency *Emergency `json:"emergency,omitempty"` // break-glass; absent: there is none here
 }
 
 // A Quorum is what a tier asks of people, whatever the policy says.
