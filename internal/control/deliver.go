@@ -17,6 +17,7 @@ import (
 var runnerKinds = []writ.EntryKind{
 	writ.EntryLease, writ.EntryStepIntent, writ.EntryStepEffect, writ.EntryVerify, writ.EntryUndoIntent,
 	writ.EntryUndoEffect, writ.EntryRevoke, writ.EntryProbe, writ.EntryRun, writ.EntryDeny,
+	writ.EntryBreakGlassOffline,
 }
 
 // Deliver takes the signed entries of one run or several, each run's in order, applies them to the state, and answers
@@ -85,6 +86,14 @@ func (c *Control) takeAll(tx *store.Tx, by sender, d assignment.Delivery, out *a
 		return c.orphans(tx, by.runner, d.Entries)
 	}
 	run, row, err := store.Load[runRow](tx, store.Runs, string(d.Run))
+	if errors.Is(err, writ.ErrNotFound) && len(d.Plan) > 0 {
+		if err = c.takeOffline(tx, by, d); err == nil {
+			run, row, err = store.Load[runRow](tx, store.Runs, string(d.Run))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	if err == nil && run.Run.Runner != by.runner {
 		err = writ.ErrNotFound
 	}
@@ -185,6 +194,8 @@ func runOf(body any) writ.RunID {
 	case *writ.RunBody:
 		return b.Run
 	case *writ.SettleBody:
+		return b.Run
+	case *writ.OfflineBody:
 		return b.Run
 	}
 	return ""

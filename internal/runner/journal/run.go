@@ -39,15 +39,18 @@ const MaxRefusals = 1000
 
 // Spend records that the grant is used, now and for ever, together with the run that uses it. It is the commit point
 // of a run: before it nothing has happened, after it the run has an end that the journal knows how to reach. A grant
-// that was used before is refused with the reason spent.
-func (j *Journal) Spend(ctx context.Context, r Run) error {
+// that was used before is refused with the reason spent. entries go into the outbox with it.
+func (j *Journal) Spend(ctx context.Context, r Run, entries ...Entry) error {
 	return j.write(ctx, fault.JournalSpent, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `INSERT INTO spent (grant_id, run, at) VALUES (?, ?, ?) ON CONFLICT (grant_id) DO NOTHING`,
 			r.Grant, r.ID, millis(r.Started))
 		if err := one(res, err, writ.Refuse(writ.ReasonSpent, "this grant was used before")); err != nil {
 			return err
 		}
-		return putRun(ctx, tx, r)
+		if err := putRun(ctx, tx, r); err != nil {
+			return err
+		}
+		return post(ctx, tx, r.ID, entries)
 	})
 }
 
