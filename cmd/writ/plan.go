@@ -102,6 +102,7 @@ func listPlans(ctx context.Context, a *app, args []string, name string, state wr
 			a.debts(x)
 		}
 		a.unsettled(s)
+		a.glance(s)
 	}
 	return printList(a, r.format, r.Plans(ctx, writ.PlanFilter{State: writ.PlanState(want)}), "PLAN\tSTATE\tSERVICE\tWHAT\tASKED BY\tANSWER BEFORE", func(p writ.PlanStatus) string {
 		title := p.Title

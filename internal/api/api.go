@@ -38,6 +38,7 @@ type Config struct {
 	Idempotency Idempotency
 	Denials     Denials // may be nil
 	Sessions    Sessions
+	BreakGlass  BreakGlass
 
 	ExternalURL string       // where browsers and clients reach this door: https://writ.corp.example
 	Log         *slog.Logger // failures of the door itself, with the trace id
@@ -87,7 +88,7 @@ func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "playbooks": c.Playbooks, "readings": c.Readings, "proposals": c.Proposals, "approvals": c.Approvals,
 		"runs": c.Runs, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "hand-offs": c.HandOffs, "ledger": c.Ledger,
-		"overview": c.Overview, "idempotency": c.Idempotency, "sessions": c.Sessions,
+		"overview": c.Overview, "idempotency": c.Idempotency, "sessions": c.Sessions, "break-glass": c.BreakGlass,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: API: %s is missing", writ.ErrInvalid, name)
@@ -141,4 +142,5 @@ func (d *door) register() {
 	d.registerLedger()
 	d.registerStatus()
 	d.registerSessions()
+	d.registerBreakGlass()
 }

@@ -190,8 +190,14 @@ func (c *Control) emergency(s writ.BreakGlassStatement, with writ.Parameters) (P
 	case !digest.Equal(s.Parameters):
 		return pb, writ.Refuse(writ.ReasonBreakGlassMismatch, "the parameters are not those that were signed")
 	}
-	_, err = pb.Playbook.Bind(with)
-	return pb, err
+	bound, err := pb.Playbook.Bind(with)
+	if err != nil {
+		return pb, err
+	}
+	if whole, err := bound.Parameters.Digest(); err != nil || !whole.Equal(digest) {
+		return pb, writ.Refuse(writ.ReasonBreakGlassMismatch, "the parameters are signed with their defaults filled in")
+	}
+	return pb, nil
 }
 
 // mayGlass refuses whoever does not belong to the service's team, and a team that owes a review or has asked too often.

@@ -243,6 +243,8 @@ func (c *Control) apply(tx *store.Tx, by sender, run *runRow, row *store.Row, e 
 		})
 	case *writ.RunBody:
 		return c.ended(tx, run, row, b.State, b.Reason, e)
+	case *writ.OfflineBody:
+		return fmt.Errorf("%w: run %s was not made while cut off, or its entry was delivered before", writ.ErrInvalid, b.Run)
 	}
 	return nil
 }
