@@ -75,13 +75,23 @@ func (r *Runner) cutOff() error {
 	if r.heardOfOther() {
 		return &writ.Refusal{Code: writ.ReasonFenced, Kind: writ.ErrDenied, Detail: "another process works for this runner", Hint: "use the console of that one"}
 	}
-	if f := r.newestFeed(); f.known && r.Now().Sub(f.IssuedAt) <= r.Limits.FeedAge {
+	if r.Now().Sub(r.lastHeard()) <= r.Limits.FeedAge {
 		return &writ.Refusal{
 			Code: writ.ReasonControlReachable, Kind: writ.ErrDenied, Detail: fmt.Sprintf("the control plane was heard less than %s ago", r.Limits.FeedAge),
 			Hint: "ask there: writ breakglass open",
 		}
 	}
 	return nil
+}
+
+// lastHeard is when the control plane last gave a sign of life: the feed it signed, or the heartbeat it took.
+func (r *Runner) lastHeard() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.feed.known && r.feed.IssuedAt.After(r.cell.told) {
+		return r.feed.IssuedAt
+	}
+	return r.cell.told
 }
 
 // PlanOffline resolves an emergency playbook into one plan by reading alone, keeps it in the journal, and returns what
