@@ -30,6 +30,8 @@ type chain struct {
 	begun     []*seen[writ.StepBody] // intents, forward and undo
 	granted   []*grant
 	leased    []*lease
+	glasses   map[writ.BreakGlassID]*glass
+	signers   map[writ.BreakGlassID][]writ.Person // of offline runs
 }
 
 // seen is an entry with its body.
@@ -60,6 +62,7 @@ type grant struct {
 	run     *seen[writ.RunBody]
 	settled map[string]writ.SettleBody
 	names   []string // of the approvers that it counts
+	offline bool     // made while cut off: no decision, and the signatures of people in its own entry
 }
 
 type lease struct {
@@ -95,6 +98,7 @@ func newChain(c *check) *chain {
 		steps: map[string]*seen[writ.DecisionBody]{}, grants: map[writ.GrantID]*grant{}, runs: map[writ.RunID]*grant{},
 		leases: map[writ.LeaseID]*lease{}, statement: map[string]int64{}, commits: map[writ.Commitment]bool{},
 		hops: map[writ.HandOffID]*hop{}, tooHigh: map[writ.PlanID]bool{},
+		glasses: map[writ.BreakGlassID]*glass{}, signers: map[writ.BreakGlassID][]writ.Person{},
 	}
 }
 
@@ -143,6 +147,8 @@ func (s *chain) take(index int64, e ledger.Entry) {
 		}
 	case *writ.LeaseBody, *writ.RevokeBody, *writ.ProbeBody:
 		s.credential(index, e)
+	case *writ.BreakGlassBody, *writ.BreakGlassUseBody, *writ.BreakGlassReviewBody, *writ.BreakGlassDrillBody, *writ.OfflineBody:
+		s.breakGlass(index, e)
 	case *writ.SettleBody:
 		s.settled(index, *b)
 	case *writ.StepBody, *writ.EffectBody, *writ.UndoEffectBody, *writ.VerifyBody, *writ.RunBody:
@@ -216,6 +222,7 @@ func (s *chain) finish() {
 		}
 	}
 	s.unminted()
+	s.debts()
 	for _, l := range s.leased {
 		if l.revoked && l.power && l.identity {
 			continue
