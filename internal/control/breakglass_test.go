@@ -148,6 +148,8 @@ func TestPitfall34AnAskNeedsAProofOfTheLevelThatIsDemanded(t *testing.T) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
 	}
+	_, err = w.ctl.AskBreakGlass(w.ctx, human("bob"), w.signGlass(w.glass("ann", in), w.people["sk ann"]))
+	refused(t, err, writ.ReasonBreakGlassMismatch) // whoever sends it is who signed it
 	g, err := w.breakGlass("ann", in)
 	if err != nil || g.Proof != writ.ProofC {
 		t.Errorf("the control case: %+v, %v", g, err)

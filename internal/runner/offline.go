@@ -64,6 +64,10 @@ type OfflineRun struct {
 // holderNobody stands for the holder's key in a plan that no grant is issued for.
 const holderNobody = "offline"
 
+// offlineAfter is how long nothing must have been heard of the control plane: several heartbeats, and as long as a run of
+// tier 2 believes a feed. No configuration makes it shorter.
+const offlineAfter = 30 * time.Second
+
 // cutOff refuses while the control plane can be heard, or another process is known to work for this runner: the way
 // around the ledger is open only when there is no way to it.
 func (r *Runner) cutOff() error {
@@ -75,9 +79,9 @@ func (r *Runner) cutOff() error {
 	if r.heardOfOther() {
 		return &writ.Refusal{Code: writ.ReasonFenced, Kind: writ.ErrDenied, Detail: "another process works for this runner", Hint: "use the console of that one"}
 	}
-	if r.Now().Sub(r.lastHeard()) <= r.Limits.FeedAge {
+	if r.Now().Sub(r.lastHeard()) <= offlineAfter {
 		return &writ.Refusal{
-			Code: writ.ReasonControlReachable, Kind: writ.ErrDenied, Detail: fmt.Sprintf("the control plane was heard less than %s ago", r.Limits.FeedAge),
+			Code: writ.ReasonControlReachable, Kind: writ.ErrDenied, Detail: fmt.Sprintf("the control plane was heard less than %s ago", offlineAfter),
 			Hint: "ask there: writ breakglass open",
 		}
 	}
@@ -282,7 +286,8 @@ func (r *Runner) judgeOffline(ctx context.Context, answer OfflineAnswer) (*accep
 	if !p.Window.Contains(r.Now()) {
 		return nil, writ.Refuse(writ.ReasonBreakGlassExpired, "its time is over, or has not come")
 	}
-	if err := r.newestFeed().frozen(&p); err != nil { // as far as it is known
+	// As far as it is known.
+	if err := r.newestFeed().frozen(&p); err != nil {
 		return nil, err
 	}
 	signers, t, err := r.offlineQuorum(ctx, p, answer)
