@@ -109,6 +109,9 @@ func listPlans(ctx context.Context, a *app, args []string, name string, state wr
 		if title == "" {
 			title = p.Playbook.Name
 		}
+		if p.Emergency != nil {
+			title = "BREAK-GLASS " + title
+		}
 		until := "-"
 		if !p.State.Final() {
 			until = clock(p.ExpiresAt)

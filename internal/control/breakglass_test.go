@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"io/fs"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -12,8 +13,11 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/approval"
 	"github.com/writ-dev/writ/internal/approval/approvaltest"
+	"github.com/writ-dev/writ/internal/assignment"
+	"github.com/writ-dev/writ/internal/canon"
 	"github.com/writ-dev/writ/internal/control"
 	"github.com/writ-dev/writ/internal/ident"
+	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/playbooks"
 	"github.com/writ-dev/writ/policies"
 )
@@ -227,6 +231,28 @@ func TestBreakGlassIsOneIncidentOnePlanAndOneRun(t *testing.T) {
 	}
 }
 
+func TestPitfall21ParallelAsksOfOneStatementOpenOnePlan(t *testing.T) {
+	w := glassWorld(t)
+	ask := w.signGlass(w.glass("ann", w.incident("shop").ID), w.people["sk ann"])
+	errs := make([]error, 8)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() { _, errs[i] = w.ctl.AskBreakGlass(w.ctx, human("ann"), ask) })
+	}
+	all.Wait()
+	taken := 0
+	for _, err := range errs {
+		if err == nil {
+			taken++
+		} else {
+			refused(t, err, writ.ReasonBreakGlassReplayed)
+		}
+	}
+	if n := w.count(writ.EntryBreakGlass); taken != 1 || n != 1 || w.count(writ.EntryProposal) != 1 {
+		t.Errorf("%d were taken, %d asks entered", taken, n)
+	}
+}
+
 func TestI02NobodyApprovesTheirOwnBreakGlass(t *testing.T) {
 	w := glassWorld(t)
 	g, err := w.breakGlass("ann", w.incident("shop").ID)
@@ -335,4 +361,87 @@ func TestPitfall37TheDrillShowsOneUseAndOneRefusal(t *testing.T) {
 	if s, err := w.ctl.Status(w.ctx, human("ann")); err != nil || !s.BreakGlass.Late {
 		t.Errorf("a month later: %+v, %v", s.BreakGlass, err)
 	}
+}
+
+// offlinePlan is a plan that the runner made while it was cut off, with the entry that tells of it.
+func (w *world) offlinePlan(signers ...string) (writ.Plan, writ.OfflineBody, []byte) {
+	w.t.Helper()
+	id := func(prefix string) string {
+		v, err := ident.New(prefix, w.now(), rand.Reader)
+		must(w.t, err)
+		return v
+	}
+	pb := w.config.Library[inEmergency]
+	glass := id("bgl")
+	prp, err := canon.Marshal(writ.Proposal{
+		V: 1, ID: writ.ProposalID(id("prp")), Incident: writ.IncidentID(id("inc")), By: runnerID.Principal(), Playbook: pb.Ref(), Parameters: workload,
+		Emergency: &writ.Emergency{ID: writ.BreakGlassID(glass), Offline: true}, At: w.now(),
+	})
+	must(w.t, err)
+	p, err := w.runner.resolve(assignment.Planning{
+		Plan: writ.PlanID(id("pln")), Proposal: prp, Playbook: pb.Source, Target: target, Service: "shop", Environment: "prod", Scope: w.config.Services["shop"].Locations,
+		Policy: writ.DigestOf([]byte("trust")), Window: writ.Window{NotBefore: w.now(), NotAfter: w.now().Add(time.Hour)}, Holder: "offline",
+	})
+	must(w.t, err)
+	bytes, err := p.Bytes()
+	must(w.t, err)
+	b := writ.OfflineBody{
+		ID: p.Emergency.ID, Run: writ.RunID("run" + glass[3:]), Grant: writ.GrantID("gnt" + glass[3:]), Plan: p.ID, PlanDigest: writ.DigestOf(bytes), Runner: runnerID,
+		Service: p.Service, Environment: p.Environment, Playbook: p.Playbook, Tier: p.Tier, Blast: p.Blast, Quorum: 2, Trust: writ.DigestOf([]byte("trust")),
+	}
+	for _, s := range p.Steps {
+		b.Objects = append(b.Objects, s.Object)
+	}
+	b.Statement, err = writ.OfflineOf(p, b.PlanDigest).Bytes()
+	must(w.t, err)
+	for _, who := range signers {
+		sig, err := approval.SignOffline(b.Statement, w.people["sk "+who], rand.Reader)
+		must(w.t, err)
+		b.Signatures = append(b.Signatures, sig)
+	}
+	return p, b, bytes
+}
+
+func TestI01ARunThatWasMadeWhileCutOffIsTakenOnReturnAndOwesAReview(t *testing.T) {
+	w := glassWorld(t)
+	p, b, bytes := w.offlinePlan("ann", "bob")
+	h := &held{r: w.runner, plan: p, digest: b.PlanDigest, b: assignment.Bundle{Run: b.Run}, grant: writ.GrantBody{Grant: b.Grant}, lease: "lse_01JDB4A2Q7N5S3J8E6X0F4G1MB"}
+	first := w.runner.seal(writ.EntryBreakGlassOffline, p.Incident, b)
+	h.leaf = ledger.LeafHash(first)
+	lease, intent := h.leaseEntry(), h.intent()
+	decided := w.count(writ.EntryDecision)
+	for name, d := range map[string]assignment.Delivery{
+		"no plan":           {Run: b.Run, Entries: [][]byte{first}},
+		"another plan":      {Run: b.Run, Entries: [][]byte{first}, Plan: []byte("{}")},
+		"not its entry":     {Run: b.Run, Entries: [][]byte{lease}, Plan: bytes},
+		"of another run":    {Run: "run_01JDB4A2Q7N5S3J8E6X0F4G1MB", Entries: [][]byte{first}, Plan: bytes},
+		"no entries at all": {Run: b.Run, Plan: bytes},
+	} {
+		if _, err := w.ctl.Deliver(w.ctx, runnerID, d); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	if _, err := w.ctl.Deliver(w.ctx, otherID, assignment.Delivery{Run: b.Run, Entries: [][]byte{sealAs(w, w.other, otherID, writ.EntryBreakGlassOffline, p.Incident, b)}, Plan: bytes}); err == nil {
+		t.Error("another runner's word was taken")
+	}
+	_, err := w.ctl.Freeze(w.ctx, human("bob"), writ.FreezeAll, "", "everything") // it has happened all the same
+	must(t, err)
+	all := [][]byte{first, lease, intent, h.effect(intent, writ.Applied), h.check(true), h.revoke(lease), h.probe(lease, true, true), h.end(writ.RunSucceeded, "")}
+	for range 2 { // an answer that was lost is asked for again
+		d, err := w.ctl.Deliver(w.ctx, runnerID, assignment.Delivery{Run: b.Run, Entries: all, Plan: bytes})
+		if err != nil || d.Refused != nil || len(d.Receipts) != len(all) {
+			t.Fatalf("%+v, %v", d.Refused, err)
+		}
+	}
+	g, err := w.ctl.BreakGlassOf(w.ctx, human("carl"), b.ID)
+	if err != nil || !g.Offline || g.State != writ.BreakGlassUsed || len(g.Signers) != 2 || g.RunState != writ.RunSucceeded || !g.ReviewDue.Equal(w.now().Add(writ.ReviewLife)) {
+		t.Errorf("%+v, %v", g, err)
+	}
+	if w.count(writ.EntryBreakGlassUse) != 1 || w.count(writ.EntryBreakGlassOffline) != 1 || w.count(writ.EntryDecision) != decided {
+		t.Error("it was entered twice, or decided")
+	}
+	_, err = w.ctl.ReviewBreakGlass(w.ctx, human("ann"), b.ID, writ.ReviewJustified, "I signed it")
+	refused(t, err, writ.ReasonReviewOwn)
+	_, err = w.ctl.ReviewBreakGlass(w.ctx, human("rob"), b.ID, writ.ReviewJustified, "right")
+	must(t, err)
 }

@@ -99,13 +99,6 @@ var glasses = []Guard{
 		Test:      "TestEmergencyPlaybooksAreForBreakGlassAlone",
 	},
 	{
-		Invariant: "I13",
-		File:      "internal/control/breakglass.go",
-		Guard:     "if err := c.onceGlass(tx, id, s); err != nil {",
-		Package:   "./internal/control",
-		Test:      "TestBreakGlassIsOneIncidentOnePlanAndOneRun",
-	},
-	{
 		Invariant: "I18",
 		File:      "internal/runner/offline.go",
 		Guard:     "if err := r.newestFeed().frozen(&p); err != nil {",

@@ -269,7 +269,7 @@ func (j *judgement) checkApprovals(context.Context) error {
 // checkCeiling: targets, objects, shares, rate and tier stay below the ceiling, and an agent's plan leaves alone what
 // Writ itself rests on.
 func (j *judgement) checkCeiling(ctx context.Context) error {
-	runs, err := j.r.Journal.SpentSince(ctx, j.r.Now().Add(-rateWindow))
+	runs, err := j.r.lastHour(ctx, j.trust, *j.plan)
 	if err != nil {
 		return err
 	}

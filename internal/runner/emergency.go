@@ -1,6 +1,8 @@
 package runner
 
 import (
+	"context"
+	"errors"
 	"fmt"
 
 	"github.com/writ-dev/writ"
@@ -50,4 +52,35 @@ func (j *judgement) checkAsked() error {
 		return differs("parameter")
 	}
 	return nil
+}
+
+// lastHour counts the runs of the last hour that a plan's rate is held against. Break-glass has a rate of its own, so that
+// a busy hour does not bar it; the ceiling's rate bounds all of them together.
+func (r *Runner) lastHour(ctx context.Context, t trusted, p writ.Plan) (int, error) {
+	since := r.Now().Add(-rateWindow)
+	all, err := r.Journal.SpentSince(ctx, since)
+	if err != nil || p.Emergency == nil {
+		return all, err
+	}
+	if most := t.trust.Ceiling.RunsPerHour; all >= most {
+		return 0, writ.Refuse(writ.ReasonOverCeiling, fmt.Sprintf("%d runs in the last hour; %d are allowed", all, most))
+	}
+	plans, err := r.Journal.SpentPlans(ctx, since)
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, id := range plans {
+		kept, err := r.Journal.Plan(ctx, id)
+		if errors.Is(err, writ.ErrNotFound) { // taken over from another process
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		if o, _, err := writ.ParsePlan(kept.Bytes); err == nil && o.Emergency != nil {
+			n++
+		}
+	}
+	return n, nil
 }

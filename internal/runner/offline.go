@@ -321,7 +321,7 @@ func (r *Runner) offlineQuorum(ctx context.Context, p writ.Plan, answer OfflineA
 	if err != nil {
 		return nil, t, err
 	}
-	runs, err := r.Journal.SpentSince(ctx, r.Now().Add(-rateWindow))
+	runs, err := r.lastHour(ctx, t, p)
 	if err != nil {
 		return nil, t, err
 	}

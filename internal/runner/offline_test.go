@@ -279,6 +279,32 @@ func TestOfflineBreakGlassKeepsTheRunnersOwnBounds(t *testing.T) {
 	}
 }
 
+// A busy hour does not bar break-glass, and break-glass does not go on for an hour.
+func TestBreakGlassHasARateOfItsOwn(t *testing.T) {
+	glassBubble(t, func(t *testing.T, g *glass) {
+		r := g.start()
+		for range g.trust.Ceiling.Emergency.RunsPerHour {
+			if end := g.execute(g.grant(g.planned("one"))); end.State != writ.RunSucceeded {
+				t.Fatalf("%+v", end)
+			}
+			g.target.reset()
+		}
+		g.down()
+		for range g.trust.Ceiling.Emergency.RunsPerHour {
+			q := g.planOffline(r)
+			run, err := r.RunOffline(context.Background(), g.signed(q.Statement, "ann", "bob"))
+			must(t, err)
+			g.over(r, run.Run)
+			g.allDead()
+			g.target.reset()
+		}
+		q := g.planOffline(r)
+		if _, err := r.RunOffline(context.Background(), g.signed(q.Statement, "ann", "bob")); writ.ReasonOf(err) != writ.ReasonOverCeiling {
+			t.Errorf("one more: %v", err)
+		}
+	})
+}
+
 func TestI18OfflineBreakGlassObeysTheNewestFreezeThatIsKnown(t *testing.T) {
 	glassBubble(t, func(t *testing.T, g *glass) {
 		r := g.start()

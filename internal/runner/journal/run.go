@@ -140,6 +140,24 @@ func scanRun(row interface{ Scan(...any) error }) (Run, error) {
 	return r, nil
 }
 
+// SpentPlans returns the plans of the runs that began since.
+func (j *Journal) SpentPlans(ctx context.Context, since time.Time) ([]writ.PlanID, error) {
+	rows, err := j.db.QueryContext(ctx, `SELECT run.plan FROM spent JOIN run ON run.id = spent.run WHERE spent.at > ? ORDER BY spent.at`, millis(since))
+	if err != nil {
+		return nil, opening(err)
+	}
+	defer rows.Close()
+	var out []writ.PlanID
+	for rows.Next() {
+		var id writ.PlanID
+		if err := rows.Scan(&id); err != nil {
+			return nil, opening(err)
+		}
+		out = append(out, id)
+	}
+	return out, rows.Err()
+}
+
 // SpentSince returns how many grants were used after t.
 func (j *Journal) SpentSince(ctx context.Context, t time.Time) (int, error) {
 	var n int
