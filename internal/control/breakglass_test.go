@@ -442,6 +442,12 @@ func TestI01ARunThatWasMadeWhileCutOffIsTakenOnReturnAndOwesAReview(t *testing.T
 	}
 	_, err = w.ctl.ReviewBreakGlass(w.ctx, human("ann"), b.ID, writ.ReviewJustified, "I signed it")
 	refused(t, err, writ.ReasonReviewOwn)
+	if in, err := w.ctl.Incident(w.ctx, human("ann"), p.Incident); err != nil || in.State != writ.IncidentOpen { // its run can be put back until then
+		t.Errorf("before the review its incident is %s, %v", in.State, err)
+	}
 	_, err = w.ctl.ReviewBreakGlass(w.ctx, human("rob"), b.ID, writ.ReviewJustified, "right")
 	must(t, err)
+	if in, err := w.ctl.Incident(w.ctx, human("ann"), p.Incident); err != nil || in.State != writ.IncidentResolved {
+		t.Errorf("after it: %s, %v", in.State, err)
+	}
 }

@@ -52,6 +52,9 @@ func (c *Control) reviewGlass(ctx context.Context, by writ.Principal, id writ.Br
 		if _, err := c.append(tx, writ.EntryBreakGlassReview, g.Incident, writ.BreakGlassReviewBody{ID: id, By: by, Verdict: verdict, Note: why}, ref("breakglass", g.Leaf)...); err != nil {
 			return err
 		}
+		if err := c.endOwn(tx, g); err != nil {
+			return err
+		}
 		return c.moveGlass(tx, g, row, writ.BreakGlassReviewed)
 	})
 }
@@ -92,7 +95,7 @@ func (c *Control) passDrill(ctx context.Context, by writ.Principal, id writ.Brea
 		if err := store.Save(tx, store.BreakGlasses, row, row.State, g); err != nil {
 			return err
 		}
-		if err := c.endDrill(tx, g); err != nil {
+		if err := c.endOwn(tx, g); err != nil {
 			return err
 		}
 		last, lrow, err := drilled(tx)

@@ -67,15 +67,16 @@ func (c *Control) overGlass(tx *store.Tx, e *writ.Emergency) error {
 	if g == nil || err != nil || row.State != string(writ.BreakGlassAsked) {
 		return err
 	}
-	if err := c.endDrill(tx, *g); err != nil {
+	if err := c.endOwn(tx, *g); err != nil {
 		return err
 	}
 	return c.moveGlass(tx, *g, row, writ.BreakGlassOver)
 }
 
-// endDrill resolves the incident that was opened for a drill.
-func (c *Control) endDrill(tx *store.Tx, g glassRow) error {
-	if !g.Drill {
+// endOwn resolves the incident that was opened for a break-glass alone: a drill's, or that of one that was used offline. No
+// alert ever will.
+func (c *Control) endOwn(tx *store.Tx, g glassRow) error {
+	if !g.Drill && !g.Offline {
 		return nil
 	}
 	in, row, err := store.Load[writ.Incident](tx, store.Incidents, string(g.Incident))

@@ -1,5 +1,5 @@
 // Package runner is the part of Writ that acts. A runner sits next to its targets, calls out to the control plane for
-// work and listens on nothing. It reads evidence, resolves proposals into plans, and executes granted plans with a
+// work and listens on no network; its console, if it has one, is a socket of its own account. It reads evidence, resolves proposals into plans, and executes granted plans with a
 // credential that exists for that run alone.
 //
 // It believes the control plane nothing that it can check: the table of checks in check.go stands between a bundle and
