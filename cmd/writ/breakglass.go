@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -365,10 +364,10 @@ func chooseSigner(ctx context.Context, a *app, r *remote, file string, hardware 
 		return func(statement []byte) (string, error) { return keygen(ctx, a.stderr, file, namespace, statement) }, nil
 	}
 	signer, err := loadSSHKey(a, file)
-	if errors.Is(err, writ.ErrInvalid) {
+	if err != nil {
 		return nil, err
 	}
-	return func(statement []byte) (string, error) { return plain(statement, signer, rand.Reader) }, err
+	return func(statement []byte) (string, error) { return plain(statement, signer, rand.Reader) }, nil
 }
 
 type plainSigner = func(statement []byte, signer ssh.Signer, rand io.Reader) (string, error)
