@@ -79,6 +79,12 @@ const (
 	EntryReceipt    EntryKind = "receipt"     // the runner's signed statement about a run that ended (docs/spec/receipt.md)
 	EntryRunner     EntryKind = "runner"      // a person invited or removed a runner, or a key of one was registered
 	EntryGenesis    EntryKind = "genesis"
+
+	EntryBreakGlass        EntryKind = "breakglass"         // a person asked for it; those who own the service are told
+	EntryBreakGlassUse     EntryKind = "breakglass.use"     // it was granted, or used offline: they are told again, and a review is owed
+	EntryBreakGlassReview  EntryKind = "breakglass.review"  // somebody else has looked at it
+	EntryBreakGlassDrill   EntryKind = "breakglass.drill"   // an exercise passed: one use and one refusal
+	EntryBreakGlassOffline EntryKind = "breakglass.offline" // a runner that was cut off ran a plan that enough people had signed
 )
 
 // Bodies of the entries. All fields are names, digests, numbers or codes.
@@ -116,6 +122,8 @@ type (
 		Playbook PlaybookRef   `json:"playbook"`
 		Evidence []EvidenceRef `json:"evidence,omitempty"`
 		HandOff  HandOffID     `json:"hand_off,omitempty"`
+
+		BreakGlass BreakGlassID `json:"breakglass,omitempty"` // as which it is asked for
 	}
 	PlanBody struct {
 		Plan           PlanID      `json:"plan"`
@@ -366,6 +374,66 @@ type (
 	}
 )
 
+// Bodies of the entries about break-glass.
+type (
+	BreakGlassBody struct {
+		ID            BreakGlassID `json:"breakglass"`
+		Plan          PlanID       `json:"plan"`
+		Service       string       `json:"service"`
+		Team          string       `json:"team"` // who is told
+		Asker         Person       `json:"asker"`
+		Playbook      PlaybookRef  `json:"playbook"`
+		Drill         bool         `json:"drill,omitempty"`
+		Proof         ProofLevel   `json:"proof"`
+		Key           string       `json:"key"`
+		Justification Commitment   `json:"justification"`
+		Statement     []byte       `json:"statement"`
+		Signature     string       `json:"signature"`
+	}
+	BreakGlassUseBody struct {
+		ID         BreakGlassID `json:"breakglass"`
+		Plan       PlanID       `json:"plan"`
+		PlanDigest Digest       `json:"plan_digest"`
+		Run        RunID        `json:"run"`
+		Team       string       `json:"team"`
+		Drill      bool         `json:"drill,omitempty"`
+		Offline    bool         `json:"offline,omitempty"`
+		ReviewDue  time.Time    `json:"review_due"`
+	}
+	BreakGlassReviewBody struct {
+		ID      BreakGlassID  `json:"breakglass"`
+		By      Principal     `json:"by"`
+		Verdict ReviewVerdict `json:"verdict"`
+		Note    Commitment    `json:"note"`
+	}
+	BreakGlassDrillBody struct {
+		ID      BreakGlassID `json:"breakglass"`
+		Run     RunID        `json:"run"`
+		By      Principal    `json:"by"`
+		Refusal Reason       `json:"refusal"` // the code with which its second use was refused
+	}
+	// An OfflineBody stands for proposal, plan, approvals and grant of a run that a runner made while it was cut off. Its
+	// author is the runner. Statement is what each of Signatures was made over.
+	OfflineBody struct {
+		ID          BreakGlassID `json:"breakglass"`
+		Run         RunID        `json:"run"`
+		Grant       GrantID      `json:"grant"`
+		Plan        PlanID       `json:"plan"`
+		PlanDigest  Digest       `json:"plan_digest"`
+		Runner      RunnerID     `json:"runner"`
+		Service     string       `json:"service"`
+		Environment string       `json:"environment"`
+		Playbook    PlaybookRef  `json:"playbook"`
+		Tier        Tier         `json:"tier"`
+		Objects     []Object     `json:"objects"`
+		Blast       Blast        `json:"blast"`
+		Quorum      int          `json:"quorum"` // people that the runner's trust file asks for
+		Trust       Digest       `json:"trust"`  // of that file
+		Statement   []byte       `json:"statement"`
+		Signatures  []string     `json:"signatures"` // armored, sorted
+	}
+)
+
 // EntryBodies is the one registry of kinds: each kind with a maker of its empty body.
 var EntryBodies = map[EntryKind]func() any{
 	EntryGenesis:    func() any { return new(GenesisBody) },
@@ -401,6 +469,12 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryLogout:     func() any { return new(LogoutBody) },
 	EntryTeams:      func() any { return new(TeamsBody) },
 	EntryNotice:     func() any { return new(NoticeBody) },
+
+	EntryBreakGlass:        func() any { return new(BreakGlassBody) },
+	EntryBreakGlassUse:     func() any { return new(BreakGlassUseBody) },
+	EntryBreakGlassReview:  func() any { return new(BreakGlassReviewBody) },
+	EntryBreakGlassDrill:   func() any { return new(BreakGlassDrillBody) },
+	EntryBreakGlassOffline: func() any { return new(OfflineBody) },
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type

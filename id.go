@@ -112,6 +112,15 @@ func ParseFreezeID(s string) (FreezeID, error) { return parseID[FreezeID](s, "fr
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (id *FreezeID) UnmarshalText(b []byte) error { return unmarshalID(id, b, "frz") }
 
+// BreakGlassID names one use of break-glass: "bgl_" and a ULID.
+type BreakGlassID string
+
+// ParseBreakGlassID is the only way in from text.
+func ParseBreakGlassID(s string) (BreakGlassID, error) { return parseID[BreakGlassID](s, "bgl") }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (id *BreakGlassID) UnmarshalText(b []byte) error { return unmarshalID(id, b, "bgl") }
+
 // AssignmentID names one piece of work for a runner: "asg_" and a ULID.
 type AssignmentID string
 

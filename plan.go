@@ -38,7 +38,8 @@ type Plan struct {
 	Steps          []Step        `json:"steps"`
 	Verify         []Condition   `json:"verify"`
 	Undo           UndoMode      `json:"undo"`
-	Reverts        RunID         `json:"reverts,omitempty"` // the run that it puts back
+	Reverts        RunID         `json:"reverts,omitempty"`   // the run that it puts back
+	Emergency      *Emergency    `json:"emergency,omitempty"` // it is break-glass
 	Blast          Blast         `json:"blast"`
 	Nonce          string        `json:"nonce"` // 128 random bits, so that two plans never share a digest
 	MadeAt         time.Time     `json:"made_at"`
@@ -206,6 +207,8 @@ func (p Plan) Check() error {
 		return bad("nothing verifies its effect")
 	case p.Undo != UndoInverse && p.Undo != UndoNone:
 		return bad("undo is inverse or none")
+	case p.Emergency != nil && (p.Emergency.ID == "" || p.Emergency.Ask.IsZero() != p.Emergency.Offline || p.Reverts != ""):
+		return bad("emergency names its id, and the signed ask unless it is offline; an undo is none")
 	case !p.Tier.Valid() || p.Tier == T0:
 		return bad("a plan that writes is T1 to T4")
 	}

@@ -24,9 +24,10 @@ type Proposal struct {
 	Parameters Parameters    `json:"parameters,omitempty"`
 	Evidence   []EvidenceRef `json:"evidence,omitempty"`
 	Claim      Commitment    `json:"claim,omitzero"`
-	Reverts    RunID         `json:"reverts,omitempty"`  // the run that it is to put back; made by the control plane for a person
-	HandOff    HandOffID     `json:"hand_off,omitempty"` // by which By got the incident
-	Lineage    []Principal   `json:"lineage,omitempty"`  // of that hand-off
+	Reverts    RunID         `json:"reverts,omitempty"`   // the run that it is to put back; made by the control plane for a person
+	HandOff    HandOffID     `json:"hand_off,omitempty"`  // by which By got the incident
+	Lineage    []Principal   `json:"lineage,omitempty"`   // of that hand-off
+	Emergency  *Emergency    `json:"emergency,omitempty"` // it is break-glass, for a person
 	At         time.Time     `json:"at"`
 }
 

@@ -140,6 +140,24 @@ const (
 	ReasonUnavailable        Reason = "unavailable"
 )
 
+// Break-glass.
+const (
+	ReasonBreakGlass         Reason = "break_glass"          // an emergency playbook outside of break-glass, or another playbook within it
+	ReasonBreakGlassForm     Reason = "break_glass_form"     // the signed ask is not of the closed form
+	ReasonBreakGlassMismatch Reason = "break_glass_mismatch" // what was signed is about something else than what is asked for
+	ReasonBreakGlassReplayed Reason = "break_glass_replayed" // the ask, or the nonce, was used before
+	ReasonBreakGlassExpired  Reason = "break_glass_expired"
+	ReasonBreakGlassRate     Reason = "break_glass_rate"  // the team has asked too often
+	ReasonReviewOverdue      Reason = "review_overdue"    // an earlier use of the team's was not reviewed in time
+	ReasonReviewOwn          Reason = "review_own"        // nobody reviews what they asked for or let through
+	ReasonNoReviewOwed       Reason = "no_review_owed"    // it was never used, or was reviewed before
+	ReasonControlReachable   Reason = "control_reachable" // the control plane answers: ask there
+	ReasonOfflineNonce       Reason = "offline_nonce"     // no plan of this runner has this nonce
+	ReasonOfflineQuorum      Reason = "offline_quorum"    // not enough different people have signed
+	ReasonOfflineSigner      Reason = "offline_signer"    // a signature is of nobody who may sign here, or a person signed twice
+	ReasonOfflineMissing     Reason = "offline_missing"   // the trust file allows no offline break-glass here
+)
+
 // After a run.
 const (
 	ReasonNotUncertain  Reason = "not_uncertain" // only a run that ended uncertain can be settled

@@ -29,6 +29,7 @@ type PlanStatus struct {
 	Claim       string           `json:"claim,omitempty"` // the agent's words, not verified
 	Evidence    []Evidence       `json:"evidence,omitempty"`
 	Run         RunID            `json:"run,omitempty"`
+	Emergency   *Emergency       `json:"emergency,omitempty"` // it is break-glass
 	CreatedAt   time.Time        `json:"created_at"`
 	ExpiresAt   time.Time        `json:"expires_at"` // an unanswered plan is denied then
 }
@@ -135,6 +136,8 @@ type PlaybookSummary struct {
 	Owner string `json:"owner"`
 	Plane string `json:"plane"`
 	Tier  Tier   `json:"tier"`
+
+	Emergency bool `json:"emergency,omitempty"` // for break-glass alone
 }
 
 // A PlaybookText is a playbook in words for agents, at most 2,000 characters, and its source for people.
@@ -164,19 +167,20 @@ type AlertGroup struct {
 
 // Status is the whole control plane at a glance.
 type Status struct {
-	Version     string          `json:"version"`
-	Incidents   int             `json:"incidents_open"`
-	Waiting     int             `json:"plans_waiting"`
-	Running     int             `json:"runs_active"`
-	LeasesAlive int             `json:"leases_alive"` // minted and not yet proven dead
-	LedgerSize  int64           `json:"ledger_size"`
-	Signed      int64           `json:"ledger_signed"` // size of the newest signed checkpoint
-	Policy      Digest          `json:"policy"`
-	Freezes     []Freeze        `json:"freezes,omitempty"`
-	Services    []ServiceLoad   `json:"services,omitempty"` // those with anything in use; people only
-	Runners     []RunnerStatus  `json:"runners,omitempty"`
-	Channels    []ChannelStatus `json:"channels,omitempty"`       // of notices; people only
-	Unsettled   []RunID         `json:"runs_unsettled,omitempty"` // newest first, at most 100: a person must look and say what they did; people only
+	Version     string            `json:"version"`
+	Incidents   int               `json:"incidents_open"`
+	Waiting     int               `json:"plans_waiting"`
+	Running     int               `json:"runs_active"`
+	LeasesAlive int               `json:"leases_alive"` // minted and not yet proven dead
+	LedgerSize  int64             `json:"ledger_size"`
+	Signed      int64             `json:"ledger_signed"` // size of the newest signed checkpoint
+	Policy      Digest            `json:"policy"`
+	Freezes     []Freeze          `json:"freezes,omitempty"`
+	Services    []ServiceLoad     `json:"services,omitempty"` // those with anything in use; people only
+	Runners     []RunnerStatus    `json:"runners,omitempty"`
+	Channels    []ChannelStatus   `json:"channels,omitempty"`       // of notices; people only
+	Unsettled   []RunID           `json:"runs_unsettled,omitempty"` // newest first, at most 100: a person must look and say what they did; people only
+	BreakGlass  *BreakGlassGlance `json:"break_glass,omitempty"`    // people only
 }
 
 // A ServiceLoad is what of a service is in use, and what has to wait: why an ask is refused right now.

@@ -93,6 +93,12 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		{func() (any, error) { return c.InviteRunner(ctx, "prod-eu1") }, writ.RunnerInvitation{Runner: someRunner, Code: "code"}, "invite runner prod-eu1"},
 		{func() (any, error) { return c.RemoveRunner(ctx, "prod-eu1", "sha256:1", "gone") }, []writ.RunnerKey{{Runner: someRunner, Key: "sha256:1"}}, "remove runner prod-eu1 sha256:1 gone"},
 		{func() (any, error) { return c.RevokeSession(ctx, sessionID) }, writ.Session{ID: sessionID}, "revoke " + string(sessionID)},
+		{func() (any, error) {
+			return c.AskBreakGlass(ctx, writ.BreakGlassAsk{Statement: []byte("{}"), Signature: "sig", Parameters: plan.Parameters, Evidence: []writ.EvidenceID{evidence}, Justification: "down"})
+		}, f.glass(), fmt.Sprintf("breakglass {} sig %v [%s] down", plan.Parameters, evidence)},
+		{func() (any, error) { return c.BreakGlass(ctx, glassID) }, f.glass(), "breakglass " + string(glassID)},
+		{func() (any, error) { return all(t, c.BreakGlasses(ctx, writ.BreakGlassUsed)), nil }, []writ.BreakGlass{f.glass()}, "breakglasses used"},
+		{func() (any, error) { return c.ReviewBreakGlass(ctx, glassID, writ.ReviewJustified, "fine") }, f.glass(), "review " + string(glassID) + " justified fine"},
 		{func() (any, error) { return c.Status(ctx) }, writ.Status{Version: "test", LedgerSize: 7, Policy: digest}, "status"},
 		{func() (any, error) { e, n, err := c.Entries(ctx, 3, 9); return []any{e, string(n)}, err }, []any{[]writ.Entry{{Index: 3, Leaf: []byte("leaf")}}, "note"}, "entries 3 9"},
 		{func() (any, error) { b, err := c.Export(ctx, incident); return string(b), err }, "bundle\x00", "export " + string(incident)},
@@ -109,8 +115,8 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 			t.Errorf("the control plane saw %q, want %q", calls[len(calls)-1], call.call)
 		}
 	}
-	if len(f.keys) != 6 {
-		t.Errorf("%d idempotency keys for 6 creating calls", len(f.keys))
+	if len(f.keys) != 7 {
+		t.Errorf("%d idempotency keys for 7 creating calls", len(f.keys))
 	}
 }
 

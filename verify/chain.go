@@ -32,6 +32,8 @@ type chain struct {
 	granted   []*grant
 	receipts  map[string][]link // by runner and instance of its journal
 	leased    []*lease
+	glasses   map[writ.BreakGlassID]*glass
+	signers   map[writ.BreakGlassID][]writ.Person // of offline runs
 }
 
 // seen is an entry with its body.
@@ -63,6 +65,7 @@ type grant struct {
 	settled map[string]writ.SettleBody
 	names   []string // of the approvers that it counts
 	receipt *seen[receipt.Receipt]
+	offline bool // made while cut off: no decision, and the signatures of people in its own entry
 }
 
 type lease struct {
@@ -98,6 +101,7 @@ func newChain(c *check) *chain {
 		steps: map[string]*seen[writ.DecisionBody]{}, grants: map[writ.GrantID]*grant{}, runs: map[writ.RunID]*grant{},
 		leases: map[writ.LeaseID]*lease{}, statement: map[string]int64{}, commits: map[writ.Commitment]bool{},
 		hops: map[writ.HandOffID]*hop{}, receipts: map[string][]link{}, tooHigh: map[writ.PlanID]bool{},
+		glasses: map[writ.BreakGlassID]*glass{}, signers: map[writ.BreakGlassID][]writ.Person{},
 	}
 }
 
@@ -146,6 +150,8 @@ func (s *chain) take(index int64, e ledger.Entry) {
 		}
 	case *writ.LeaseBody, *writ.RevokeBody, *writ.ProbeBody:
 		s.credential(index, e)
+	case *writ.BreakGlassBody, *writ.BreakGlassUseBody, *writ.BreakGlassReviewBody, *writ.BreakGlassDrillBody, *writ.OfflineBody:
+		s.breakGlass(index, e)
 	case *writ.SettleBody:
 		s.settled(index, *b)
 	case *writ.ReceiptBody:
@@ -222,6 +228,7 @@ func (s *chain) finish() {
 	}
 	s.linked()
 	s.unminted()
+	s.debts()
 	for _, l := range s.leased {
 		if l.revoked && l.power && l.identity {
 			continue

@@ -18,6 +18,7 @@ func (s *chain) proposal(index int64, e ledger.Entry, b writ.ProposalBody) {
 		return
 	}
 	s.handed(index, e, b)
+	s.asksFor(index, b)
 	s.proposals[b.Plan] = &seen[writ.ProposalBody]{index: index, entry: e, body: b}
 }
 
@@ -279,6 +280,9 @@ func (s *chain) lines() []Plan {
 			l.Decision = strings.TrimSpace(string(d.Verdict) + " " + strings.Join(d.Policies, ", "))
 		}
 		if g := p.grant; g != nil {
+			if g.offline {
+				l.Decision = "break-glass while the control plane was down"
+			}
 			l.Approvers, l.Run = g.names, g.body.Run
 			for _, k := range g.keys {
 				l.Steps = append(l.Steps, g.line(k))

@@ -41,7 +41,8 @@ type Report struct {
 	Missing   Claim       `json:"nothing_missing"` // within the log
 	Authority Claim       `json:"authority"`
 	Findings  []Finding   `json:"findings,omitempty"`
-	Open      []Finding   `json:"open,omitempty"` // begun and not ended: intents without an outcome, runs without an end
+	Open      []Finding   `json:"open,omitempty"`         // begun and not ended: intents without an outcome, runs without an end
+	Owed      []Finding   `json:"reviews_owed,omitempty"` // of break-glass, where the log ends; a debt, and no fault of the log
 	Plans     []Plan      `json:"plans,omitempty"`
 	Not       []string    `json:"not_checked"` // what no reading of this bundle can show
 }

@@ -50,6 +50,7 @@ func (r Report) Text() string {
 	}
 	section("findings", r.Findings)
 	section("begun and not ended", r.Open)
+	section("reviews of break-glass that are owed", r.Owed)
 	for _, l := range r.Plans {
 		b.WriteString(l.text())
 	}

@@ -168,7 +168,7 @@ func (k *keys) lookup(id string) ed25519.PublicKey {
 func roles(kind writ.EntryKind) []Role {
 	switch kind {
 	case writ.EntryPlan, writ.EntryLease, writ.EntryStepIntent, writ.EntryStepEffect, writ.EntryVerify, writ.EntryUndoIntent,
-		writ.EntryUndoEffect, writ.EntryRevoke, writ.EntryProbe, writ.EntryRun, writ.EntryReceipt, writ.EntryOrphan:
+		writ.EntryUndoEffect, writ.EntryRevoke, writ.EntryProbe, writ.EntryRun, writ.EntryReceipt, writ.EntryOrphan, writ.EntryBreakGlassOffline:
 		return []Role{RoleRunner}
 	case writ.EntryDeny:
 		return []Role{RoleControl, RoleRunner}

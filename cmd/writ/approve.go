@@ -155,7 +155,9 @@ func chooseKey(ctx context.Context, a *app, r *remote, file string, hardware boo
 	}
 	if hardware {
 		fmt.Fprintln(a.stderr, "Touch your security key when it blinks.")
-		return func(statement []byte) (string, error) { return keygen(ctx, a.stderr, file, statement) }, nil
+		return func(statement []byte) (string, error) {
+			return keygen(ctx, a.stderr, file, approval.Namespace, statement)
+		}, nil
 	}
 	signer, err := loadSSHKey(a, file)
 	if err != nil {
@@ -165,8 +167,8 @@ func chooseKey(ctx context.Context, a *app, r *remote, file string, hardware boo
 }
 
 // keygen lets OpenSSH's own ssh-keygen sign a statement. It talks to the hardware and asks for the PIN on the terminal.
-func keygen(ctx context.Context, progress io.Writer, file string, statement []byte) (string, error) {
-	cmd := exec.CommandContext(ctx, "ssh-keygen", "-q", "-Y", "sign", "-n", approval.Namespace, "-f", file)
+func keygen(ctx context.Context, progress io.Writer, file, namespace string, statement []byte) (string, error) {
+	cmd := exec.CommandContext(ctx, "ssh-keygen", "-q", "-Y", "sign", "-n", namespace, "-f", file)
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(statement), progress
 	out, err := cmd.Output()
 	if err != nil {

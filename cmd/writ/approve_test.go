@@ -54,7 +54,7 @@ func TestI12ASignatureByOpenSSHCountsAsOurs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	signature, err := keygen(t.Context(), io.Discard, file, statement)
+	signature, err := keygen(t.Context(), io.Discard, file, approval.Namespace, statement)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestI12ASignatureByOpenSSHCountsAsOurs(t *testing.T) {
 	if err != nil || v.Proof != writ.ProofD {
 		t.Errorf("a plain key is proof D: %s, %v", v.Proof, err)
 	}
-	if _, err := keygen(t.Context(), io.Discard, filepath.Join(t.TempDir(), "none"), statement); err == nil {
+	if _, err := keygen(t.Context(), io.Discard, filepath.Join(t.TempDir(), "none"), approval.Namespace, statement); err == nil {
 		t.Error("a key that is not there signed")
 	}
 }

@@ -103,11 +103,15 @@ func listPlans(ctx context.Context, a *app, args []string, name string, state wr
 		}
 		a.channels(s)
 		a.unsettled(s)
+		a.glance(s)
 	}
 	return printList(a, r.format, r.Plans(ctx, writ.PlanFilter{State: writ.PlanState(want)}), "PLAN\tSTATE\tSERVICE\tWHAT\tASKED BY\tANSWER BEFORE", func(p writ.PlanStatus) string {
 		title := p.Title
 		if title == "" {
 			title = p.Playbook.Name
+		}
+		if p.Emergency != nil {
+			title = "BREAK-GLASS " + title
 		}
 		until := "-"
 		if !p.State.Final() {

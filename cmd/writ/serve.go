@@ -68,7 +68,7 @@ func ended(ctx context.Context, err error) error {
 }
 
 func runRunner(ctx context.Context, a *app, args []string) error {
-	f := newFlags(a, "runner", "-c runner.yaml", "Runs a runner: it pulls work from the control plane and listens on nothing.")
+	f := newFlags(a, "runner", "-c runner.yaml", "Runs a runner: it pulls work from the control plane and listens on no network.")
 	file := f.String("c", "runner.yaml", "configuration `file`")
 	logger := logFlags(f)
 	if _, err := f.parse(args, 0); err != nil {

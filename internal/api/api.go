@@ -39,6 +39,7 @@ type Config struct {
 	Denials     Denials // may be nil
 	Sessions    Sessions
 	Fleet       Fleet
+	BreakGlass  BreakGlass
 
 	ExternalURL string       // where browsers and clients reach this door: https://writ.corp.example
 	Log         *slog.Logger // failures of the door itself, with the trace id
@@ -88,7 +89,7 @@ func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "playbooks": c.Playbooks, "readings": c.Readings, "proposals": c.Proposals, "approvals": c.Approvals,
 		"runs": c.Runs, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "hand-offs": c.HandOffs, "ledger": c.Ledger,
-		"overview": c.Overview, "idempotency": c.Idempotency, "sessions": c.Sessions, "fleet": c.Fleet,
+		"overview": c.Overview, "idempotency": c.Idempotency, "sessions": c.Sessions, "fleet": c.Fleet, "break-glass": c.BreakGlass,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: API: %s is missing", writ.ErrInvalid, name)
@@ -143,4 +144,5 @@ func (d *door) register() {
 	d.registerStatus()
 	d.registerSessions()
 	d.registerFleet()
+	d.registerBreakGlass()
 }

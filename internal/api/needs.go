@@ -101,6 +101,14 @@ type Sessions interface {
 	RevokeSession(ctx context.Context, by writ.Principal, id writ.SessionID) (writ.Session, error)
 }
 
+// BreakGlass is asked for by people, with a signed proof; its plan is then like any other. People only.
+type BreakGlass interface {
+	AskBreakGlass(ctx context.Context, by writ.Principal, ask writ.BreakGlassAsk) (writ.BreakGlass, error)
+	BreakGlassOf(ctx context.Context, by writ.Principal, id writ.BreakGlassID) (writ.BreakGlass, error)
+	BreakGlasses(ctx context.Context, by writ.Principal, state writ.BreakGlassState, limit int, cursor string) (all []writ.BreakGlass, next string, err error)
+	ReviewBreakGlass(ctx context.Context, by writ.Principal, id writ.BreakGlassID, verdict writ.ReviewVerdict, note string) (writ.BreakGlass, error)
+}
+
 // Overview is the control plane at a glance.
 type Overview interface {
 	Status(ctx context.Context, by writ.Principal) (writ.Status, error)

@@ -48,7 +48,7 @@ func Verify(a writ.Approval, roster Roster, now time.Time) (Verified, error) {
 	if err != nil {
 		return Verified{}, writ.Refuse(writ.ReasonApprovalForm, "the statement is not of the closed canonical form")
 	}
-	key, proof, err := verifySignature(a.Statement, a.Signature)
+	key, proof, err := verifySignature(a.Statement, a.Signature, Namespace)
 	if err != nil {
 		return Verified{}, err
 	}
@@ -72,8 +72,8 @@ func Verify(a writ.Approval, roster Roster, now time.Time) (Verified, error) {
 // maxSkew is how far a person's clock may run ahead of the verifier's.
 const maxSkew = 5 * time.Second
 
-// verifySignature returns the key that signed and how strong a proof that is.
-func verifySignature(statement []byte, armored string) (ssh.PublicKey, writ.ProofLevel, error) {
+// verifySignature returns the key that signed in a namespace, and how strong a proof that is.
+func verifySignature(statement []byte, armored, namespace string) (ssh.PublicKey, writ.ProofLevel, error) {
 	bad := func(what string) (ssh.PublicKey, writ.ProofLevel, error) {
 		return nil, "", writ.Refuse(writ.ReasonApprovalSignature, what)
 	}
@@ -85,8 +85,8 @@ func verifySignature(statement []byte, armored string) (ssh.PublicKey, writ.Proo
 	switch {
 	case kind == kindNone:
 		return bad("the kind of key cannot approve")
-	case sig.Namespace != Namespace:
-		return bad("it was made for another purpose than " + Namespace)
+	case sig.Namespace != namespace:
+		return bad("it was made for another purpose than " + namespace)
 	case sig.HashAlgorithm != sshsig.HashSHA512 && sig.HashAlgorithm != sshsig.HashSHA256:
 		return bad("the hash must be sha512 or sha256")
 	case sig.Signature.Format != sig.PublicKey.Type():
@@ -101,7 +101,7 @@ func verifySignature(statement []byte, armored string) (ssh.PublicKey, writ.Proo
 	case kind == kindHardware && rest[0]&flagVerified != 0:
 		proof = writ.ProofC
 	}
-	if err := sshsig.Verify(bytes.NewReader(statement), sig, sig.PublicKey, sig.HashAlgorithm, Namespace); err != nil {
+	if err := sshsig.Verify(bytes.NewReader(statement), sig, sig.PublicKey, sig.HashAlgorithm, namespace); err != nil {
 		return bad("the key did not sign this statement")
 	}
 	return sig.PublicKey, proof, nil

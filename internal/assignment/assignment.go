@@ -91,6 +91,8 @@ type Bundle struct {
 	Approvals []writ.Approval `json:"approvals,omitempty"`
 	GrantLeaf []byte          `json:"grant_leaf"` // the grant's ledger entry
 	Receipt   ledger.Receipt  `json:"receipt"`    // its inclusion
+
+	Asked *writ.Signed `json:"asked,omitempty"` // the ask, of a plan that is break-glass
 }
 
 // An Answer closes an assignment of kind observe or plan, or reports that a run was refused before it started; the
@@ -144,6 +146,8 @@ type Delivery struct {
 	Seen    int64      `json:"seen"`
 	Also    []Delivery `json:"also,omitempty"` // of other runs; Seen and Claim are those of the whole, and they have no Also
 	Claim   Claim      `json:"claim,omitzero"`
+
+	Plan []byte `json:"plan,omitempty"` // canonical bytes, when the first entry tells of a run that was made while cut off
 }
 
 // Count returns the number of entries in d, those of other runs included.

@@ -23,6 +23,9 @@ type Runner struct {
 	// How long this runner goes forward without hearing from the control plane.
 	CutOff *CutOff `yaml:"cut_off,omitempty"`
 
+	// Break-glass while the control plane is down; absent: there is none on this host.
+	BreakGlass *RunnerBreakGlass `yaml:"breakglass,omitempty"`
+
 	// Always refused, with a sentence: a runner holds no database key and no grant-signing key.
 	Database string `yaml:"database,omitempty"`
 	GrantKey string `yaml:"grant_key,omitempty"`
@@ -56,6 +59,12 @@ type RunnerTarget struct {
 	Connector      string `yaml:"connector,omitempty"` // httpapi targets: the connector's own file
 }
 
+// RunnerBreakGlass is what a runner needs to make and run emergency plans when nobody can send it any.
+type RunnerBreakGlass struct {
+	Socket    string   `yaml:"socket"`    // Unix socket of the console, for the runner's own account
+	Playbooks []string `yaml:"playbooks"` // directories or files; the trust file pins their content
+}
+
 // CutOff says how long a runner goes forward on what it last heard. Each member is from 2s to its default, which is used
 // where none is given: an owner can only make them shorter.
 type CutOff struct {
@@ -84,6 +93,9 @@ func LoadRunner(file string) (Runner, error) {
 	c.want(r.Control.SVID == nil || r.Control.SVID.Cert != "" && r.Control.SVID.Key != "", "control.svid must name cert and key: files of an X.509-SVID")
 	c.want(r.Key != "", "key must name the runner's private key")
 	c.want(r.Journal != "", "journal must name a file")
+	if b := r.BreakGlass; b != nil {
+		c.want(b.Socket != "" && len(b.Playbooks) > 0, "breakglass needs socket, a path, and playbooks, directories or files")
+	}
 	c.want(r.Trust.File != "", "trust.file must name the signed trust file")
 	c.want(r.Trust.Threshold >= 1 && r.Trust.Threshold <= len(r.Trust.Owners), "trust.threshold must be from 1 to the number of trust.owners")
 	c.want(len(r.Targets) > 0, "targets must name at least one target")

@@ -42,6 +42,7 @@ type Server struct {
 	EvidenceLife Duration       `yaml:"evidence_life"`        // how old cited evidence may be
 	Notify       *Notify        `yaml:"notify,omitempty"`     // who is told of what, and how
 	Limits       *Limits        `yaml:"limits,omitempty"`     // how much at once and how often; what is left out has a default
+	BreakGlass   *BreakGlass    `yaml:"breakglass,omitempty"` // what an ask for it needs
 	Dev          *DevProcesses  `yaml:"dev,omitempty"`        // only under --dev
 	Kubeconfig   string         `yaml:"kubeconfig,omitempty"` // always refused: a control plane holds no target credential
 }
@@ -54,6 +55,12 @@ type Limits struct {
 	Attempts          int      `yaml:"attempts,omitempty"`            // of a playbook on one object, when it does not say so itself
 	AttemptsPerObject int      `yaml:"attempts_per_object,omitempty"` // of any playbook
 	Window            Duration `yaml:"window,omitempty"`              // in which attempts are counted, at most 24h
+}
+
+// BreakGlass says what an ask for break-glass needs.
+type BreakGlass struct {
+	AskProof string `yaml:"ask_proof,omitempty"` // A, B or C; B by default. C, an SSH key in hardware with touch and PIN, is below the default and shown as such
+	PerDay   int    `yaml:"per_day,omitempty"`   // asks of one team within 24 hours, 1 to 100; 3 by default
 }
 
 // Database names the files, of mode 0600, or the variables of the environment (env:NAME) that hold the URLs of two PostgreSQL databases, such as
@@ -250,6 +257,10 @@ func LoadServer(file string, dev bool) (Server, error) {
 			c.want(x.n >= 0 && x.n <= maxLimit, "limits.%s must be 1 to %d, or 0 for the default", x.name, maxLimit)
 		}
 		c.want(l.Window >= 0 && time.Duration(l.Window) <= 24*time.Hour, "limits.window must be at most 24h, such as 1h")
+	}
+	if b := s.BreakGlass; b != nil {
+		c.want(slices.Contains([]string{"", "A", "B", "C"}, b.AskProof), "breakglass.ask_proof must be A, B or C: no weaker proof asks for break-glass")
+		c.want(b.PerDay >= 0 && b.PerDay <= 100, "breakglass.per_day must be 1 to 100, or 0 for the default")
 	}
 	c.protected(s.Protected)
 	for i, t := range s.Targets {

@@ -56,6 +56,7 @@ type Config struct {
 	PlanLife     time.Duration   // how long a plan waits for people before it is denied
 	EvidenceLife time.Duration   // how old cited evidence may be and still count as fresh
 	Limits       Limits          // zero members mean the defaults
+	BreakGlass   BreakGlass      // likewise
 	Now          func() time.Time
 	Rand         io.Reader
 	Log          *slog.Logger
@@ -99,7 +100,10 @@ func New(c Config) (*Control, error) {
 	case !c.Limits.check():
 		return nil, fmt.Errorf("%w: control: limits must not be negative, and their window at most %s", writ.ErrInvalid, keepAttempts)
 	}
-	c.Limits = c.Limits.whole()
+	c.Limits, c.BreakGlass = c.Limits.whole(), c.BreakGlass.whole()
+	if err := c.BreakGlass.check(); err != nil {
+		return nil, err
+	}
 	if err := c.Roster.Check(); err != nil {
 		return nil, err
 	}

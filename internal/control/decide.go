@@ -71,6 +71,7 @@ func (c *Control) request(tx *store.Tx, p planRow, plan writ.Plan, step string) 
 	f.Service, f.OwningTeam, f.Env, f.Stateful = service.Name, service.Owner, service.Environment, service.Stateful
 	c.planFacts(f, plan)
 	f.Tainted = p.Tainted
+	f.Emergency = plan.Emergency != nil // fits: exactly when a signed ask opened it
 	if err := c.countFacts(tx, f, plan); err != nil {
 		return q, err
 	}

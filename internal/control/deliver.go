@@ -18,6 +18,7 @@ import (
 var runnerKinds = []writ.EntryKind{
 	writ.EntryLease, writ.EntryStepIntent, writ.EntryStepEffect, writ.EntryVerify, writ.EntryUndoIntent,
 	writ.EntryUndoEffect, writ.EntryRevoke, writ.EntryProbe, writ.EntryReceipt, writ.EntryRun, writ.EntryDeny,
+	writ.EntryBreakGlassOffline,
 }
 
 // Deliver takes the signed entries of one run or several, each run's in order, applies them to the state, and answers
@@ -86,6 +87,14 @@ func (c *Control) takeAll(tx *store.Tx, by sender, d assignment.Delivery, out *a
 		return c.orphans(tx, by.runner, d.Entries)
 	}
 	run, row, err := store.Load[runRow](tx, store.Runs, string(d.Run))
+	if errors.Is(err, writ.ErrNotFound) && len(d.Plan) > 0 {
+		if err = c.takeOffline(tx, by, d); err == nil {
+			run, row, err = store.Load[runRow](tx, store.Runs, string(d.Run))
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
 	if err == nil && run.Run.Runner != by.runner {
 		err = writ.ErrNotFound
 	}
@@ -192,6 +201,8 @@ func runOf(body any) writ.RunID {
 		return b.Run
 	case *writ.SettleBody:
 		return b.Run
+	case *writ.OfflineBody:
+		return b.Run
 	}
 	return ""
 }
@@ -238,6 +249,8 @@ func (c *Control) apply(tx *store.Tx, by sender, run *runRow, row *store.Row, e 
 		})
 	case *writ.RunBody:
 		return c.ended(tx, run, row, b.State, b.Reason, e)
+	case *writ.OfflineBody:
+		return fmt.Errorf("%w: run %s was not made while cut off, or its entry was delivered before", writ.ErrInvalid, b.Run)
 	}
 	return nil
 }

@@ -110,6 +110,7 @@ func (c *Control) fill(ctx context.Context, doc assignmentRow, seen int64) (*ass
 func (c *Control) bundle(ctx context.Context, id writ.RunID, seen int64) (*assignment.Bundle, error) {
 	var g grantRow
 	var p planRow
+	var asked *writ.Signed
 	err := c.Store.View(ctx, func(tx *store.Tx) error {
 		run, row, err := store.Load[runRow](tx, store.Runs, string(id))
 		if err != nil {
@@ -121,7 +122,13 @@ func (c *Control) bundle(ctx context.Context, id writ.RunID, seen int64) (*assig
 		if g, _, err = store.Load[grantRow](tx, store.Grants, string(run.Run.Grant)); err != nil {
 			return err
 		}
-		p, _, err = store.Load[planRow](tx, store.Plans, string(g.Plan))
+		if p, _, err = store.Load[planRow](tx, store.Plans, string(g.Plan)); err != nil {
+			return err
+		}
+		glass, _, err := c.glass(tx, p.Proposal.Emergency)
+		if glass != nil {
+			asked = &glass.Signed
+		}
 		return err
 	})
 	if err != nil {
@@ -135,7 +142,7 @@ func (c *Control) bundle(ctx context.Context, id writ.RunID, seen int64) (*assig
 	if err != nil {
 		return nil, err
 	}
-	return &assignment.Bundle{Run: id, Grant: g.Token, Proof: proof, Plan: p.Bytes, Approvals: g.Approvals, GrantLeaf: g.Leaf, Receipt: receipt}, nil
+	return &assignment.Bundle{Run: id, Grant: g.Token, Proof: proof, Plan: p.Bytes, Approvals: g.Approvals, GrantLeaf: g.Leaf, Receipt: receipt, Asked: asked}, nil
 }
 
 // AnswerAssignment takes a runner's answer. An answer to a closed assignment is accepted and changes nothing.

@@ -57,6 +57,8 @@ func (c *Control) fits(p planRow, asked assignment.Planning, got assignment.Plan
 		return differs("lineage")
 	case made.Reverts != p.Proposal.Reverts:
 		return differs("run to put back")
+	case !sameEmergency(made.Emergency, p.Proposal.Emergency):
+		return differs("mark as break-glass")
 	case made.Service != p.Service || made.Environment != p.Environment:
 		return differs("service or environment")
 	case made.Playbook != p.Proposal.Playbook || !slices.Equal(made.Evidence, p.Proposal.Evidence):
@@ -95,6 +97,8 @@ func (c *Control) fits(p planRow, asked assignment.Planning, got assignment.Plan
 	}
 	return made, nil
 }
+
+func sameEmergency(a, b *writ.Emergency) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // same compares two values in canonical form, in which an empty list is none.
 func same[T any](a, b []T) bool {

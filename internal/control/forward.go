@@ -15,6 +15,9 @@ import (
 //
 // A lease and its step stand or fall together: a lease that is in the ledger and never made could never be proven dead.
 func (c *Control) mayTake(tx *store.Tx, by sender, run *runRow, e ledger.Entry, next []byte) (*assignment.Refused, error) {
+	if run.Offline {
+		return nil, nil // it has all happened, and nobody else knows of it
+	}
 	if by.fenced {
 		return late(*run, e, next != nil), nil
 	}

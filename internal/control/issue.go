@@ -163,6 +163,9 @@ func (c *Control) mint(tx *store.Tx, p *planRow, plan writ.Plan, d writ.Decision
 	if err != nil {
 		return err
 	}
+	if err := c.useGlass(tx, *p, plan, run, e.hash); err != nil {
+		return err
+	}
 	in := string(plan.Incident)
 	err = store.Create(tx, store.Grants, store.Row{ID: string(id), Incident: in, State: stateOn, Key: string(run)},
 		grantRow{ID: id, Plan: plan.ID, Run: run, Token: compact, Approvals: approvals, Leaf: e.leaf, Index: e.index, Expires: expires})

@@ -67,7 +67,7 @@ func (c *Control) Playbooks(ctx context.Context, by writ.Principal, service stri
 	}
 	var out []writ.PlaybookSummary
 	for _, name := range slices.Sorted(maps.Keys(c.Library)) {
-		if p := c.Library[name]; service == "" || planes[p.Playbook.Plane] {
+		if p := c.Library[name]; (service == "" || planes[p.Playbook.Plane]) && (by.Kind == writ.KindHuman || !p.Playbook.Emergency) {
 			out = append(out, p.summary())
 		}
 	}
@@ -75,7 +75,7 @@ func (c *Control) Playbooks(ctx context.Context, by writ.Principal, service stri
 }
 
 func (p Published) summary() writ.PlaybookSummary {
-	return writ.PlaybookSummary{PlaybookRef: p.Ref(), Title: p.Playbook.Title, Owner: p.Playbook.Owner, Plane: p.Playbook.Plane, Tier: p.Playbook.Tier}
+	return writ.PlaybookSummary{PlaybookRef: p.Ref(), Title: p.Playbook.Title, Owner: p.Playbook.Owner, Plane: p.Playbook.Plane, Tier: p.Playbook.Tier, Emergency: p.Playbook.Emergency}
 }
 
 // Playbook describes one playbook in words; people also get its source.

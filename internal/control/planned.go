@@ -107,6 +107,9 @@ func (c *Control) movePlan(tx *store.Tx, p planRow, row store.Row, next writ.Pla
 	row.State = string(next)
 	if next.Final() {
 		row.Due = 0
+		if err := c.overGlass(tx, p.Proposal.Emergency); err != nil {
+			return err
+		}
 	}
 	if next != writ.PlanPlanning && next != writ.PlanWaiting {
 		if err := freeSlot(tx, string(p.ID)); err != nil {

@@ -45,6 +45,12 @@ func (c *Control) propose(ctx context.Context, by writ.Principal, ask writ.Ask) 
 	if err != nil {
 		return "", err
 	}
+	if pb.Playbook.Emergency {
+		return "", &writ.Refusal{
+			Code: writ.ReasonBreakGlass, Kind: writ.ErrDenied, Detail: fmt.Sprintf("playbook %s is for break-glass alone", pb.Playbook.Name),
+			Hint: "people ask for it, with a signed proof: writ breakglass open; an agent may say so in a claim",
+		}
+	}
 	if _, err := pb.Playbook.Bind(ask.Parameters); err != nil {
 		return "", err
 	}
@@ -80,7 +86,7 @@ func (c *Control) propose(ctx context.Context, by writ.Principal, ask writ.Ask) 
 		if id = found; err != nil || id != "" {
 			return err
 		}
-		id, err = c.openPlan(tx, by, ask, in, pb, same, claim)
+		id, err = c.openPlan(tx, by, ask, in, pb, same, claim, nil)
 		return err
 	})
 	return id, err
@@ -148,8 +154,8 @@ func (c *Control) askIDs() (writ.ProposalID, writ.PlanID, writ.AssignmentID, err
 	return prp, pln, aid, errors.Join(err, errP, errA)
 }
 
-// openPlan writes the proposal's entry, the plan row and the runner's assignment.
-func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in writ.Incident, pb Published, key string, claim writ.Commitment) (writ.PlanID, error) {
+// openPlan writes the proposal's entry, the plan row and the runner's assignment. flag is nil but for break-glass.
+func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in writ.Incident, pb Published, key string, claim writ.Commitment, flag *flagged) (writ.PlanID, error) {
 	service, err := c.Services.Find(in.Service)
 	if err != nil {
 		return "", err
@@ -171,16 +177,29 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 		return "", err
 	}
 	at := c.now()
+	until := at.Add(c.PlanLife)
+	var glass writ.BreakGlassID
+	var emergency *writ.Emergency
+	if flag != nil {
+		leaf, err := flag.enter(id)
+		if err != nil {
+			return "", err
+		}
+		glass, emergency, passed = flag.ID, &flag.Emergency, append(passed, ref("breakglass", leaf)...)
+		if flag.until.Before(until) {
+			until = flag.until
+		}
+	}
 	p := writ.Proposal{
 		V: writ.FormatVersion, ID: prp, Incident: in.ID, By: by, Playbook: pb.Ref(), Parameters: ask.Parameters,
-		Evidence: refs, Claim: claim, HandOff: ask.HandOff, Lineage: hop.Lineage, At: at,
+		Evidence: refs, Claim: claim, HandOff: ask.HandOff, Lineage: hop.Lineage, Emergency: emergency, At: at,
 	}
 	b, err := canon.Marshal(p)
 	if err != nil {
 		return "", err
 	}
 	e, err := c.append(tx, writ.EntryProposal, in.ID, writ.ProposalBody{
-		Proposal: writ.DigestOf(b), ID: prp, Plan: id, By: by, Playbook: p.Playbook, Evidence: refs, HandOff: p.HandOff,
+		Proposal: writ.DigestOf(b), ID: prp, Plan: id, By: by, Playbook: p.Playbook, Evidence: refs, HandOff: p.HandOff, BreakGlass: glass,
 	}, append(cited, passed...)...)
 	if err != nil {
 		return "", err
@@ -188,7 +207,7 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 	row := planRow{
 		ID: id, Proposal: p, ProposalBytes: b, ProposalLeaf: e.hash, Service: service.Name, Environment: service.Environment,
 		Owner: service.Owner, Target: target.Location, Runner: target.Runner, CreatedAt: at, ExpiresAt: at.Add(planningLife),
-		Window: writ.Window{NotBefore: at, NotAfter: at.Add(c.PlanLife)},
+		Window: writ.Window{NotBefore: at, NotAfter: until},
 	}
 	if err := store.Create(tx, store.Plans, store.Row{
 		ID: string(id), Incident: string(in.ID), State: string(writ.PlanPlanning), Key: key, Due: millis(row.ExpiresAt),

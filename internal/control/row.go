@@ -77,6 +77,8 @@ type (
 		Doubted *time.Time        `json:",omitempty"` // since when its runner may be lost
 		Held    bool              `json:",omitempty"` // its runner was lost: what it reserved and locked waits for its settlement
 
+		Offline bool `json:",omitempty"` // its runner made it while it was cut off
+
 		// Instance is the journal of the process that began it; empty when none had joined.
 		Instance string `json:",omitempty"`
 		ahead    string // step that was allowed together with the lease before it, in this delivery

@@ -155,7 +155,7 @@ func (r *fakeRunner) resolve(in assignment.Planning) (writ.Plan, error) {
 		V: 1, ID: in.Plan, Incident: prp.Incident, Proposal: prp.ID, ProposalDigest: writ.DigestOf(in.Proposal), Requester: prp.By, Lineage: prp.Lineage,
 		Runner: runnerID, Target: in.Target, Service: in.Service, Environment: in.Environment, Playbook: prp.Playbook,
 		Parameters: bound.Parameters, Title: bound.Title, Evidence: prp.Evidence, Policy: in.Policy, Window: in.Window, Budget: bound.Limits,
-		Holder: in.Holder, Guards: bound.Guards, Verify: bound.Verify, Undo: bound.Undo, Nonce: nonce, MadeAt: writ.Instant(r.w.now()),
+		Holder: in.Holder, Guards: bound.Guards, Verify: bound.Verify, Undo: bound.Undo, Emergency: prp.Emergency, Nonce: nonce, MadeAt: writ.Instant(r.w.now()),
 	}
 	r.mu.Lock()
 	permille, units := r.permille, r.units

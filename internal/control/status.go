@@ -21,6 +21,9 @@ func (c *Control) Status(ctx context.Context, by writ.Principal) (writ.Status, e
 		if out.Services, err = c.loads(tx); err != nil {
 			return err
 		}
+		if out.BreakGlass, err = c.glassGlance(tx); err != nil {
+			return err
+		}
 		runs, _, err := find[runRow](tx, store.Runs, store.Filter{State: string(writ.RunUncertain), Newest: true, Limit: writ.MaxPage})
 		for _, r := range runs {
 			if !r.Settled && len(out.Unsettled) < maxUnsettled {

@@ -186,10 +186,37 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		out.Summary = fmt.Sprintf("%s is of %d teams now", name(b.Person.Principal()), len(b.Teams))
 	case *writ.NoticeBody:
 		out.OK, out.Summary = b.Outcome == writ.OutcomeDelivered, noticeSentence(*b)
+	case *writ.BreakGlassBody:
+		out.Plan, out.OK = b.Plan, false
+		out.Summary = fmt.Sprintf("%s%s asked for break-glass on %s with %s@%d, proof %s, key %s; %s is told", drill(b.Drill), writ.Printable(b.Asker.Sub, 60), b.Service, b.Playbook.Name, b.Playbook.Version, b.Proof, b.Key, b.Team)
+	case *writ.BreakGlassUseBody:
+		out.Plan, out.Run, out.OK = b.Plan, b.Run, false
+		out.Summary = fmt.Sprintf("%sbreak-glass is used%s; %s is told, and owes a review until %s", drill(b.Drill), offline(b.Offline), b.Team, b.ReviewDue.Format("2006-01-02 15:04Z"))
+	case *writ.BreakGlassReviewBody:
+		out.OK, out.Summary = b.Verdict == writ.ReviewJustified, fmt.Sprintf("%s reviewed break-glass %s: %s", name(b.By), b.ID, b.Verdict)
+	case *writ.BreakGlassDrillBody:
+		out.Run, out.Summary = b.Run, fmt.Sprintf("break-glass drill passed: one use, and a second one refused (%s)", b.Refusal)
+	case *writ.OfflineBody:
+		out.Plan, out.Run, out.OK = b.Plan, b.Run, false
+		out.Summary = fmt.Sprintf("%s ran %s@%d on %s while cut off, signed by %d people (%d were needed)", name(b.Runner.Principal()), b.Playbook.Name, b.Playbook.Version, b.Service, len(b.Signatures), b.Quorum)
 	case *writ.FreezeBody:
 		out.OK, out.Summary = !b.On, fmt.Sprintf("freeze of %s %s: on %t", b.Scope, writ.Printable(b.Value, 80), b.On)
 	}
 	return out, nil
+}
+
+func drill(is bool) string {
+	if is {
+		return "drill: "
+	}
+	return ""
+}
+
+func offline(is bool) string {
+	if is {
+		return " while the control plane was down"
+	}
+	return ""
 }
 
 // gone says what a revoked credential still got.

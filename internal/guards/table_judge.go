@@ -146,7 +146,7 @@ var judgements = []Guard{
 	{
 		Invariant: "I12",
 		File:      "internal/trust/allow.go",
-		Guard:     "if tally.People < q.Approvals || tally.People < leastApprovals(tierOf(p)) {",
+		Guard:     "if tally.People < q.Approvals || tally.People < least {",
 		Package:   "./internal/trust",
 		Test:      "TestI12WithoutGenuineApprovalsNothingHappensFromT2On",
 	},

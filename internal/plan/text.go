@@ -18,6 +18,13 @@ const (
 	maxShownUnits = 20 // workloads of one step: more than a screen says less
 )
 
+func mark(is bool, text string) string {
+	if is {
+		return text
+	}
+	return ""
+}
+
 // Text renders a plan for people, from its own fields alone: it is what "writ plan show" and "writ approve" print. The
 // same plan gives the same text. Everything that others may have written goes through writ.Printable, so nothing in a
 // plan can move the cursor, hide, or look like another line.
@@ -27,6 +34,9 @@ func Text(p writ.Plan, digest writ.Digest) string {
 	fact := func(name, format string, a ...any) { line("  %-10s %s", name, fmt.Sprintf(format, a...)) }
 
 	line("%s  %s@%d  %s", p.ID, short(p.Playbook.Name), p.Playbook.Version, p.Tier)
+	if e := p.Emergency; e != nil {
+		line("  BREAK-GLASS %s%s%s", e.ID, mark(e.Drill, ", a drill"), mark(e.Offline, ", while the control plane is down"))
+	}
 	line("")
 	line("  %s", long(p.Title))
 	line("  If this goes wrong: %s.  %s", radius(p.Blast), undo(p))

@@ -14,6 +14,9 @@ const MaxDescription = 2000
 func (p Playbook) Describe() string {
 	var w strings.Builder
 	fmt.Fprintf(&w, "%s, version %d (%s, %s), owned by %s.\n%s\n", p.Name, p.Version, p.Tier, p.Plane, p.Owner, p.Title)
+	if p.Emergency {
+		w.WriteString("For break-glass alone: people ask for it, and no agent can.\n")
+	}
 	if len(p.Parameters) > 0 {
 		w.WriteString("Parameters:\n")
 	}

@@ -23,6 +23,7 @@ type file struct {
 	Class      string          `yaml:"class"`
 	Tier       string          `yaml:"tier"`
 	Plane      string          `yaml:"plane"`
+	Emergency  bool            `yaml:"emergency"`
 	Parameters []parameterFile `yaml:"parameters"`
 	Evidence   []string        `yaml:"evidence"`
 	Guards     []conditionFile `yaml:"guards"`
@@ -94,7 +95,7 @@ func decode(src []byte) (Playbook, []Finding, error) {
 	}
 	r := reader{}
 	p := Playbook{
-		Name: f.Name, Version: f.Version, Owner: f.Owner, Title: f.Title, Class: f.Class, Plane: f.Plane,
+		Name: f.Name, Version: f.Version, Owner: f.Owner, Title: f.Title, Class: f.Class, Plane: f.Plane, Emergency: f.Emergency,
 		Undo: writ.UndoMode(f.Undo), Limits: writ.Budget{MaxObjects: f.Limits.MaxObjects, MaxPermille: f.Limits.MaxPermille},
 	}
 	// Seconds that cannot be a time stay out of range after this, and form says so.

@@ -22,6 +22,7 @@ type Playbook struct {
 	Class      string // what kind of repair, for rosters of agents: rollback, restart, capacity …
 	Tier       writ.Tier
 	Plane      string
+	Emergency  bool // for break-glass, and for nothing else
 	Parameters []Parameter
 	Evidence   []writ.OperationName // readers whose readings a proposal must cite
 	Guards     []Condition          // must hold before the run

@@ -21,6 +21,9 @@ func (f *Facts) canonical() (json.RawMessage, error) {
 	}
 	w.bool("cluster", f.Cluster)
 	w.optional("concurrent", f.Concurrent)
+	if f.Emergency { // absent otherwise, so that what was decided before there was break-glass replays byte for byte
+		w.bool("emergency", true)
+	}
 	w.string("env", f.Env)
 	w.optional("evidenceAgeSeconds", f.EvidenceAgeSeconds)
 	w.int("evidenceCount", f.EvidenceCount)

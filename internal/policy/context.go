@@ -30,6 +30,7 @@ var contextFacts = []contextFact{
 	optional("hops", func(f *Facts) *int { return f.Hops }),
 	optional("sameFixRepeated", func(f *Facts) *int { return f.SameFixRepeated }),
 	optional("planesAfter", func(f *Facts) *int { return f.PlanesAfter }),
+	truth("emergency", func(f *Facts) bool { return f.Emergency }),
 	truth("newPlane", func(f *Facts) bool { return f.NewPlane }),
 	number("evidenceCount", func(f *Facts) int { return f.EvidenceCount }),
 	truth("evidenceFresh", func(f *Facts) bool { return f.EvidenceFresh }),

@@ -54,6 +54,7 @@ type Facts struct {
 	Hops            *int `json:"hops,omitempty"`            // hand-offs between the first agent and this one; 0 for none
 	SameFixRepeated *int `json:"sameFixRepeated,omitempty"` // how often this playbook already ran in this incident
 	PlanesAfter     *int `json:"planesAfter,omitempty"`     // kinds of control plane touched in this incident, this plan included
+	Emergency       bool `json:"emergency,omitempty"`       // a person asked for it as break-glass, with a signed proof
 	NewPlane        bool `json:"newPlane"`                  // this plan touches one that the incident has not touched
 
 	// What it rests on: Writ's own readings.

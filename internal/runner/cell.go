@@ -338,6 +338,9 @@ func (x *execution) abandon(ctx context.Context) error {
 // owned reports whether this process may go on with a run after it has stopped going forward. A control plane that
 // answers is asked; one that does not is no reason to leave things half done.
 func (x *execution) owned(ctx context.Context) bool {
+	if x.offline() { // nobody else knows of it
+		return true
+	}
 	if why := x.r.holds(ctx); why != nil && why.Reason == writ.ReasonFenced && x.r.heardOfOther() {
 		x.r.leave(x.run.ID)
 	}

@@ -212,7 +212,7 @@ func (j *judgement) checkWindow(context.Context) error {
 
 // checkPlaybook: the playbook's content is pinned.
 func (j *judgement) checkPlaybook(context.Context) error {
-	if !j.trust.trust.PinsPlaybook(j.plan.Playbook) {
+	if !j.trust.trust.Pins(j.plan.Playbook, j.plan.Emergency, j.plan.Reverts) {
 		return writ.Refuse(writ.ReasonPlaybookUnpinned, "a playbook of this content is not pinned")
 	}
 	return nil
@@ -242,8 +242,11 @@ func (j *judgement) checkPresenter(ctx context.Context) error {
 }
 
 // checkApprovals: exactly the approvals that the grant names, each verified against this runner's own roster, and as
-// many and as strong as the ceiling asks for at this tier.
+// many and as strong as the ceiling asks for at this tier. Break-glass comes with its signed ask besides.
 func (j *judgement) checkApprovals(context.Context) error {
+	if err := j.checkAsked(); err != nil {
+		return err
+	}
 	if err := grant.MatchApprovals(*j.claims, j.b.Approvals); err != nil {
 		return err
 	}
@@ -253,7 +256,7 @@ func (j *judgement) checkApprovals(context.Context) error {
 		return err
 	}
 	j.tally = tally
-	q := t.Ceiling.Quorum[j.plan.Tier]
+	q := t.QuorumFor(*j.plan)
 	if tally.People < q.Approvals {
 		return writ.Refuse(writ.ReasonApprovalQuorum, fmt.Sprintf("%d of %d approvals", tally.People, q.Approvals))
 	}
@@ -266,7 +269,7 @@ func (j *judgement) checkApprovals(context.Context) error {
 // checkCeiling: targets, objects, shares, rate, tier and hour stay below the ceiling, and an agent's plan leaves alone
 // what Writ itself rests on.
 func (j *judgement) checkCeiling(ctx context.Context) error {
-	runs, err := j.r.Journal.SpentSince(ctx, j.r.Now().Add(-rateWindow))
+	runs, err := j.r.lastHour(ctx, j.trust, *j.plan)
 	if err != nil {
 		return err
 	}

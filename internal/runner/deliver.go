@@ -228,8 +228,12 @@ func (r *Runner) ask(ctx context.Context, shares []*share, t trusted, seen ledge
 		return err
 	}
 	var parts []assignment.Delivery
+	var err error
 	for _, s := range shares {
 		part := assignment.Delivery{Run: s.parcel.run, Seen: seen.Size}
+		if part.Plan, err = r.offlinePlan(ctx, s.waiting[0]); err != nil {
+			return err
+		}
 		for _, e := range s.waiting {
 			part.Entries = append(part.Entries, e.Leaf)
 		}
@@ -265,6 +269,21 @@ func (r *Runner) ask(ctx context.Context, shares []*share, t trusted, seen ledge
 	}
 	r.takeNews(ctx, got, t)
 	return nil
+}
+
+// offlinePlan returns the plan of a run that was made while cut off, to go with the entry that tells of it: the control
+// plane never saw it. Nil for any other entry.
+func (r *Runner) offlinePlan(ctx context.Context, first journal.Entry) ([]byte, error) {
+	e, err := ledger.Open(first.Leaf)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", journal.ErrDamaged, err)
+	}
+	b, ok := e.Body.(*writ.OfflineBody)
+	if !ok {
+		return nil, nil
+	}
+	kept, err := r.Journal.Plan(ctx, b.Plan)
+	return kept.Bytes, err
 }
 
 // check checks the receipts of one run and returns the head that they prove, and how many prove it.

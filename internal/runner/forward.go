@@ -69,7 +69,7 @@ func (x *execution) forward(ctx context.Context) (*cause, error) {
 	if why, err := x.acknowledge(ctx, 0); why != nil || err != nil {
 		return why, err
 	}
-	if why := r.holds(ctx); why != nil {
+	if why := x.holds(ctx); why != nil {
 		return why, x.record(ctx, 0, outcome{Effect: writ.NotApplied, Reason: why.Reason, Detail: why.Detail}, 0, false)
 	}
 	if err := r.Journal.Minting(ctx, l.ID, r.Now()); err != nil {
@@ -95,7 +95,7 @@ func (x *execution) forward(ctx context.Context) (*cause, error) {
 // step makes one call, whose intent has been acknowledged, and brings the next step's intent to the ledger together
 // with the outcome.
 func (x *execution) step(ctx context.Context, lease connector.Lease, i int) (*cause, error) {
-	if why := x.r.holds(ctx); why != nil {
+	if why := x.holds(ctx); why != nil {
 		return why, x.record(ctx, i, outcome{Effect: writ.NotApplied, Reason: why.Reason, Detail: why.Detail}, 0, false)
 	}
 	p, began := x.kept.Prepared[i], x.r.Now()
@@ -176,6 +176,9 @@ func (x *execution) effect(i int, did outcome, ms int) (journal.Event, journal.E
 // nil may the call be made: the proof has been checked and is durable, nobody has asked the run to stop, and no freeze
 // covers it. Otherwise the step was not made.
 func (x *execution) acknowledge(ctx context.Context, i int) (*cause, error) {
+	if x.offline() {
+		return x.journalled(ctx, i)
+	}
 	r := x.r
 	acked, err := x.event(eventAcked, i, nil)
 	if err != nil {
@@ -226,7 +229,7 @@ func (x *execution) halted(fresh bool) *cause {
 		return &cause{writ.ReasonStopped, "the runner is stopping"}
 	default:
 	}
-	if x.r.gone(x.run.ID) {
+	if !x.offline() && x.r.gone(x.run.ID) {
 		return &cause{writ.ReasonFenced, "another process works for this runner now"}
 	}
 	if x.r.asked(x.run.ID) {

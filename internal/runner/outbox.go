@@ -152,6 +152,9 @@ func (r *Runner) answerRun(ctx context.Context, to writ.AssignmentID, id writ.Ru
 	if err != nil {
 		return err
 	}
+	if to == "" { // nobody assigned it: it was made while cut off
+		return nil
+	}
 	a := assignment.Answer{Assignment: to, Ended: true}
 	if !run.Spent {
 		a = assignment.Answer{Assignment: to, Refused: &assignment.Refused{Code: run.Reason, Detail: run.Detail}}

@@ -120,7 +120,10 @@ func (r *Runner) bind(in assignment.Planning, t trusted) (writ.Plan, playbook.Bo
 	if ref := prp.Playbook; !digest.Equal(ref.Digest) || pb.Name != ref.Name || pb.Version != ref.Version {
 		return fail(writ.Refuse(writ.ReasonPlaybookAltered, "the playbook is not the one that was proposed"))
 	}
-	if !t.trust.PinsPlaybook(prp.Playbook) {
+	if pb.Emergency != (prp.Emergency != nil) && prp.Reverts == "" {
+		return fail(writ.Refuse(writ.ReasonBreakGlass, fmt.Sprintf("%s@%d and the proposal do not agree on whether this is break-glass", pb.Name, pb.Version)))
+	}
+	if !t.trust.Pins(prp.Playbook, prp.Emergency, prp.Reverts) {
 		return fail(writ.Refuse(writ.ReasonPlaybookUnpinned, fmt.Sprintf("%s@%d with this content is not pinned", pb.Name, pb.Version)))
 	}
 	bound, err := pb.Bind(prp.Parameters)
@@ -136,7 +139,7 @@ func (r *Runner) bind(in assignment.Planning, t trusted) (writ.Plan, playbook.Bo
 		Requester: prp.By, Lineage: prp.Lineage, Runner: r.ID, Target: in.Target, Service: in.Service, Environment: in.Environment, Playbook: prp.Playbook,
 		Parameters: bound.Parameters, Title: bound.Title, Evidence: prp.Evidence, Policy: in.Policy,
 		Window: writ.Window{NotBefore: writ.Instant(in.Window.NotBefore), NotAfter: writ.Instant(in.Window.NotAfter)},
-		Holder: in.Holder, Guards: bound.Guards, Verify: bound.Verify, Undo: bound.Undo, Reverts: prp.Reverts, Nonce: nonce, MadeAt: writ.Instant(r.Now()),
+		Holder: in.Holder, Guards: bound.Guards, Verify: bound.Verify, Undo: bound.Undo, Reverts: prp.Reverts, Emergency: prp.Emergency, Nonce: nonce, MadeAt: writ.Instant(r.Now()),
 	}, bound, nil
 }
 

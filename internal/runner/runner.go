@@ -1,5 +1,5 @@
 // Package runner is the part of Writ that acts. A runner sits next to its targets, calls out to the control plane for
-// work and listens on nothing. It reads evidence, resolves proposals into plans, and executes granted plans with a
+// work and listens on no network; its console, if it has one, is a socket of its own account. It reads evidence, resolves proposals into plans, and executes granted plans with a
 // credential that exists for that run alone.
 //
 // It believes the control plane nothing that it can check: the table of checks in check.go stands between a bundle and
@@ -39,7 +39,7 @@ type Control interface {
 	Feed(ctx context.Context, l assignment.Listen) (assignment.Told, error)
 }
 
-// Config is what a Runner is made of. All members are required but Protected, Limits and Poll.
+// Config is what a Runner is made of. All members are required but Protected, Limits, Emergency and Poll.
 type Config struct {
 	ID         writ.RunnerID
 	Connectors []connector.Connector // one for each target
@@ -52,9 +52,10 @@ type Config struct {
 	Now        func() time.Time
 	Rand       io.Reader // must be safe for concurrent use
 	Log        *slog.Logger
-	Protected  []writ.Location // what Writ itself rests on here: nothing of an agent's is planned or run on it
-	Limits     Limits          // how long to go on without the control plane
-	Poll       time.Duration   // between two readings while an effect is verified; 0 means DefaultPoll
+	Protected  []writ.Location   // what Writ itself rests on here: nothing of an agent's is planned or run on it
+	Limits     Limits            // how long to go on without the control plane
+	Emergency  map[string][]byte // sources of the emergency playbooks by name, for when the control plane is down; may be nil
+	Poll       time.Duration     // between two readings while an effect is verified; 0 means DefaultPoll
 }
 
 // DefaultPoll is short against the seconds that a rollout takes, and long against the milliseconds of a reading.

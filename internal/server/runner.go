@@ -44,6 +44,7 @@ const handshakeTimeout = 5 * time.Second
 type Runner struct {
 	runner  *runner.Runner
 	journal *journal.Journal
+	console *console // nil: there is none
 }
 
 // NewRunner opens a runner's key, journal and connectors. It contacts nobody.
@@ -83,6 +84,10 @@ func NewRunner(ctx context.Context, c config.Runner, log *slog.Logger) (*Runner,
 	if err != nil {
 		return nil, err
 	}
+	emergency, err := emergencies(c)
+	if err != nil {
+		return nil, err
+	}
 	j, err := journal.Open(ctx, c.Path(c.Journal))
 	if errors.Is(err, journal.ErrHeld) {
 		return nil, inUse(err)
@@ -92,12 +97,16 @@ func NewRunner(ctx context.Context, c config.Runner, log *slog.Logger) (*Runner,
 	}
 	r, err := runner.New(runner.Config{
 		ID: writ.RunnerID(c.ID), Connectors: conns, Control: link, TrustFile: func() ([]byte, error) { return os.ReadFile(c.Path(c.Trust.File)) },
-		Owners: owners, Threshold: c.Trust.Threshold, Author: author, Journal: j, Protected: c.ProtectedLocations(), Limits: limits, Now: fault.Clock(), Rand: rand.Reader, Log: log,
+		Owners: owners, Threshold: c.Trust.Threshold, Author: author, Journal: j, Protected: c.ProtectedLocations(), Limits: limits, Emergency: emergency, Now: fault.Clock(), Rand: rand.Reader, Log: log,
 	})
 	if err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
-	return &Runner{r, j}, nil
+	console, err := newConsole(c, r, log)
+	if err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	return &Runner{r, j, console}, nil
 }
 
 func newLink(secure *tls.Config, url string, more ...string) (*runner.Link, error) {
@@ -174,7 +183,10 @@ func cutOff(c config.Runner) (runner.Limits, error) {
 
 // Serve runs until ctx ends and what is in hand has moved to safety.
 func (r *Runner) Serve(ctx context.Context) error {
-	return errors.Join(r.runner.Serve(ctx), r.journal.Close())
+	end := r.console.serve()
+	err := r.runner.Serve(ctx)
+	end()
+	return errors.Join(err, r.journal.Close())
 }
 
 // Connectors makes the connectors that a runner's configuration names.

@@ -177,7 +177,7 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier, VKey: c.Signer.VKey,
 		Author: author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy, Library: rules.library,
 		Services: rules.services, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
-		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), Now: fault.Clock(), Rand: rand.Reader, Log: log,
+		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), BreakGlass: breakGlass(c.BreakGlass), Now: fault.Clock(), Rand: rand.Reader, Log: log,
 		Died: func(what string, after time.Duration) { deaths.WithLabelValues(what).Observe(after.Seconds()) },
 	})
 }
@@ -200,6 +200,14 @@ func limits(c *config.Limits) control.Limits {
 		OpenIncidents: c.OpenIncidents, OpenPlans: c.OpenPlans, OpenPlansEach: c.OpenPlansPerAgent, Attempts: c.Attempts,
 		ObjectAttempts: c.AttemptsPerObject, Window: time.Duration(c.Window),
 	}
+}
+
+// breakGlass is what the configuration says of it.
+func breakGlass(c *config.BreakGlass) control.BreakGlass {
+	if c == nil {
+		return control.BreakGlass{}
+	}
+	return control.BreakGlass{AskProof: writ.ProofLevel(c.AskProof), PerDay: c.PerDay}
 }
 
 // PresentURL is the execution URL that holder proofs name and runners pin.
@@ -266,7 +274,7 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 	who := admitted{auth, ctl}
 	doors, err := api.Handler(api.Config{
 		Auth: who, Agents: ctl, HandOffs: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
-		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, Fleet: ctl, ExternalURL: c.ExternalURL, Log: s.log,
+		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, Fleet: ctl, BreakGlass: ctl, ExternalURL: c.ExternalURL, Log: s.log,
 		Now: time.Now, // of socket deadlines alone, which are the machine's
 	})
 	if err != nil {

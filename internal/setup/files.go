@@ -46,7 +46,12 @@ func (w *writer) inputs() error {
 		if err != nil {
 			return err
 		}
-		w.playbooks = append(w.playbooks, writ.PlaybookRef{Name: pb.Name, Version: pb.Version, Digest: digest})
+		ref := writ.PlaybookRef{Name: pb.Name, Version: pb.Version, Digest: digest}
+		if pb.Emergency {
+			w.emergency = append(w.emergency, ref)
+		} else {
+			w.playbooks = append(w.playbooks, ref)
+		}
 		if err := os.WriteFile(w.path("playbooks/"+pb.Name+".yaml"), source, 0o644); err != nil {
 			return err
 		}

@@ -156,7 +156,7 @@ type writer struct {
 	vkey                                      string
 	approvers                                 []config.Approver
 	devKeys                                   []config.DevKey
-	playbooks                                 []writ.PlaybookRef
+	playbooks, emergency                      []writ.PlaybookRef
 	services                                  map[string]string // service -> owning team
 }
 

@@ -44,6 +44,9 @@ func (w *writer) trust() error {
 			},
 		},
 	}
+	if len(w.emergency) > 0 {
+		t.Ceiling.Emergency = emergency(w.emergency, t.Ceiling, c.ProofT2)
+	}
 	for _, name := range slices.Sorted(maps.Keys(w.services)) {
 		t.Services = append(t.Services, trust.Service{Name: name, Slots: control.Slots(w.services[name])})
 	}
@@ -63,6 +66,20 @@ func (w *writer) trust() error {
 		return err
 	}
 	return os.WriteFile(w.path(fileTrust), b, 0o644)
+}
+
+// emergencyRuns is how many break-glass runs a cell takes in an hour: more are no exception.
+const emergencyRuns = 3
+
+// emergency is the section that a new installation begins with: asks with security keys, one approver from T2 on, and
+// nothing while the control plane is down, which takes people with security keys to write down.
+func emergency(pinned []writ.PlaybookRef, c trust.Ceiling, t2 writ.ProofLevel) *trust.Emergency {
+	return &trust.Emergency{
+		Playbooks: pinned, AskProof: writ.ProofC, MaxObjects: c.MaxObjects, MaxPermille: c.MaxPermille, RunsPerHour: min(emergencyRuns, c.RunsPerHour),
+		Quorum: map[writ.Tier]trust.Quorum{
+			writ.T1: {}, writ.T2: {Approvals: 1, Proof: t2}, writ.T3: {Approvals: 1, Proof: writ.ProofA}, writ.T4: {Approvals: 1, Proof: writ.ProofA},
+		},
+	}
 }
 
 func (w *writer) author() trust.Author {

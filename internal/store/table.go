@@ -25,17 +25,18 @@ const (
 	Idempotency  Table = "idempotency" // Key is unique
 	Nonces       Table = "nonce"       // Key is unique
 	Agents       Table = "agentrecord"
-	Cells        Table = "cell"      // ID is the runner's; which process works for it
-	Timeline     Table = "timeline"  // which entries belong to which incident
-	Locks        Table = "lock"      // ID is the object that one run may write, Key the run
-	Attempts     Table = "attempt"   // Key is what was attempted, Due when it no longer matters
-	HandOffs     Table = "handoff"   // Key is the recipient's identity
-	Sessions     Table = "session"   // ID is the digest of a token, Key the session's name, Due its end
-	People       Table = "person"    // ID is a digest of the identity; what its issuer says of its teams
-	Notices      Table = "notice"    // Key is what is collapsed with it, Due when something is to be done with it
-	Channels     Table = "channel"   // what is known of a channel of notices, and what each recipient got lately
-	Slots        Table = "slot"      // ID is a plan that is not decided yet, Key its service
-	Enrolments   Table = "enrolment" // ID is a runner's key or the digest of a code, Key the runner, Due the code's end
+	Cells        Table = "cell"       // ID is the runner's; which process works for it
+	Timeline     Table = "timeline"   // which entries belong to which incident
+	Locks        Table = "lock"       // ID is the object that one run may write, Key the run
+	Attempts     Table = "attempt"    // Key is what was attempted, Due when it no longer matters
+	HandOffs     Table = "handoff"    // Key is the recipient's identity
+	Sessions     Table = "session"    // ID is the digest of a token, Key the session's name, Due its end
+	People       Table = "person"     // ID is a digest of the identity; what its issuer says of its teams
+	Notices      Table = "notice"     // Key is what is collapsed with it, Due when something is to be done with it
+	Channels     Table = "channel"    // what is known of a channel of notices, and what each recipient got lately
+	Slots        Table = "slot"       // ID is a plan that is not decided yet, Key its service
+	Enrolments   Table = "enrolment"  // ID is a runner's key or the digest of a code, Key the runner, Due the code's end
+	BreakGlasses Table = "breakglass" // Key is the team, Due when the review is due
 )
 
 // tables maps a noun to its SQL name, none of which is a reserved word of SQLite or PostgreSQL.
@@ -70,13 +71,14 @@ var tables = map[Table]struct {
 	Slots:        {sql: "slots", deletable: true},
 	Notices:      {sql: "notices", deletable: true},
 	Channels:     {sql: "channels", deletable: true},
+	BreakGlasses: {sql: "breakglass"},
 }
 
 // Tables returns every table.
 func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
-		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels, Enrolments,
+		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels, Enrolments, BreakGlasses,
 	}
 }
 

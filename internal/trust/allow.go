@@ -51,17 +51,18 @@ func (t Trust) OwnerOf(by writ.Principal) writ.Person {
 // against Question; runsLastHour counts the runs that it has started in the last hour, the one at hand left out.
 // Refusals say playbook_unpinned, over_ceiling, approval_quorum or approval_proof.
 func (t Trust) AllowsPlan(p writ.Plan, mode writ.HolderMode, tally approval.Tally, runsLastHour int) error {
-	if !t.PinsPlaybook(p.Playbook) {
+	if !t.Pins(p.Playbook, p.Emergency, p.Reverts) {
 		return writ.Refuse(writ.ReasonPlaybookUnpinned, fmt.Sprintf("%s@%d with this content is not pinned", writ.Printable(p.Playbook.Name, 80), p.Playbook.Version))
 	}
 	if err := t.within(p, mode, tally, runsLastHour); err != nil {
 		return err
 	}
-	q, ok := t.Ceiling.Quorum[tierOf(p)]
+	c, least := t.bounds(p)
+	q, ok := c.Quorum[tierOf(p)]
 	if !ok {
 		return over("it says nothing about %s", tierOf(p))
 	}
-	if tally.People < q.Approvals || tally.People < leastApprovals(tierOf(p)) {
+	if tally.People < q.Approvals || tally.People < least {
 		return writ.Refuse(writ.ReasonApprovalQuorum, fmt.Sprintf("%d of %d approvals", tally.People, q.Approvals))
 	}
 	if q.Approvals > 0 && tally.Proof.Strength() < max(1, q.Proof.Strength()) {
@@ -74,7 +75,8 @@ func (t Trust) AllowsPlan(p writ.Plan, mode writ.HolderMode, tally approval.Tall
 func tierOf(p writ.Plan) writ.Tier { return plan.Tier(p.Tier, p.Steps) }
 
 func (t Trust) within(p writ.Plan, mode writ.HolderMode, tally approval.Tally, runsLastHour int) error {
-	c, tier := t.Ceiling, tierOf(p)
+	tier := tierOf(p)
+	c, _ := t.bounds(p)
 	blast := plan.Blast(p.Steps)
 	objects, permille := max(blast.Objects, p.Blast.Objects), max(blast.Permille, p.Blast.Permille)
 	switch {

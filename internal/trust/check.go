@@ -24,7 +24,7 @@ func (t Trust) Check() error {
 	case !isURL(t.Presented):
 		return bad("presented must be an http or https URL without query and fragment")
 	}
-	for _, check := range []func() error{t.checkKeys, t.checkPeople, t.checkPlaybooks, t.Ceiling.check} {
+	for _, check := range []func() error{t.checkKeys, t.checkPeople, t.checkPlaybooks, t.Ceiling.check, t.checkEmergency} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -94,6 +94,8 @@ func (t Trust) checkPlaybooks() error {
 	}
 	return nil
 }
+
+func (t Trust) checkEmergency() error { return t.Ceiling.Emergency.check(t.Ceiling, t.Playbooks) }
 
 func (c Ceiling) check() error {
 	switch {

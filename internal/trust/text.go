@@ -115,6 +115,35 @@ func ceiling(line func(string, ...any), fact func(string, string, ...any), c Cei
 	for _, h := range c.Hours {
 		fact("hours", "%s from %s to %s UTC", show(strings.Join(h.Days, " ")), show(h.From), show(h.To))
 	}
+	emergency(line, fact, c)
+}
+
+func emergency(line func(string, ...any), fact func(string, string, ...any), c Ceiling) {
+	e := c.Emergency
+	if e == nil {
+		return
+	}
+	line("")
+	line("Break-glass")
+	for _, p := range e.Playbooks {
+		fact("playbook", "%s@%d %s", show(p.Name), p.Version, p.Digest)
+	}
+	fact("asked for", "with a proof of level %s or stronger", e.AskProof)
+	for tier := writ.T1; tier <= writ.T4; tier++ {
+		if q, ok := e.Quorum[tier]; ok && q.Approvals > 0 {
+			fact(tier.String(), "approved by %d or more, each with a proof of level %s or stronger", q.Approvals, q.Proof)
+		} else if ok {
+			fact(tier.String(), "no approval")
+		}
+	}
+	fact("at once", "%d objects, %d permille of a service", e.MaxObjects, e.MaxPermille)
+	fact("per hour", "%d runs", e.RunsPerHour)
+	if o := e.Offline; o != nil {
+		fact("cut off", "%d different people with security keys", o.Approvals)
+		for _, s := range o.Scopes {
+			fact("", "service %s in %s: %v", show(s.Service), show(s.Environment), s.Locations)
+		}
+	}
 }
 
 func show(s string) string { return writ.Printable(s, 200) }

@@ -76,6 +76,8 @@ type Ceiling struct {
 	RunsPerHour   int                  `json:"runs_per_hour"`
 	Hours         []Hours              `json:"hours,omitempty"` // when runs may begin; none means always
 	Quorum        map[writ.Tier]Quorum `json:"quorum"`          // for each tier from T1 to max_tier
+
+	Emergency *Emergency `json:"emergency,omitempty"` // break-glass; absent: there is none here
 }
 
 // A Quorum is what a tier asks of people, whatever the policy says.

@@ -40,15 +40,18 @@ const MaxRefusals = 1000
 
 // Spend records that the grant is used, now and for ever, together with the run that uses it. It is the commit point
 // of a run: before it nothing has happened, after it the run has an end that the journal knows how to reach. A grant
-// that was used before is refused with the reason spent.
-func (j *Journal) Spend(ctx context.Context, r Run) error {
+// that was used before is refused with the reason spent. entries go into the outbox with it.
+func (j *Journal) Spend(ctx context.Context, r Run, entries ...Entry) error {
 	return j.write(ctx, fault.JournalSpent, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `INSERT INTO spent (grant_id, run, at) VALUES (?, ?, ?) ON CONFLICT (grant_id) DO NOTHING`,
 			r.Grant, r.ID, millis(r.Started))
 		if err := one(res, err, writ.Refuse(writ.ReasonSpent, "this grant was used before")); err != nil {
 			return err
 		}
-		return putRun(ctx, tx, r)
+		if err := putRun(ctx, tx, r); err != nil {
+			return err
+		}
+		return post(ctx, tx, r.ID, entries)
 	})
 }
 
@@ -136,6 +139,24 @@ func scanRun(row interface{ Scan(...any) error }) (Run, error) {
 	}
 	r.Started, r.Ended = instant(started), maybe(ended)
 	return r, nil
+}
+
+// SpentPlans returns the plans of the runs that began since.
+func (j *Journal) SpentPlans(ctx context.Context, since time.Time) ([]writ.PlanID, error) {
+	rows, err := j.db.QueryContext(ctx, `SELECT run.plan FROM spent JOIN run ON run.id = spent.run WHERE spent.at > ? ORDER BY spent.at`, millis(since))
+	if err != nil {
+		return nil, opening(err)
+	}
+	defer rows.Close()
+	var out []writ.PlanID
+	for rows.Next() {
+		var id writ.PlanID
+		if err := rows.Scan(&id); err != nil {
+			return nil, opening(err)
+		}
+		out = append(out, id)
+	}
+	return out, rows.Err()
 }
 
 // SpentSince returns how many grants were used after t.

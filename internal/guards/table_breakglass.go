@@ -1,0 +1,108 @@
+package main
+
+// glasses are the guards of break-glass: who may ask, with which proof, who must agree, and what a runner that is cut off
+// demands.
+var glasses = []Guard{
+	{
+		Invariant: "I01",
+		File:      "internal/runner/offline.go",
+		Guard:     "if r.Now().Sub(r.lastHeard()) <= offlineAfter {",
+		Package:   "./internal/runner",
+		Test:      "TestI01TheWayAroundTheLedgerIsClosedWhileTheControlPlaneAnswers",
+	},
+	{
+		Invariant: "I02",
+		File:      "internal/control/breakglass.go",
+		Guard:     "if by.Kind != writ.KindHuman || !by.Valid() {",
+		Package:   "./internal/control",
+		Test:      "TestPitfall34AnAgentThatAsksForBreakGlassIsRefused",
+	},
+	{
+		Invariant: "I02",
+		File:      "internal/control/breakglass.go",
+		Guard:     "if !s.Asker.Principal().Same(by) {",
+		Package:   "./internal/control",
+		Test:      "TestPitfall34AnAskNeedsAProofOfTheLevelThatIsDemanded",
+	},
+	{
+		Invariant: "I02",
+		File:      "internal/control/propose.go",
+		Guard:     "if pb.Playbook.Emergency {",
+		Package:   "./internal/control",
+		Test:      "TestPitfall34AnAgentThatAsksForBreakGlassIsRefused",
+	},
+	{
+		Invariant: "I02",
+		File:      "internal/approval/breakglass.go",
+		Guard:     "if proof.Strength() < max(least.Strength(), writ.ProofC.Strength()) {",
+		Package:   "./internal/control",
+		Test:      "TestPitfall34AnAskNeedsAProofOfTheLevelThatIsDemanded",
+	},
+	{
+		Invariant: "I02",
+		File:      "internal/approval/breakglass.go",
+		Guard:     "case seen[i]:",
+		Instead:   "case false && seen[i]:",
+		Package:   "./internal/runner",
+		Test:      "TestPitfall36TheOfflineQuorumIsOfDifferentPeopleOverOnePlanOfThisRunner",
+	},
+	{
+		Invariant: "I02",
+		File:      "verify/breakglass.go",
+		Guard:     "case run.plan.body.Tier >= writ.T2 && len(run.names) == 0:",
+		Instead:   "case false:",
+		Package:   "./verify",
+		Test:      "TestABreakGlassIsCheckedFromAskToReview",
+	},
+	{
+		Invariant: "I02",
+		File:      "verify/breakglass.go",
+		Guard:     "if need := max(leastOffline, b.Quorum); len(signers) < need {",
+		Package:   "./verify",
+		Test:      "TestPitfall36AnOfflineRunIsCheckedAgainstTheAuditorsOwnRoster",
+	},
+	{
+		Invariant: "I05",
+		File:      "internal/control/breakglass.go",
+		Guard:     "if g.ReviewDue != nil && !c.now().Before(*g.ReviewDue) {",
+		Package:   "./internal/control",
+		Test:      "TestPitfall35AnOverdueReviewBlocksTheTeamsNextAsk",
+	},
+	{
+		Invariant: "I05",
+		File:      "internal/runner/offline.go",
+		Guard:     "if !p.Window.Contains(r.Now()) {",
+		Package:   "./internal/runner",
+		Test:      "TestPitfall36AnOfflinePlanExpires",
+	},
+	{
+		Invariant: "I12",
+		File:      "internal/runner/emergency.go",
+		Guard:     "case !s.Parameters.Equal(parameters):",
+		Instead:   "case false && !s.Parameters.Equal(parameters):",
+		Package:   "./internal/runner",
+		Test:      "TestPitfall34TheRunnerDemandsTheSignedAsk",
+	},
+	{
+		Invariant: "I12",
+		File:      "internal/trust/emergency.go",
+		Guard:     "if need := max(e.Offline.Approvals, leastOffline); len(signers) < need {",
+		Package:   "./internal/runner",
+		Test:      "TestPitfall36TheOfflineQuorumIsOfDifferentPeopleOverOnePlanOfThisRunner",
+	},
+	{
+		Invariant: "I12",
+		File:      "internal/trust/emergency.go",
+		Guard:     "return t.PinsEmergency(ref)\n",
+		Instead:   "return true\n",
+		Package:   "./internal/runner",
+		Test:      "TestEmergencyPlaybooksAreForBreakGlassAlone",
+	},
+	{
+		Invariant: "I18",
+		File:      "internal/runner/offline.go",
+		Guard:     "if err := r.newestFeed().frozen(&p); err != nil {",
+		Package:   "./internal/runner",
+		Test:      "TestI18OfflineBreakGlassObeysTheNewestFreezeThatIsKnown",
+	},
+}
