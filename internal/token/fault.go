@@ -64,6 +64,10 @@ var unwanted = []struct {
 func headerFault(head []byte) error {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(head, &members) == nil {
+		var alg string
+		if json.Unmarshal(members["alg"], &alg) == nil && alg != string(algorithm) {
+			return badHeader(CodeAlgorithm, "the algorithm must be "+string(algorithm))
+		}
 		for _, u := range unwanted {
 			if _, there := members[u.name]; there {
 				return badHeader(u.code, "it has the member "+u.name)
