@@ -9,13 +9,18 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/authn"
 	"github.com/writ-dev/writ/internal/config"
+	"github.com/writ-dev/writ/internal/control"
 	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/pin"
+	"github.com/writ-dev/writ/internal/token"
 )
 
 // newAuth makes what finds out who calls from the configuration.
-func newAuth(c config.Server, memory authn.Memory, sessions authn.Sessions, dev bool, log *slog.Logger) (*authn.Authenticator, error) {
-	a := authn.Config{Dev: dev, ExternalURL: c.ExternalURL, Memory: memory, Sessions: sessions, Now: fault.Clock(), Log: log}
+func newAuth(c config.Server, memory control.Memory, sessions authn.Sessions, access *token.Access, dev bool, log *slog.Logger) (*authn.Authenticator, error) {
+	a := authn.Config{
+		Dev: dev, ExternalURL: c.ExternalURL, Memory: memory, Sessions: sessions, Tokens: access, Revoked: memory,
+		Required: c.Tokens != nil && c.Tokens.Required, Now: fault.Clock(), Log: log,
+	}
 	for _, i := range c.Issuers {
 		a.Issuers = append(a.Issuers, newIssuer(c, i))
 	}

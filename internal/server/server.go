@@ -28,6 +28,7 @@ import (
 	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/mcp"
+	"github.com/writ-dev/writ/internal/oauth"
 	"github.com/writ-dev/writ/internal/pin"
 	"github.com/writ-dev/writ/internal/signer"
 	"github.com/writ-dev/writ/internal/store"
@@ -38,6 +39,7 @@ import (
 type Server struct {
 	Control   *control.Control
 	auth      *authn.Authenticator
+	access    *token.Access // nil: there is no token endpoint
 	store     *store.Store
 	listeners []listener
 	deaths    *prometheus.HistogramVec
@@ -65,9 +67,14 @@ func New(ctx context.Context, c config.Server, version string, dev bool, log *sl
 	if err := s.Control.Start(ctx); err != nil {
 		return nil, err
 	}
-	if s.auth, err = newAuth(c, s.Control.Memory(), s.Control, dev, log); err != nil {
+	access, err := newAccess(c)
+	if err != nil {
 		return nil, err
 	}
+	if s.auth, err = newAuth(c, s.Control.Memory(), s.Control, access, dev, log); err != nil {
+		return nil, err
+	}
+	s.access = access
 	return s, s.listen(c, identity, s.auth, version)
 }
 
@@ -232,9 +239,9 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 	return s.add("the admin listener", c.AdminListen, s.admin(), nil, 0)
 }
 
-// An identifier is what both doors ask who calls.
+// An identifier is what the doors ask who calls.
 type identifier interface {
-	Principal(ctx context.Context, r *http.Request) (writ.Principal, error)
+	oauth.Clients
 }
 
 // doors are the HTTP API and the agents' tools behind one way to find out who calls: by bearer token, or by certificate.
@@ -250,14 +257,27 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 		return nil, err
 	}
 	var issuers []string
+	if s.access != nil {
+		issuers = append(issuers, s.access.URL())
+	}
 	for _, i := range c.Issuers {
 		issuers = append(issuers, i.URL)
 	}
 	agents := mcp.Handler(mcp.Config{
-		Authenticator: who, Certificates: certificates, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, ExternalURL: c.ExternalURL, Issuers: issuers,
+		Authenticator: who, Certificates: certificates, Proofs: s.access != nil, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, ExternalURL: c.ExternalURL, Issuers: issuers,
 		Version: version, Log: s.log,
 	})
 	mux := http.NewServeMux()
+	if s.access != nil {
+		tokens, err := s.tokens(c, auth)
+		if err != nil {
+			return nil, err
+		}
+		h := tokens.Handler()
+		for _, path := range oauth.Paths() {
+			mux.Handle(path, h)
+		}
+	}
 	mux.Handle(mcp.Path, agents)
 	mux.Handle(mcp.PathMetadata, agents)
 	mux.Handle("/", doors)
@@ -294,7 +314,18 @@ func (s *Server) listenRunners(c config.Server, identity ed25519.PrivateKey) err
 		name, ok := pin.Peer(*r.TLS, allowed)
 		return writ.RunnerID(name), ok
 	}
-	return s.add("the runners' door", c.RunnerListen, api.RunnerHandler(s.Control, identify), secure, 0)
+	h := api.RunnerHandler(s.Control, identify)
+	if s.access != nil {
+		tokens, err := s.tokens(c, s.auth)
+		if err != nil {
+			return err
+		}
+		mux := http.NewServeMux()
+		mux.Handle(oauth.PathIntrospect, tokens.RunnerHandler(identify))
+		mux.Handle("/", h)
+		h = mux
+	}
+	return s.add("the runners' door", c.RunnerListen, h, secure, 0)
 }
 
 func (s *Server) add(name, address string, h http.Handler, secure *tls.Config, age time.Duration) error {
