@@ -13,37 +13,57 @@ import (
 	"github.com/writ-dev/writ/internal/rotate"
 )
 
-// grantKey is the key that the server's configuration names.
-func grantKey(file string) (rotate.Grant, error) {
+// serverKeys are the keys that the server's configuration names; that of control-plane tokens may have no file.
+func serverKeys(file string) (rotate.Grant, rotate.Token, error) {
 	c, err := config.LoadServer(file, true)
-	return rotate.Grant{File: c.Path(c.Keys.Grant)}, err
+	return rotate.Grant{File: c.Path(c.Keys.Grant)}, rotate.Token{File: c.Path(c.Keys.Token)}, err
+}
+
+// A listedKey is one key, and what it signs.
+type listedKey struct {
+	Signs string `json:"signs"` // grant or token
+	rotate.Key
 }
 
 func runKeysList(_ context.Context, a *app, args []string) error {
-	f := newFlags(a, "keys list", "-c writ.yaml", "Lists the keys that sign grants: the next, the current and the previous one.")
+	f := newFlags(a, "keys list", "-c writ.yaml", "Lists the keys that sign grants and control-plane tokens: the next, the current and the previous one of each.")
 	file := f.String("c", "writ.yaml", "the server's configuration `file`")
 	format := f.String("o", "text", "output: text or json")
 	if _, err := f.parse(args, 0); err != nil {
 		return err
 	}
-	g, err := grantKey(*file)
+	g, t, err := serverKeys(*file)
 	if err != nil {
 		return err
 	}
-	keys, err := g.Keys()
-	if err != nil {
+	var keys []listedKey
+	add := func(signs string, found []rotate.Key, err error) error {
+		for _, k := range found {
+			keys = append(keys, listedKey{signs, k})
+		}
 		return err
+	}
+	found, err := g.Keys()
+	if err := add("grant", found, err); err != nil {
+		return err
+	}
+	if t.File != "" {
+		found, err := t.Keys()
+		if err := add("token", found, err); err != nil {
+			return err
+		}
 	}
 	return a.print(*format, keys, func() {
 		for _, k := range keys {
-			fmt.Fprintf(a.stdout, "%-8s  %s  since %s  %s\n", k.Use, k.ID, clock(k.Changed), writ.Printable(k.File, 300))
+			fmt.Fprintf(a.stdout, "%-5s  %-8s  %s  since %s  %s\n", k.Signs, k.Use, k.ID, clock(k.Changed), writ.Printable(k.File, 300))
 		}
 	})
 }
 
 func runKeysRotate(_ context.Context, a *app, args []string) error {
-	f := newFlags(a, "keys rotate", "announce|switch|retire -c writ.yaml --trust trust.json … [--owner owner.pem]",
-		"Replaces the key that signs grants, in three steps:\n  announce  makes the next key and adds it to each runner's trust file, signed by its owner\n  switch    puts it in the place of the current key; restart the servers then\n  retire    ten minutes later, takes the old key out of the trust files and deletes it\nEach step can be repeated. Old entries of the ledger stay verifiable.")
+	f := newFlags(a, "keys rotate", "announce|switch|retire -c writ.yaml --trust trust.json … [--owner owner.pem] | --key token",
+		"Replaces the key that signs grants, in three steps:\n  announce  makes the next key and adds it to each runner's trust file, signed by its owner\n  switch    puts it in the place of the current key; restart the servers then\n  retire    ten minutes later, takes the old key out of the trust files and deletes it\nEach step can be repeated. Old entries of the ledger stay verifiable.\n\nWith --key token it is the key that signs control-plane tokens, which no trust file names:\n  announce  makes the next key; restart the servers then, so that all of them take it\n  switch    puts it in the place of the current key; restart the servers then\n  retire    fifteen minutes later, deletes the old key")
+	which := f.String("key", "grant", "what the `key` signs: grant or token")
 	file := f.String("c", "writ.yaml", "the server's configuration `file`")
 	owner := f.String("owner", "", "the private key `file` of the trust files' owner; not for switch")
 	var files words
@@ -56,10 +76,18 @@ func runKeysRotate(_ context.Context, a *app, args []string) error {
 	if step != "announce" && step != "switch" && step != "retire" {
 		return &usageError{fmt.Sprintf("%q is no step of a rotation", writ.Printable(step, 30)), "writ keys rotate announce|switch|retire"}
 	}
+	switch {
+	case *which == "token" && len(files) == 0 && *owner == "":
+		return a.rotateToken(*file, step)
+	case *which == "token":
+		return &usageError{"no trust file names the key of control-plane tokens", "writ keys rotate " + step + " --key token -c writ.yaml"}
+	case *which != "grant":
+		return &usageError{"--key is grant or token", "writ keys rotate " + step + " --key token -c writ.yaml"}
+	}
 	if len(files) == 0 || step != "switch" && *owner == "" {
 		return &usageError{step + " needs --trust, and --owner unless it is switch", "writ keys rotate " + step + " -c writ.yaml --trust trust.json --owner keys/owner.pem"}
 	}
-	g, err := grantKey(*file)
+	g, _, err := serverKeys(*file)
 	if err != nil {
 		return err
 	}
@@ -105,5 +133,36 @@ func runKeysRotate(_ context.Context, a *app, args []string) error {
 		return err
 	}
 	fmt.Fprintf(a.stdout, "✔ %d trust files hold the current key alone, and the previous one is deleted\n", len(files))
+	return nil
+}
+
+// rotateToken is one step of the rotation of the key that signs control-plane tokens.
+func (a *app) rotateToken(file, step string) error {
+	_, t, err := serverKeys(file)
+	if err != nil {
+		return err
+	}
+	if t.File == "" {
+		return &writ.Refusal{Code: writ.ReasonKeyRotation, Kind: writ.ErrConflict, Detail: "the configuration names no keys.token", Hint: "without one there is no token endpoint"}
+	}
+	switch step {
+	case "announce":
+		kid, err := t.Announce()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.stdout, "✔ %s is announced. Bring it to all servers and restart them; then: writ keys rotate switch --key token\n", kid)
+	case "switch":
+		kid, err := t.Switch()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.stdout, "✔ %s is the current key. Restart the servers; after %s: writ keys rotate retire --key token\n", kid, rotate.TokenOverlap)
+	case "retire":
+		if err := t.Retire(time.Now()); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.stdout, "✔ the previous key of control-plane tokens is deleted; restart the servers")
+	}
 	return nil
 }

@@ -29,7 +29,10 @@ func Examine(ctx context.Context, c config.Server, dev bool) iter.Seq2[string, e
 		if !yield("key "+c.Keys.Control, err) {
 			return
 		}
-		for _, file := range []string{c.Keys.Grant, c.Keys.Dispatch} {
+		for _, file := range []string{c.Keys.Grant, c.Keys.Dispatch, c.Keys.Token} {
+			if file == "" { // the last one may be left out
+				continue
+			}
 			_, err := token.LoadKey(c.Path(file))
 			if !yield("key "+file, err) {
 				return
