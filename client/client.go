@@ -30,6 +30,7 @@ import (
 // A Config says how to reach and convince the server. The zero Config makes anonymous calls, which the server refuses.
 type Config struct {
 	Token      func(context.Context) (string, error) // the bearer token of each call; see Static
+	Source     *Source                               // instead: an agent's tokens, each call with a proof of its key
 	HTTPClient *http.Client                          // nil means one with the system's proxy settings; its redirects are not followed
 	RootCAs    *x509.CertPool                        // of the server; nil means the system's; not beside HTTPClient
 }
@@ -44,6 +45,9 @@ type Client struct {
 	base  *url.URL
 	token func(context.Context) (string, error)
 	http  *http.Client
+
+	source   *Source // nil for none
+	external string  // what proofs name
 }
 
 // New checks address, for example https://writ.corp.example. Plain HTTP is taken for this machine only, since each call
@@ -59,6 +63,14 @@ func New(address string, c Config) (*Client, error) {
 	if c.HTTPClient != nil && c.RootCAs != nil {
 		return nil, fmt.Errorf("%w: RootCAs belong into the transport of HTTPClient", writ.ErrInvalid)
 	}
+	if c.Source != nil {
+		if c.Token != nil {
+			return nil, fmt.Errorf("%w: give Token or Source, not both", writ.ErrInvalid)
+		}
+		if err := c.Source.check(); err != nil {
+			return nil, err
+		}
+	}
 	own := http.Client{}
 	if c.HTTPClient != nil {
 		own = *c.HTTPClient
@@ -70,7 +82,11 @@ func New(address string, c Config) (*Client, error) {
 	}
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a token goes to one server
 	u.Path = strings.TrimSuffix(u.Path, "/")
-	return &Client{base: u, token: c.Token, http: &own}, nil
+	out := &Client{base: u, token: c.Token, http: &own, source: c.Source, external: u.String()}
+	if c.Source != nil && c.Source.External != "" {
+		out.external = strings.TrimSuffix(c.Source.External, "/")
+	}
+	return out, nil
 }
 
 // headerTime is how long a call may take to begin its answer: the longest wait of the server, and as much again.
