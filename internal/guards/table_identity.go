@@ -60,7 +60,7 @@ var identities = []Guard{
 	{
 		Invariant: "identity",
 		File:      "internal/authn/holder.go",
-		Guard:     `return a.remembered(ctx, "token "+id, key, exp, CodeHolder)`,
+		Guard:     `return a.remembered(ctx, "token "+v.id, key, v.expires, CodeHolder)`,
 		Instead:   "return nil",
 		Package:   "./internal/authn",
 		Test:      "TestATokenWithProofsStaysWithItsFirstKey",
@@ -68,15 +68,16 @@ var identities = []Guard{
 	{
 		Invariant: "identity",
 		File:      "internal/authn/holder.go",
-		Guard:     `if err := a.remembered(ctx, "proof "+key+" "+jti, once(), now.Add(token.ProofLife+token.ProofSkew), CodeProofReplayed); err != nil {`,
+		Guard:     `return a.remembered(ctx, "proof "+p.key+" "+p.jti, once(), p.read.Add(token.ProofLife+token.ProofSkew), CodeProofReplayed)`,
+		Instead:   "return nil",
 		Package:   "./internal/authn",
 		Test:      "TestATokenWithProofsStaysWithItsFirstKey",
 	},
 	{
 		Invariant: "identity",
 		File:      "internal/authn/holder.go",
-		Guard:     `return a.remembered(ctx, "token "+id, mine, exp, CodeReplayed)`,
-		Instead:   `return a.remembered(ctx, "token "+mine, mine, exp, CodeReplayed)`,
+		Guard:     `return a.remembered(ctx, "token "+v.id, mine, v.expires, CodeReplayed)`,
+		Instead:   `return a.remembered(ctx, "token "+mine, mine, v.expires, CodeReplayed)`,
 		Package:   "./internal/authn",
 		Test:      "TestATokenThatIsTakenOnceIsNotTakenTwice",
 	},
