@@ -1,6 +1,7 @@
 // Package authn turns the credential of a request into a writ.Principal, which is always an issuer with a subject: a
 // bearer token that is a JWT of a configured issuer (OpenID Connect, a Kubernetes cluster, GitHub Actions), a JWT-SVID,
-// a person's session or, under --dev only, a development key; or, at the agents' own listener, an X.509-SVID.
+// a person's session or, under --dev only, a development key; at the agents' own listener, an X.509-SVID; or an agent's
+// control-plane token, for which its other credentials can be exchanged once.
 //
 // It trusts configuration and nothing else: issuers, key sources, algorithms and the kind of principal that an issuer
 // speaks for are pinned. Every refusal is the same sentence, so that a caller learns nothing by trying; the operators'
