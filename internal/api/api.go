@@ -119,7 +119,7 @@ func configuration() huma.Config {
 	return c
 }
 
-const description = "Writ lets agents repair production without holding power over it. Every call carries a bearer token. " +
+const description = "Writ lets agents repair production without holding power over it. Every call carries a bearer token, or an agent's control-plane token with a DPoP proof. " +
 	"Requests refuse unknown members; clients ignore unknown members of replies, and enumerations may grow in replies. " +
 	"Problems follow RFC 9457: act on `code` and `retry`. Where Idempotency-Key is listed it is required; an answer to a " +
 	"call that succeeded is kept for 24 hours and given again, with Idempotent-Replayed: true, to the same call."

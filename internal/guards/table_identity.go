@@ -61,7 +61,7 @@ var identities = []Guard{
 		Invariant: "identity",
 		File:      "internal/authn/holder.go",
 		Guard:     `return a.remembered(ctx, "token "+v.id, key, v.expires, CodeHolder)`,
-		Instead:   "return nil",
+		Instead:   `return a.remembered(ctx, "token "+key, key, v.expires, CodeHolder)`,
 		Package:   "./internal/authn",
 		Test:      "TestATokenWithProofsStaysWithItsFirstKey",
 	},

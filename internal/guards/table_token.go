@@ -142,7 +142,7 @@ var tokens = []Guard{
 		Invariant: "identity",
 		File:      "internal/control/tokens.go",
 		Guard:     "if row.State != stateOn ||",
-		Instead:   "if",
+		Instead:   `if row.State == "" ||`,
 		Package:   "./internal/control",
 		Test:      "TestPitfall17AGrantIsLiveUntilItIsSpentOrRevokedAndByItsOwnTextAlone",
 	},
