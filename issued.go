@@ -2,10 +2,10 @@ package writ
 
 import "time"
 
-// An IssuedGrant is a grant on its way to the agent that holds it. Token is a secret as long as the holder's key is not:
-// it goes into one answer and nowhere else.
+// An IssuedGrant is a grant on its way to the agent that holds its key. The token is in no log, entry or error: this is
+// the one answer that carries it.
 type IssuedGrant struct {
-	Token   string
+	Token   string // compact JWS
 	Grant   GrantID
 	Plan    PlanID
 	Run     RunID

@@ -135,7 +135,7 @@ func (c *Client) sendAs(ctx context.Context, k call, header http.Header, body []
 		req.Header.Set("Accept", "application/json")
 	}
 	if held != "" {
-		proof, err := prove(c.source.Key, k.method, c.external+(&url.URL{Path: k.path}).EscapedPath(), held, c.source.now())
+		proof, err := prove(c.source.Key, k.method, c.named+(&url.URL{Path: k.path}).EscapedPath(), held, c.source.now())
 		if err != nil {
 			return nil, err
 		}

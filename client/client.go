@@ -33,6 +33,10 @@ type Config struct {
 	Source     *Source                               // instead: an agent's tokens, each call with a proof of its key
 	HTTPClient *http.Client                          // nil means one with the system's proxy settings; its redirects are not followed
 	RootCAs    *x509.CertPool                        // of the server; nil means the system's; not beside HTTPClient
+
+	// ExternalURL is the URL that the server calls itself by, which proofs name; see Source. Empty means the address that
+	// the client calls.
+	ExternalURL string
 }
 
 // Static is a Config.Token that never changes.
@@ -45,9 +49,9 @@ type Client struct {
 	base  *url.URL
 	token func(context.Context) (string, error)
 	http  *http.Client
+	named string // the server's own URL, without a trailing slash
 
-	source   *Source // nil for none
-	external string  // what proofs name
+	source *Source // nil for none
 }
 
 // New checks address, for example https://writ.corp.example. Plain HTTP is taken for this machine only, since each call
@@ -82,11 +86,11 @@ func New(address string, c Config) (*Client, error) {
 	}
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a token goes to one server
 	u.Path = strings.TrimSuffix(u.Path, "/")
-	out := &Client{base: u, token: c.Token, http: &own, source: c.Source, external: u.String()}
-	if c.Source != nil && c.Source.External != "" {
-		out.external = strings.TrimSuffix(c.Source.External, "/")
+	named := strings.TrimSuffix(c.ExternalURL, "/")
+	if named == "" {
+		named = u.String()
 	}
-	return out, nil
+	return &Client{base: u, token: c.Token, http: &own, named: named, source: c.Source}, nil
 }
 
 // headerTime is how long a call may take to begin its answer: the longest wait of the server, and as much again.

@@ -25,19 +25,19 @@ type proofKey struct {
 	Y   string `json:"y"`
 }
 
-func publicKey(key *ecdsa.PrivateKey) (proofKey, error) {
+func publicKey(key *ecdsa.PublicKey) (proofKey, error) {
 	if key == nil || key.Curve != elliptic.P256() {
 		return proofKey{}, fmt.Errorf("%w: proofs are made with a P-256 key", writ.ErrInvalid)
 	}
-	point, err := key.PublicKey.Bytes() // SEC 1 section 2.3.3: 4, x, y
+	point, err := key.Bytes() // SEC 1 section 2.3.3: 4, x, y
 	if err != nil {
 		return proofKey{}, fmt.Errorf("%w: the key is not on its curve", writ.ErrInvalid)
 	}
 	return proofKey{Crv: "P-256", Kty: "EC", X: encode(point[1:33]), Y: encode(point[33:])}, nil
 }
 
-// Thumbprint returns the RFC 7638 thumbprint of a key: what a proposal names as the holder of its grant.
-func Thumbprint(key *ecdsa.PrivateKey) (string, error) {
+// Thumbprint returns the RFC 7638 thumbprint of a P-256 key, or an error for a key of another kind.
+func Thumbprint(key *ecdsa.PublicKey) (string, error) {
 	public, err := publicKey(key)
 	if err != nil {
 		return "", err
@@ -52,7 +52,10 @@ func Thumbprint(key *ecdsa.PrivateKey) (string, error) {
 
 // prove makes the DPoP proof of one request (RFC 9449 section 4.2). token is what rides along, or "".
 func prove(key *ecdsa.PrivateKey, method, url, token string, now time.Time) (string, error) {
-	public, err := publicKey(key)
+	if key == nil {
+		return "", fmt.Errorf("%w: proofs are made with a P-256 key", writ.ErrInvalid)
+	}
+	public, err := publicKey(&key.PublicKey)
 	if err != nil {
 		return "", err
 	}

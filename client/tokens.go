@@ -35,8 +35,6 @@ type Source struct {
 	Assertion func(context.Context) (string, error)
 	// SVID says that the assertion is a JWT-SVID.
 	SVID bool
-	// External is the URL that the server calls itself, which proofs name; the client's address when empty.
-	External string
 	// Now is the clock; nil means the machine's.
 	Now func() time.Time
 
@@ -46,7 +44,10 @@ type Source struct {
 }
 
 func (s *Source) check() error {
-	if _, err := publicKey(s.Key); err != nil {
+	if s.Key == nil {
+		return fmt.Errorf("%w: a Source needs a Key", writ.ErrInvalid)
+	}
+	if _, err := publicKey(&s.Key.PublicKey); err != nil {
 		return err
 	}
 	if s.SVID && s.Assertion == nil {
@@ -127,7 +128,7 @@ type tokenReply struct {
 // askToken sends a form to the token endpoint. held is the token that rides along, or "".
 func (c *Client) askToken(ctx context.Context, form url.Values, held string) (tokenReply, error) {
 	var got tokenReply
-	proof, err := prove(c.source.Key, http.MethodPost, c.external+"/token", held, c.source.now())
+	proof, err := prove(c.source.Key, http.MethodPost, c.named+"/token", held, c.source.now())
 	if err != nil {
 		return got, err
 	}

@@ -82,8 +82,8 @@ func TestASourceGetsTokensAndProvesEachCall(t *testing.T) {
 	}
 	now := time.Now()
 	s.now = func() time.Time { return now }
-	source := &client.Source{Key: key, External: fakeExternal, Now: s.now, Assertion: func(context.Context) (string, error) { return "platform", nil }}
-	c, err := client.New(s.URL, client.Config{Source: source})
+	source := &client.Source{Key: key, Now: s.now, Assertion: func(context.Context) (string, error) { return "platform", nil }}
+	c, err := client.New(s.URL, client.Config{Source: source, ExternalURL: fakeExternal + "/"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,8 +118,8 @@ func TestAnExchangeGivesTheGrantOrSaysWhyNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	source := &client.Source{Key: key, External: fakeExternal + "/", SVID: true, Assertion: func(context.Context) (string, error) { return "svid", nil }}
-	c, err := client.New(s.URL, client.Config{Source: source})
+	source := &client.Source{Key: key, SVID: true, Assertion: func(context.Context) (string, error) { return "svid", nil }}
+	c, err := client.New(s.URL, client.Config{Source: source, ExternalURL: fakeExternal + "/"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,7 +166,7 @@ func TestAThumbprintIsTheServers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := client.Thumbprint(key); err != nil || got != token.Thumbprint(&key.PublicKey) {
+	if got, err := client.Thumbprint(&key.PublicKey); err != nil || got != token.Thumbprint(&key.PublicKey) {
 		t.Errorf("%s %v", got, err)
 	}
 	if _, err := client.Thumbprint(nil); err == nil {

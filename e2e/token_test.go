@@ -171,8 +171,8 @@ func TestAgentsWithControlPlaneTokensThroughReplicasRotationAndSuspension(t *tes
 	wants("a thief's proof", o.playbooks(0, own, o.proof(thief, own)), 401, "unauthenticated")
 
 	// A whole repair, through the client that renews its tokens.
-	source := &client.Source{Key: key, External: o.external, Assertion: func(context.Context) (string, error) { return o.platformToken(), nil }}
-	agent, err := client.New(o.servers[1].url, client.Config{Source: source})
+	source := &client.Source{Key: key, Assertion: func(context.Context) (string, error) { return o.platformToken(), nil }}
+	agent, err := client.New(o.servers[1].url, client.Config{Source: source, ExternalURL: o.external})
 	must(t, err)
 	before := o.shops[0].Changes()
 	plan, err := agent.Propose(t.Context(), ask)
