@@ -32,6 +32,10 @@ type Config struct {
 	Token      func(context.Context) (string, error) // the bearer token of each call; see Static
 	HTTPClient *http.Client                          // nil means one with the system's proxy settings; its redirects are not followed
 	RootCAs    *x509.CertPool                        // of the server; nil means the system's; not beside HTTPClient
+
+	// ExternalURL is the URL that the server calls itself by, which proofs name; see Present. Empty means the address that
+	// the client calls.
+	ExternalURL string
 }
 
 // Static is a Config.Token that never changes.
@@ -44,6 +48,7 @@ type Client struct {
 	base  *url.URL
 	token func(context.Context) (string, error)
 	http  *http.Client
+	named string // the server's own URL, without a trailing slash
 }
 
 // New checks address, for example https://writ.corp.example. Plain HTTP is taken for this machine only, since each call
@@ -70,7 +75,11 @@ func New(address string, c Config) (*Client, error) {
 	}
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a token goes to one server
 	u.Path = strings.TrimSuffix(u.Path, "/")
-	return &Client{base: u, token: c.Token, http: &own}, nil
+	named := strings.TrimSuffix(c.ExternalURL, "/")
+	if named == "" {
+		named = u.String()
+	}
+	return &Client{base: u, token: c.Token, http: &own, named: named}, nil
 }
 
 // headerTime is how long a call may take to begin its answer: the longest wait of the server, and as much again.

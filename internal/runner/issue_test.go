@@ -59,7 +59,7 @@ func (w *world) grant(p writ.Plan, approvals ...writ.Approval) *issued {
 	c, err := grant.Mint(grant.Input{
 		ID: newID[writ.GrantID](w, "gnt"), Issuer: controlSelf.Iss, Plan: p, PlanDigest: digest, Approvals: approvals,
 		Decision: writ.Decision{ID: newID[writ.DecisionID](w, "dec"), Plan: p.ID, PlanDigest: digest, Phase: writ.PhaseGrant, Verdict: writ.Allow, Reason: writ.ReasonAllowed, Policy: p.Policy},
-		Now:      time.Now(), Life: 5 * time.Minute,
+		Now:      time.Now(), Life: 5 * time.Minute, Mode: writ.ModeHandle,
 	})
 	must(w.t, err)
 	return &issued{plan: p, bytes: b, approvals: approvals, claims: c, run: newID[writ.RunID](w, "run")}

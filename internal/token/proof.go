@@ -91,13 +91,23 @@ func Prove(key *ecdsa.PrivateKey, p Proof, now time.Time, rand io.Reader) (strin
 	return sign(jose.SigningKey{Algorithm: algorithm, Key: key}, proofType, true, payload)
 }
 
-// CheckProof checks a proof and returns its jti, which the caller must never accept twice. Errors wrap ErrProof.
+// CheckProof checks a proof and returns its jti, which the caller must never accept twice. Errors wrap ErrProof; that of a
+// proof which only came too late is ErrProofAge.
 func CheckProof(compact string, w WantProof) (jti string, err error) {
-	if !IsThumbprint(w.Thumbprint) {
-		return "", fmt.Errorf("%w: nothing is expected here", ErrProof)
-	}
-	jti, _, err = checkProof(compact, w)
+	jti, _, err = CheckProofUntil(compact, w)
 	return jti, err
+}
+
+// CheckProofUntil is CheckProof, and says how long the proof is good.
+func CheckProofUntil(compact string, w WantProof) (jti string, until time.Time, err error) {
+	if !IsThumbprint(w.Thumbprint) {
+		return "", until, fmt.Errorf("%w: nothing is expected here", ErrProof)
+	}
+	jti, _, at, err := checkProof(compact, w)
+	if err != nil {
+		return "", until, err
+	}
+	return jti, at.Add(w.Life), nil
 }
 
 // ReadProof checks a proof that comes with a token which names no key, and returns the thumbprint of the key that made
@@ -107,12 +117,15 @@ func ReadProof(compact string, w WantProof) (jti, thumbprint string, err error) 
 	if w.Thumbprint != "" {
 		return "", "", fmt.Errorf("%w: this token names a key", ErrProof)
 	}
-	return checkProof(compact, w)
+	jti, thumbprint, _, err = checkProof(compact, w)
+	return jti, thumbprint, err
 }
 
-// checkProof demands the key of w.Thumbprint, or takes any when that is empty, and returns whose key it was.
-func checkProof(compact string, w WantProof) (jti, thumbprint string, err error) {
-	bad := func(what string) (string, string, error) { return "", "", fmt.Errorf("%w: %s", ErrProof, what) }
+// checkProof demands the key of w.Thumbprint, or takes any when that is empty, and returns whose key it was, and when.
+func checkProof(compact string, w WantProof) (jti, thumbprint string, made time.Time, err error) {
+	bad := func(what string) (string, string, time.Time, error) {
+		return "", "", time.Time{}, fmt.Errorf("%w: %s", ErrProof, what)
+	}
 	if w.Method == "" || w.URL == "" || w.Token == "" || w.Now.IsZero() || w.Life <= 0 || w.Life > ProofLife {
 		return bad("nothing is expected here")
 	}
@@ -151,12 +164,12 @@ func checkProof(compact string, w WantProof) (jti, thumbprint string, err error)
 		return bad("ath is the hash of another token")
 	case at.After(w.Now.Add(ProofSkew)):
 		return bad("iat lies ahead")
-	case !at.Add(w.Life).After(w.Now):
-		return bad("it is too old")
 	case !isProofID(c.ID):
 		return bad("jti is not 16 to 64 characters of base64url")
+	case !at.Add(w.Life).After(w.Now): // last, so that nothing else is wrong with it
+		return "", "", at, ErrProofAge
 	}
-	return c.ID, Thumbprint(key), nil
+	return c.ID, Thumbprint(key), at, nil
 }
 
 func (k proofKey) public() (*ecdsa.PublicKey, bool) {
