@@ -23,7 +23,7 @@ func TestAGrantIsPresentedOnceForOneKey(t *testing.T) {
 }
 
 // A grant comes into no answer to a presentation, and into no problem, whatever is wrong with the request.
-func TestI03NoAnswerOfTheDoorRepeatsAGrant(t *testing.T) {
+func TestI20NoAnswerOfTheDoorRepeatsAGrant(t *testing.T) {
 	const secret = "eyJhbGciOiJFUzI1NiJ9"
 	for name, c := range map[string]struct {
 		body string

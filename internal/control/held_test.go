@@ -377,7 +377,7 @@ func TestTheSameAskForAnotherKeyIsAnotherAsk(t *testing.T) {
 	refused(t, err, writ.ReasonStorm)
 }
 
-func TestNoTokenOfAHeldGrantIsInLedgerLogOrStatus(t *testing.T) {
+func TestI20NoTokenOfAHeldGrantIsInLedgerLogOrStatus(t *testing.T) {
 	w := newWorld(t)
 	o := w.owner(repair)
 	g := o.issued()
