@@ -141,13 +141,6 @@ var holders = []Guard{
 	},
 	{
 		Invariant: "I13",
-		File:      "internal/control/present.go",
-		Guard:     "if g.Assignment != assigned {",
-		Package:   "./internal/control",
-		Test:      "TestAProofThatTheRunnerCannotUseLeavesTheGrantAsItIs",
-	},
-	{
-		Invariant: "I13",
 		File:      "internal/runner/judge.go",
 		Guard:     "if j.held() && (refusal.Code == writ.ReasonProofExpired || refusal.Code == writ.ReasonPresentedTwice) {",
 		Package:   "./internal/runner",

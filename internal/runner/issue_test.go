@@ -68,6 +68,13 @@ func (w *world) grant(p writ.Plan, approvals ...writ.Approval) *issued {
 // send signs the grant, writes its entry and hands the bundle out. It returns the assignment's id.
 func (w *world) send(g *issued) writ.AssignmentID {
 	w.t.Helper()
+	b, at := w.pack(g)
+	return w.give(assignment.Assignment{Kind: assignment.KindRun, Run: &b}, at)
+}
+
+// pack signs the grant, writes its entry, and returns the bundle and where the entry stands.
+func (w *world) pack(g *issued) (assignment.Bundle, int64) {
+	w.t.Helper()
 	k := &w.control.keys
 	if g.signer != nil {
 		k = g.signer
@@ -95,7 +102,7 @@ func (w *world) send(g *issued) writ.AssignmentID {
 	if g.bundle != nil {
 		g.bundle(&b)
 	}
-	return w.give(assignment.Assignment{Kind: assignment.KindRun, Run: &b}, at)
+	return b, at
 }
 
 // execute sends the grant, waits for the end and returns it as the ledger has it.
