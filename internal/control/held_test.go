@@ -569,6 +569,41 @@ func TestSuspendingAnAgentEndsWhatItHolds(t *testing.T) {
 	w.idle("after the suspension")
 }
 
+// Pitfall 16, of what an agent exchanges: its right to the plan ends with the hop that it came by, and with any hop before.
+func TestPitfall16WhatWasAskedForUnderARevokedHandOffIsNeitherExchangedNorPresented(t *testing.T) {
+	w := newWorld(t)
+	o := w.owner(second)
+	in := w.incident("shop").ID
+	ask := w.restart(in)
+	above := w.handed(diagnose, "repair", in)
+	hop := w.handed(repair, "second", in, func(a *writ.HandOffAsk) { a.Parent = above.ID })
+	s := w.propose(second, o.ask(under(hop, ask)))
+	if s.State != writ.PlanReady {
+		t.Fatalf("the plan is %s: %s %s", s.State, s.Reason, s.Detail)
+	}
+	lab := w.incident("lab").ID
+	there := w.restart(lab)
+	root := w.handed(diagnose, "second", lab)
+	issued := w.propose(second, o.ask(under(root, there)))
+	g, err := o.exchange(issued)
+	must(t, err)
+	for _, id := range []writ.HandOffID{above.ID, root.ID} {
+		_, err := w.ctl.RevokeHandOff(w.ctx, diagnose, id)
+		must(t, err)
+	}
+	_, err = o.exchange(s)
+	refused(t, err, writ.ReasonHandOff)
+	_, err = o.exchange(issued)
+	if writ.ReasonOf(err) == "" {
+		t.Error("a grant under a revoked hand-off is given again")
+	}
+	_, err = o.present(g.Token)
+	refused(t, err, writ.ReasonRevoked)
+	if r := w.run(g.Run); r.State != writ.RunRefused || w.count(writ.EntryGrant) != 1 || reservations(w) != 0 {
+		t.Errorf("the run is %s, with %d grants", r.State, w.count(writ.EntryGrant))
+	}
+}
+
 func TestI05AnExchangeCountsTheApprovalsOfItsMoment(t *testing.T) {
 	w := newWorld(t)
 	o := w.owner(repair)
