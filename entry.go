@@ -110,6 +110,7 @@ type (
 		Playbook PlaybookRef   `json:"playbook"`
 		Evidence []EvidenceRef `json:"evidence,omitempty"`
 		HandOff  HandOffID     `json:"hand_off,omitempty"`
+		Holder   string        `json:"holder,omitempty"` // as in the proposal
 	}
 	PlanBody struct {
 		Plan           PlanID      `json:"plan"`

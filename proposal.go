@@ -27,6 +27,7 @@ type Proposal struct {
 	Reverts    RunID         `json:"reverts,omitempty"`  // the run that it is to put back; made by the control plane for a person
 	HandOff    HandOffID     `json:"hand_off,omitempty"` // by which By got the incident
 	Lineage    []Principal   `json:"lineage,omitempty"`  // of that hand-off
+	Holder     string        `json:"holder,omitempty"`   // RFC 7638 thumbprint of the agent's key, for a grant in mode key
 	At         time.Time     `json:"at"`
 }
 

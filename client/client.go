@@ -34,7 +34,7 @@ type Config struct {
 	HTTPClient *http.Client                          // nil means one with the system's proxy settings; its redirects are not followed
 	RootCAs    *x509.CertPool                        // of the server; nil means the system's; not beside HTTPClient
 
-	// ExternalURL is the URL that the server calls itself by, which proofs name; see Source. Empty means the address that
+	// ExternalURL is the URL that the server calls itself by, which proofs name; see Present and Source. Empty means the address that
 	// the client calls.
 	ExternalURL string
 }

@@ -36,7 +36,8 @@ func publicKey(key *ecdsa.PublicKey) (proofKey, error) {
 	return proofKey{Crv: "P-256", Kty: "EC", X: encode(point[1:33]), Y: encode(point[33:])}, nil
 }
 
-// Thumbprint returns the RFC 7638 thumbprint of a P-256 key, or an error for a key of another kind.
+// Thumbprint returns the RFC 7638 thumbprint of a P-256 key, which Ask.Holder names, or an error for a key of another
+// kind. The agent keeps the private key as long as the plan it proposed with it.
 func Thumbprint(key *ecdsa.PublicKey) (string, error) {
 	public, err := publicKey(key)
 	if err != nil {

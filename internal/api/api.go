@@ -28,6 +28,7 @@ type Config struct {
 	Proposals   Proposals
 	Approvals   Approvals
 	Runs        Runs
+	Presents    Presentations
 	Incidents   Incidents
 	Alerts      Alerts
 	Freezes     Freezes
@@ -86,7 +87,7 @@ func Handler(c Config) (http.Handler, error) {
 func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "playbooks": c.Playbooks, "readings": c.Readings, "proposals": c.Proposals, "approvals": c.Approvals,
-		"runs": c.Runs, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "hand-offs": c.HandOffs, "ledger": c.Ledger,
+		"runs": c.Runs, "presentations": c.Presents, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "hand-offs": c.HandOffs, "ledger": c.Ledger,
 		"overview": c.Overview, "idempotency": c.Idempotency, "sessions": c.Sessions,
 	} {
 		if part == nil {
@@ -134,6 +135,7 @@ func (d *door) register() {
 	d.registerPlans()
 	d.registerApprovals()
 	d.registerRuns()
+	d.registerPresentations()
 	d.registerFreezes()
 	d.registerAgents()
 	d.registerHandOffs()

@@ -44,7 +44,7 @@ func (e *Endpoint) exchange(ctx context.Context, r *http.Request, f form) (any, 
 	}
 	g, err := e.Grants.Exchange(ctx, who, h.Thumbprint, details, runner)
 	if err != nil {
-		if writ.ReasonOf(err) == ReasonPending {
+		if writ.ReasonOf(err) == writ.ReasonPending {
 			e.pending.asked(who, details.Plan, now)
 		}
 		return nil, refusalFault(err, details.Plan)

@@ -91,7 +91,7 @@ func TestARefusedExchangeSaysWhyAndWaitingOnesArePaced(t *testing.T) {
 		}
 	}
 
-	w.ctl.refuse = &writ.Refusal{Code: oauth.ReasonPending, Kind: writ.ErrConflict, Detail: "two people have to approve it"}
+	w.ctl.refuse = &writ.Refusal{Code: writ.ReasonPending, Kind: writ.ErrConflict, Detail: "two people have to approve it"}
 	asked := len(w.ctl.asked)
 	waits := func(name, want string) {
 		t.Helper()

@@ -43,13 +43,6 @@ func refuseClient(err error, unknown *fault) error {
 	return err
 }
 
-const (
-	// ReasonPending is the code of a refusal that says that people have not answered yet (RFC 8628 section 3.5).
-	ReasonPending writ.Reason = "authorization_pending"
-	// ReasonRunner is the code of a refusal of a grant for another runner than the plan's.
-	ReasonRunner writ.Reason = "runner_altered"
-)
-
 // decided is an error that knows the decision behind it.
 type decided interface {
 	error
@@ -64,9 +57,9 @@ func refusalFault(err error, plan writ.PlanID) *fault {
 	r, refused := errors.AsType[*writ.Refusal](err)
 	f := &fault{Name: "access_denied", status: http.StatusBadRequest}
 	switch {
-	case refused && r.Code == ReasonPending:
+	case refused && r.Code == writ.ReasonPending:
 		f.Name, f.after = "authorization_pending", max(r.After, pollInterval)
-	case refused && r.Code == ReasonRunner:
+	case refused && r.Code == writ.ReasonRunnerAltered:
 		f.Name = "invalid_target"
 	case errors.Is(err, writ.ErrUnavailable), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return &fault{Name: "temporarily_unavailable", Description: "a part of Writ cannot be reached", status: http.StatusServiceUnavailable, after: retryUnavailable}

@@ -108,7 +108,7 @@ func (f *fakeControl) Exchange(_ context.Context, who writ.Principal, thumbprint
 	case who != repair:
 		return writ.IssuedGrant{}, writ.Refuse(writ.ReasonNotYours, "it is another agent's plan")
 	case to != runner:
-		return writ.IssuedGrant{}, writ.Refuse(oauth.ReasonRunner, "the plan is another runner's")
+		return writ.IssuedGrant{}, writ.Refuse(writ.ReasonRunnerAltered, "the plan is another runner's")
 	}
 	c := f.claims(thumbprint)
 	compact, err := token.Sign(f.grants, token.KeyID(&f.grants.PublicKey), "at+jwt", c)

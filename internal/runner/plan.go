@@ -120,6 +120,9 @@ func (r *Runner) bind(in assignment.Planning, t trusted) (writ.Plan, playbook.Bo
 	if ref := prp.Playbook; !digest.Equal(ref.Digest) || pb.Name != ref.Name || pb.Version != ref.Version {
 		return fail(writ.Refuse(writ.ReasonPlaybookAltered, "the playbook is not the one that was proposed"))
 	}
+	if prp.Holder != "" && prp.Holder != in.Holder {
+		return fail(writ.Refuse(writ.ReasonHolderAltered, "the proposal names another key than the one that is to hold the grant"))
+	}
 	if !t.trust.PinsPlaybook(prp.Playbook) {
 		return fail(writ.Refuse(writ.ReasonPlaybookUnpinned, fmt.Sprintf("%s@%d with this content is not pinned", pb.Name, pb.Version)))
 	}

@@ -29,14 +29,10 @@ func newAccess(c config.Server) (*token.Access, error) {
 func (s *Server) tokens(c config.Server, auth oauth.Clients) (*oauth.Endpoint, error) {
 	ctl := s.Control
 	o := oauth.Config{
-		Tokens: s.access, Clients: auth, Admission: ctl, Unspent: ctl, Revocations: ctl.Memory(),
+		Tokens: s.access, Clients: auth, Admission: ctl, Grants: ctl, Unspent: ctl, Revocations: ctl.Memory(),
 		GrantIssuer: c.Issuer, GrantKeys: map[string]*ecdsa.PublicKey{token.KeyID(&ctl.GrantKey.PublicKey): &ctl.GrantKey.PublicKey},
 		PresentURL: PresentURL(c.ExternalURL), Certificate: c.SPIFFE != nil && c.SPIFFE.Listen != "",
 		Now: fault.Clock(), Rand: rand.Reader, Log: s.log,
-	}
-	// A control plane that issues grants to their holders offers the exchange; another does not.
-	if grants, ok := any(ctl).(oauth.Grants); ok {
-		o.Grants = grants
 	}
 	if c.Tokens != nil {
 		for _, a := range c.Tokens.Auditors {

@@ -115,13 +115,23 @@ func proof(key *ecdsa.PrivateKey, claims any) (string, error) {
 	return sign(jose.SigningKey{Algorithm: algorithm, Key: key}, proofType, true, payload)
 }
 
-// CheckProof checks a proof and returns its jti, which the caller must never accept twice. Errors wrap ErrProof.
+// CheckProof checks a proof and returns its jti, which the caller must never accept twice. Errors wrap ErrProof; that of a
+// proof which only came too late is ErrProofAge.
 func CheckProof(compact string, w WantProof) (jti string, err error) {
-	if !IsThumbprint(w.Thumbprint) {
-		return "", fmt.Errorf("%w: nothing is expected here", ErrProof)
-	}
-	jti, _, err = checkProof(compact, w, false)
+	jti, _, err = CheckProofUntil(compact, w)
 	return jti, err
+}
+
+// CheckProofUntil is CheckProof, and says how long the proof is good.
+func CheckProofUntil(compact string, w WantProof) (jti string, until time.Time, err error) {
+	if !IsThumbprint(w.Thumbprint) {
+		return "", until, fmt.Errorf("%w: nothing is expected here", ErrProof)
+	}
+	jti, _, at, err := checkProof(compact, w, false)
+	if err != nil {
+		return "", until, err
+	}
+	return jti, at.Add(w.Life), nil
 }
 
 // ReadProof checks a proof that comes with a token which names no key, and returns the thumbprint of the key that made
@@ -131,7 +141,8 @@ func ReadProof(compact string, w WantProof) (jti, thumbprint string, err error) 
 	if w.Thumbprint != "" {
 		return "", "", fmt.Errorf("%w: this token names a key", ErrProof)
 	}
-	return checkProof(compact, w, false)
+	jti, thumbprint, _, err = checkProof(compact, w, false)
+	return jti, thumbprint, err
 }
 
 // ReadBareProof checks a proof of a request without an access token, and returns the thumbprint of the key that made
@@ -141,13 +152,16 @@ func ReadBareProof(compact string, w WantProof) (jti, thumbprint string, err err
 	if w.Token != "" || w.Thumbprint != "" {
 		return "", "", fmt.Errorf("%w: no token rides along", ErrProof)
 	}
-	return checkProof(compact, w, true)
+	jti, thumbprint, _, err = checkProof(compact, w, true)
+	return jti, thumbprint, err
 }
 
-// checkProof demands the key of w.Thumbprint, or takes any when that is empty, and returns whose key it was. A bare proof
-// has no ath; any other one must have it.
-func checkProof(compact string, w WantProof, bare bool) (jti, thumbprint string, err error) {
-	bad := func(what string) (string, string, error) { return "", "", fmt.Errorf("%w: %s", ErrProof, what) }
+// checkProof demands the key of w.Thumbprint, or takes any when that is empty, and returns whose key it was, and when. A
+// bare proof has no ath; any other one must have it.
+func checkProof(compact string, w WantProof, bare bool) (jti, thumbprint string, made time.Time, err error) {
+	bad := func(what string) (string, string, time.Time, error) {
+		return "", "", time.Time{}, fmt.Errorf("%w: %s", ErrProof, what)
+	}
 	if w.Method == "" || w.URL == "" || (w.Token == "") != bare || w.Now.IsZero() || w.Life <= 0 || w.Life > ProofLife {
 		return bad("nothing is expected here")
 	}
@@ -186,12 +200,12 @@ func checkProof(compact string, w WantProof, bare bool) (jti, thumbprint string,
 		return bad("ath is the hash of another token")
 	case at.After(w.Now.Add(ProofSkew)):
 		return bad("iat lies ahead")
-	case !at.Add(w.Life).After(w.Now):
-		return bad("it is too old")
 	case !isProofID(c.ID):
 		return bad("jti is not 16 to 64 characters of base64url")
+	case !at.Add(w.Life).After(w.Now): // last, so that nothing else is wrong with it
+		return "", "", at, ErrProofAge
 	}
-	return c.ID, Thumbprint(key), nil
+	return c.ID, Thumbprint(key), at, nil
 }
 
 func readClaims(payload []byte, bare bool) (c proofClaims, err error) {

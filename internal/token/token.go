@@ -25,6 +25,9 @@ var (
 	ErrSignature = errors.New("token signature") // the key did not sign this
 	ErrForm      = errors.New("token form")      // signed, but the claims are not of the wanted closed form
 	ErrProof     = errors.New("holder's proof")  // a proof that does not fit the request
+
+	// ErrProofAge is the ErrProof of a proof that fits in all but its age.
+	ErrProofAge = fmt.Errorf("%w: it is too old", ErrProof)
 )
 
 // MaxSize bounds a token in bytes: a grant over twenty objects with names of usual length has about 4 KiB.
