@@ -124,6 +124,7 @@ type (
 		HandOff  HandOffID     `json:"hand_off,omitempty"`
 
 		BreakGlass BreakGlassID `json:"breakglass,omitempty"` // as which it is asked for
+		Holder     string       `json:"holder,omitempty"`     // as in the proposal
 	}
 	PlanBody struct {
 		Plan           PlanID      `json:"plan"`

@@ -62,5 +62,7 @@ type GrantDetails struct {
 // HolderMode says who holds the grant's key.
 type HolderMode string
 
-// ModeHandle: the control plane's dispatch key presents the grant; the agent holds only a plan id.
-const ModeHandle HolderMode = "handle"
+const (
+	ModeHandle HolderMode = "handle" // the control plane's dispatch key presents the grant; the agent holds only a plan id
+	ModeKey    HolderMode = "key"    // the agent holds the grant, and presents it with a key of its own
+)

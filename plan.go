@@ -273,6 +273,7 @@ const (
 	PlanRefused   PlanState = "refused"   // it could not be resolved; the reason says why
 	PlanDenied    PlanState = "denied"    // policy said no
 	PlanWaiting   PlanState = "waiting"   // for approvals
+	PlanReady     PlanState = "ready"     // allowed; the agent that proposed it fetches the grant with its own key
 	PlanGranted   PlanState = "granted"   // a grant exists; the run has the rest of the story
 	PlanRejected  PlanState = "rejected"  // a person said no
 	PlanExpired   PlanState = "expired"   // nobody answered in time, which means no
@@ -282,8 +283,9 @@ const (
 )
 
 var planMoves = map[PlanState][]PlanState{
-	PlanPlanning:  {PlanRefused, PlanDenied, PlanWaiting, PlanGranted, PlanExpired, PlanWithdrawn},
-	PlanWaiting:   {PlanGranted, PlanDenied, PlanRejected, PlanExpired, PlanWithdrawn, PlanStale},
+	PlanPlanning:  {PlanRefused, PlanDenied, PlanWaiting, PlanReady, PlanGranted, PlanExpired, PlanWithdrawn},
+	PlanWaiting:   {PlanReady, PlanGranted, PlanDenied, PlanRejected, PlanExpired, PlanWithdrawn, PlanStale},
+	PlanReady:     {PlanGranted, PlanWaiting, PlanDenied, PlanExpired, PlanWithdrawn},
 	PlanGranted:   {PlanDone, PlanStale, PlanExpired, PlanWithdrawn},
 	PlanRefused:   nil,
 	PlanDenied:    nil,

@@ -28,6 +28,7 @@ type Proposal struct {
 	HandOff    HandOffID     `json:"hand_off,omitempty"`  // by which By got the incident
 	Lineage    []Principal   `json:"lineage,omitempty"`   // of that hand-off
 	Emergency  *Emergency    `json:"emergency,omitempty"` // it is break-glass, for a person
+	Holder     string        `json:"holder,omitempty"`    // RFC 7638 thumbprint of the agent's key, for a grant in mode key
 	At         time.Time     `json:"at"`
 }
 

@@ -61,6 +61,8 @@ const (
 	ReasonWithdrawn      Reason = "withdrawn"
 	ReasonHandOff        Reason = "hand_off" // it would widen what was passed on, go too deep, in a circle, or was revoked or is over
 	ReasonUnknownHandOff Reason = "unknown_hand_off"
+	ReasonPending        Reason = "authorization_pending" // the plan is not allowed yet: its grant can be fetched later (the name is of RFC 8628)
+	ReasonRunnerAltered  Reason = "runner_altered"        // the grant is asked for another runner than the plan's
 )
 
 // Approval.
@@ -122,6 +124,7 @@ const (
 	ReasonTierUnderstated    Reason = "tier_understated"
 	ReasonPresenter          Reason = "presenter"      // the holder's key did not present the grant
 	ReasonPresentedTwice     Reason = "proof_replayed" // the holder's proof was used before
+	ReasonProofExpired       Reason = "proof_expired"  // the holder's proof is too old; the grant is not spent by it
 	ReasonOverCeiling        Reason = "over_ceiling"
 	ReasonSpent              Reason = "spent" // the grant was used before
 	ReasonWorldMoved         Reason = "world_moved"

@@ -12,7 +12,7 @@ type PlanStatus struct {
 	State       PlanState        `json:"state"`
 	Reason      Reason           `json:"reason,omitempty"`
 	Detail      string           `json:"detail,omitempty"`   // one sentence on the reason
-	Hint        string           `json:"hint,omitempty"`     // the nearest thing that would be allowed
+	Hint        string           `json:"hint,omitempty"`     // the nearest thing that would be allowed; in the state ready, the next step
 	RetryAt     *time.Time       `json:"retry_at,omitempty"` // when the same ask may be allowed; absent when time alone changes nothing
 	Title       string           `json:"title,omitempty"`
 	Service     string           `json:"service"`
@@ -154,6 +154,7 @@ type Ask struct {
 	Parameters Parameters   `json:"parameters,omitempty"`
 	Evidence   []EvidenceID `json:"evidence,omitempty"`
 	HandOff    HandOffID    `json:"hand_off,omitempty"` // under which it is asked
+	Holder     string       `json:"holder,omitempty"`   // RFC 7638 thumbprint of the agent's own P-256 key: its plan's grant is issued to that key alone
 	Because    string       `json:"because,omitempty"`  // the claim
 }
 

@@ -105,6 +105,9 @@ func TestStatesMoveOnlyAlongTheirTables(t *testing.T) {
 			t.Errorf("%q -> %q: %v", bad[0], bad[1], err)
 		}
 	}
+	if writ.PlanReady.Move(writ.PlanGranted) != nil || writ.PlanReady.Move(writ.PlanDone) == nil || writ.PlanGranted.Move(writ.PlanReady) == nil || writ.PlanReady.Final() {
+		t.Error("a plan that is ready is granted, once")
+	}
 	if writ.RunUncertain.Move(writ.RunSucceeded) == nil {
 		t.Error("I15: an uncertain run became a success by itself")
 	}

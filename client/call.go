@@ -96,7 +96,26 @@ type lostError struct {
 func (e *lostError) Error() string { return e.cause.Error() }
 func (e *lostError) Unwrap() error { return e.cause }
 
+// once sends k. With a source, a token that is refused is replaced and the call sent again: nothing was done.
 func (c *Client) once(ctx context.Context, k call, header http.Header, body []byte) (*http.Response, error) {
+	if c.source == nil {
+		return c.sendAs(ctx, k, header, body, "")
+	}
+	for again := false; ; again = true {
+		token, err := c.current(ctx)
+		if err != nil {
+			return nil, err
+		}
+		resp, err := c.sendAs(ctx, k, header, body, token)
+		if again || !errors.Is(err, writ.ErrUnknownUser) {
+			return resp, err
+		}
+		c.source.forget(token)
+	}
+}
+
+// sendAs sends k once, with a token that the source's key holds if there is one.
+func (c *Client) sendAs(ctx context.Context, k call, header http.Header, body []byte, held string) (*http.Response, error) {
 	u := *c.base
 	u.Path += k.path
 	u.RawQuery = k.query.Encode()
@@ -114,6 +133,14 @@ func (c *Client) once(ctx context.Context, k call, header http.Header, body []by
 	}
 	if req.Header.Get("Accept") == "" {
 		req.Header.Set("Accept", "application/json")
+	}
+	if held != "" {
+		proof, err := prove(c.source.Key, k.method, c.named+(&url.URL{Path: k.path}).EscapedPath(), held, c.source.now())
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set("Authorization", "DPoP "+held)
+		req.Header.Set("DPoP", proof)
 	}
 	if c.token != nil {
 		token, err := c.token(ctx)

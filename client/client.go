@@ -30,8 +30,13 @@ import (
 // A Config says how to reach and convince the server. The zero Config makes anonymous calls, which the server refuses.
 type Config struct {
 	Token      func(context.Context) (string, error) // the bearer token of each call; see Static
+	Source     *Source                               // instead: an agent's tokens, each call with a proof of its key
 	HTTPClient *http.Client                          // nil means one with the system's proxy settings; its redirects are not followed
 	RootCAs    *x509.CertPool                        // of the server; nil means the system's; not beside HTTPClient
+
+	// ExternalURL is the URL that the server calls itself by, which proofs name; see Present and Source. Empty means the address that
+	// the client calls.
+	ExternalURL string
 }
 
 // Static is a Config.Token that never changes.
@@ -44,6 +49,9 @@ type Client struct {
 	base  *url.URL
 	token func(context.Context) (string, error)
 	http  *http.Client
+	named string // the server's own URL, without a trailing slash
+
+	source *Source // nil for none
 }
 
 // New checks address, for example https://writ.corp.example. Plain HTTP is taken for this machine only, since each call
@@ -59,6 +67,14 @@ func New(address string, c Config) (*Client, error) {
 	if c.HTTPClient != nil && c.RootCAs != nil {
 		return nil, fmt.Errorf("%w: RootCAs belong into the transport of HTTPClient", writ.ErrInvalid)
 	}
+	if c.Source != nil {
+		if c.Token != nil {
+			return nil, fmt.Errorf("%w: give Token or Source, not both", writ.ErrInvalid)
+		}
+		if err := c.Source.check(); err != nil {
+			return nil, err
+		}
+	}
 	own := http.Client{}
 	if c.HTTPClient != nil {
 		own = *c.HTTPClient
@@ -70,7 +86,11 @@ func New(address string, c Config) (*Client, error) {
 	}
 	own.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse } // a token goes to one server
 	u.Path = strings.TrimSuffix(u.Path, "/")
-	return &Client{base: u, token: c.Token, http: &own}, nil
+	named := strings.TrimSuffix(c.ExternalURL, "/")
+	if named == "" {
+		named = u.String()
+	}
+	return &Client{base: u, token: c.Token, http: &own, named: named, source: c.Source}, nil
 }
 
 // headerTime is how long a call may take to begin its answer: the longest wait of the server, and as much again.

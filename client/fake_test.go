@@ -41,6 +41,7 @@ type fake struct {
 	runs   []writ.RunState
 	events []writ.Event
 	keys   map[string]bool
+	proofs []string // of the grants that were presented
 }
 
 func (f *fake) called(format string, args ...any) error {
@@ -135,6 +136,13 @@ func (f *fake) Run(_ context.Context, _ writ.Principal, id writ.RunID, wait time
 
 func (f *fake) Runs(_ context.Context, _ writ.Principal, q writ.RunFilter) ([]writ.RunStatus, string, error) {
 	return []writ.RunStatus{f.run(writ.RunRunning)}, "", f.called("runs %s %s %s %d", q.State, q.Incident, q.Plan, q.Limit)
+}
+
+func (f *fake) Present(_ context.Context, _ writ.Principal, grant, proof string) (writ.RunStatus, error) {
+	f.mu.Lock()
+	f.proofs = append(f.proofs, proof)
+	f.mu.Unlock()
+	return f.run(writ.RunGranted), f.called("present %s", grant)
 }
 
 func (f *fake) Settle(_ context.Context, _ writ.Principal, id writ.RunID, step int, as writ.Effect, reason string) (writ.RunStatus, error) {
@@ -233,11 +241,13 @@ func (f *fake) Begin(_ context.Context, _ writ.Principal, key string, _ writ.Dig
 
 func (f *fake) Finish(context.Context, writ.Principal, string, int, []byte) error { return nil }
 
-// Principal takes any bearer of "token" for a person, and of "source" for an alert source.
+// Principal takes any bearer of "token" for a person, of "agent" for an agent, and of "source" for an alert source.
 func (f *fake) Principal(_ context.Context, r *http.Request) (writ.Principal, error) {
 	switch r.Header.Get("Authorization") {
 	case "Bearer token":
 		return human, nil
+	case "Bearer agent":
+		return f.agent().Principal(), nil
 	case "Bearer source":
 		return writ.Principal{Kind: writ.KindService, Iss: human.Iss, Sub: "am"}, nil
 	}
@@ -250,11 +260,16 @@ func (f *fake) log() []string {
 	return append([]string{}, f.calls...)
 }
 
-// start serves the real API over f and returns a client of it. wrap, if not nil, stands between them.
+// start serves the real API over f and returns a person's client of it. wrap, if not nil, stands between them.
 func start(t *testing.T, f *fake, wrap func(http.Handler) http.Handler) *client.Client {
 	t.Helper()
+	return startAs(t, f, wrap, client.Config{Token: client.Static("token")})
+}
+
+func startAs(t *testing.T, f *fake, wrap func(http.Handler) http.Handler, config client.Config) *client.Client {
+	t.Helper()
 	f.keys = map[string]bool{}
-	h, err := api.Handler(api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Incidents: f, Alerts: f,
+	h, err := api.Handler(api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Presents: f, Incidents: f, Alerts: f,
 		Freezes: f, Agents: f, HandOffs: f, Ledger: f, Overview: f, Idempotency: f, Sessions: f, Fleet: f, BreakGlass: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
@@ -264,7 +279,7 @@ func start(t *testing.T, f *fake, wrap func(http.Handler) http.Handler) *client.
 	}
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	c, err := client.New(s.URL+"/", client.Config{Token: client.Static("token")})
+	c, err := client.New(s.URL+"/", config)
 	if err != nil {
 		t.Fatal(err)
 	}

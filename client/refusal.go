@@ -67,12 +67,17 @@ func refusal(resp *http.Response) error {
 	if kind != writ.ErrUnavailable && kind != writ.ErrBusy {
 		return r
 	}
-	var after time.Duration
-	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {
-		after = time.Duration(seconds) * time.Second
-		if r.After = after; after > maxAfter {
-			return r // such as a cooldown: the caller has better things to do than to wait
-		}
+	if r.After = retryAfter(resp); r.After > maxAfter {
+		return r // such as a cooldown: the caller has better things to do than to wait
 	}
-	return &lostError{cause: r, after: after}
+	return &lostError{cause: r, after: r.After}
+}
+
+// retryAfter is how long the server asks to wait, or 0.
+func retryAfter(resp *http.Response) time.Duration {
+	seconds, err := strconv.Atoi(resp.Header.Get("Retry-After"))
+	if err != nil || seconds < 0 {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
 }

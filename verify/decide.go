@@ -38,6 +38,8 @@ func (s *chain) plan(index int64, e ledger.Entry, b writ.PlanBody) {
 		s.absent(index, "no_proposal", "plan %s answers no earlier proposal", b.Plan)
 	case !asked.body.Proposal.Equal(b.ProposalDigest) || asked.body.Playbook != b.Playbook || !asked.body.By.Same(b.Requester):
 		s.wrong(index, "digest", "plan %s is for another proposal, playbook or requester than was asked", b.Plan)
+	case asked.body.Holder != "" && asked.body.Holder != b.Holder:
+		s.wrong(index, "holder", "plan %s is to be held by another key than its agent proposed", b.Plan)
 	default:
 		s.handedTier(asked, b)
 	}
@@ -283,7 +285,7 @@ func (s *chain) lines() []Plan {
 			if g.offline {
 				l.Decision = "break-glass while the control plane was down"
 			}
-			l.Approvers, l.Run = g.names, g.body.Run
+			l.Approvers, l.Run, l.Mode = g.names, g.body.Run, s.mode(p)
 			for _, k := range g.keys {
 				l.Steps = append(l.Steps, g.line(k))
 			}
@@ -297,6 +299,15 @@ func (s *chain) lines() []Plan {
 		out = append(out, l)
 	}
 	return out
+}
+
+// mode says who held the grant's key: the agent, if its proposal named one. The grant's key is then that one, since plan
+// and grant name the same.
+func (s *chain) mode(p *plan) writ.HolderMode {
+	if asked := s.proposals[p.body.Plan]; asked != nil && asked.body.Holder != "" {
+		return writ.ModeKey
+	}
+	return writ.ModeHandle
 }
 
 func (g *grant) line(key string) Step {

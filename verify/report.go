@@ -70,6 +70,7 @@ type Plan struct {
 	Requester writ.Principal   `json:"requester"`
 	Decision  string           `json:"decision,omitempty"`  // that the grant rests on: verdict and rules
 	Approvers []string         `json:"approvers,omitempty"` // verified, and counted by the grant
+	Mode      writ.HolderMode  `json:"mode,omitempty"`      // who held the grant, once there is one
 	Run       writ.RunID       `json:"run,omitempty"`
 	Steps     []Step           `json:"steps,omitempty"`
 	State     writ.RunState    `json:"state,omitempty"` // as the runner ended it

@@ -85,6 +85,9 @@ func (l Plan) text() string {
 	for _, a := range l.Approvers {
 		p("  approved  %s", writ.Printable(a, 200))
 	}
+	if l.Mode == writ.ModeKey {
+		p("  grant     held by the agent, under a key of its own")
+	}
 	if l.Run != "" {
 		p("  run       %s  %s", l.Run, orUnknown(string(l.State)))
 	}

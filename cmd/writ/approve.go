@@ -108,6 +108,9 @@ func answer(ctx context.Context, a *app, args []string, verdict writ.Answer) err
 		if after.Run != "" {
 			fmt.Fprintf(a.stderr, "hint: writ run watch %s\n", after.Run)
 		}
+		if after.State == writ.PlanReady {
+			fmt.Fprintf(a.stderr, "hint: %s\n", writ.Printable(after.Hint, 400))
+		}
 	})
 }
 

@@ -13,40 +13,59 @@ import (
 	"github.com/writ-dev/writ/internal/rotate"
 )
 
-// grantKey is the key that the server's configuration names.
-func grantKey(file string) (rotate.Grant, error) {
+// serverKeys are the keys that the server's configuration names; that of control-plane tokens may have no file.
+func serverKeys(file string) (rotate.Grant, rotate.Token, error) {
 	c, err := config.LoadServer(file, true)
-	return rotate.Grant{File: c.Path(c.Keys.Grant)}, err
+	return rotate.Grant{File: c.Path(c.Keys.Grant)}, rotate.Token{File: c.Path(c.Keys.Token)}, err
+}
+
+// A listedKey is one key, and what it signs.
+type listedKey struct {
+	Signs string `json:"signs"` // grant or token
+	rotate.Key
 }
 
 func runKeysList(_ context.Context, a *app, args []string) error {
-	f := newFlags(a, "keys list", "-c writ.yaml", "Lists the keys that sign grants: the next, the current and the previous one.")
+	f := newFlags(a, "keys list", "-c writ.yaml", "Lists the keys that sign grants and control-plane tokens: the next, the current and the previous one of each.")
 	file := f.String("c", "writ.yaml", "the server's configuration `file`")
 	format := f.String("o", "text", "output: text or json")
 	if _, err := f.parse(args, 0); err != nil {
 		return err
 	}
-	g, err := grantKey(*file)
+	g, t, err := serverKeys(*file)
 	if err != nil {
 		return err
 	}
-	keys, err := g.Keys()
-	if err != nil {
+	var keys []listedKey
+	add := func(signs string, found []rotate.Key, err error) error {
+		for _, k := range found {
+			keys = append(keys, listedKey{signs, k})
+		}
 		return err
+	}
+	found, err := g.Keys()
+	if err := add("grant", found, err); err != nil {
+		return err
+	}
+	if t.File != "" {
+		found, err := t.Keys()
+		if err := add("token", found, err); err != nil {
+			return err
+		}
 	}
 	return a.print(*format, keys, func() {
 		for _, k := range keys {
-			fmt.Fprintf(a.stdout, "%-8s  %s  since %s  %s\n", k.Use, k.ID, clock(k.Changed), writ.Printable(k.File, 300))
+			fmt.Fprintf(a.stdout, "%-5s  %-8s  %s  since %s  %s\n", k.Signs, k.Use, k.ID, clock(k.Changed), writ.Printable(k.File, 300))
 		}
 	})
 }
 
 func runKeysRotate(ctx context.Context, a *app, args []string) error {
-	f := newFlags(a, "keys rotate", "announce|switch|retire [--key grant|control|runner] -c writ.yaml --trust trust.json … [--owner owner.pem] [--verify verify.json]",
-		"Replaces a key, by default the one that signs grants, in three steps:\n  announce  makes the next key and adds it to each runner's trust file, signed by its owner\n  switch    puts it in the place of the current key; restart the servers then\n  retire    ten minutes later, takes the old key out of the trust files and deletes it\nEach step can be repeated. Old entries of the ledger stay verifiable: with --verify the auditors' trust file gets the new key of control plane or runner beside the old one.\nFor --key runner, -c names the runner's configuration and the server takes the key over the runner's own connection; there is no trust file to sign.")
+	f := newFlags(a, "keys rotate", "announce|switch|retire [--key grant|token|control|runner] -c writ.yaml --trust trust.json … [--owner owner.pem] [--verify verify.json]",
+		"Replaces a key, by default the one that signs grants, in three steps:\n  announce  makes the next key and adds it to each runner's trust file, signed by its owner\n  switch    puts it in the place of the current key; restart the servers then\n  retire    ten minutes later, takes the old key out of the trust files and deletes it\nEach step can be repeated. Old entries of the ledger stay verifiable: with --verify the auditors' trust file gets the new key of control plane or runner beside the old one.\nFor --key runner, -c names the runner's configuration and the server takes the key over the runner's own connection; there is no trust file to sign.\nWith --key token it is the key that signs control-plane tokens, which no trust file names: restart the servers after announce and after switch; retire comes fifteen minutes later.")
 	file := f.String("c", "writ.yaml", "the server's configuration `file`")
 	owner := f.String("owner", "", "the private key `file` of the trust files' owner; not for switch")
-	which := f.String("key", "grant", "which key: grant, control or runner")
+	which := f.String("key", "grant", "which `key`: grant, token, control or runner")
 	auditors := f.String("verify", "", "the auditors' trust `file`, to add the new key of control plane or runner to")
 	var files words
 	f.Var(&files, "trust", "a runner's trust `file`; may be repeated")
@@ -60,17 +79,22 @@ func runKeysRotate(ctx context.Context, a *app, args []string) error {
 	}
 	switch *which {
 	case "grant":
+	case "token":
+		if len(files) > 0 || *owner != "" {
+			return &usageError{"no trust file names the key of control-plane tokens", "writ keys rotate " + step + " --key token -c writ.yaml"}
+		}
+		return a.rotateToken(*file, step)
 	case "runner":
 		return a.rotateRunner(ctx, step, *file, *auditors)
 	case "control":
 		return a.rotateControl(step, *file, *owner, *auditors, files)
 	default:
-		return &usageError{fmt.Sprintf("there is no key %q to rotate", writ.Printable(*which, 30)), "--key grant, control or runner"}
+		return &usageError{fmt.Sprintf("there is no key %q to rotate", writ.Printable(*which, 30)), "--key grant, token, control or runner"}
 	}
 	if len(files) == 0 || step != "switch" && *owner == "" {
 		return &usageError{step + " needs --trust, and --owner unless it is switch", "writ keys rotate " + step + " -c writ.yaml --trust trust.json --owner keys/owner.pem"}
 	}
-	g, err := grantKey(*file)
+	g, _, err := serverKeys(*file)
 	if err != nil {
 		return err
 	}
@@ -116,5 +140,36 @@ func runKeysRotate(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	fmt.Fprintf(a.stdout, "✔ %d trust files hold the current key alone, and the previous one is deleted\n", len(files))
+	return nil
+}
+
+// rotateToken is one step of the rotation of the key that signs control-plane tokens.
+func (a *app) rotateToken(file, step string) error {
+	_, t, err := serverKeys(file)
+	if err != nil {
+		return err
+	}
+	if t.File == "" {
+		return &writ.Refusal{Code: writ.ReasonKeyRotation, Kind: writ.ErrConflict, Detail: "the configuration names no keys.token", Hint: "without one there is no token endpoint"}
+	}
+	switch step {
+	case "announce":
+		kid, err := t.Announce()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.stdout, "✔ %s is announced. Bring it to all servers and restart them; then: writ keys rotate switch --key token\n", kid)
+	case "switch":
+		kid, err := t.Switch()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(a.stdout, "✔ %s is the current key. Restart the servers; after %s: writ keys rotate retire --key token\n", kid, rotate.TokenOverlap)
+	case "retire":
+		if err := t.Retire(time.Now()); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.stdout, "✔ the previous key of control-plane tokens is deleted; restart the servers")
+	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/plan"
+	"github.com/writ-dev/writ/internal/token"
 )
 
 func runPlanNew(ctx context.Context, a *app, args []string) error {
@@ -17,6 +18,7 @@ func runPlanNew(ctx context.Context, a *app, args []string) error {
 	r := remoteFlags(f)
 	incident := f.String("incident", "", "`id` of the open incident")
 	because := f.String("because", "", "your diagnosis")
+	holder := f.String("holder", "", "for an agent that holds its grant itself: the RFC 7638 `thumbprint` of its P-256 key")
 	wait := f.Bool("wait", true, "wait until the plan is decided")
 	var params, evidence words
 	f.Var(&params, "param", "a parameter, `name=value`; may be repeated")
@@ -25,7 +27,10 @@ func runPlanNew(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	ask := writ.Ask{Playbook: rest[0], Because: *because}
+	ask := writ.Ask{Playbook: rest[0], Because: *because, Holder: *holder}
+	if *holder != "" && !token.IsThumbprint(*holder) {
+		return &usageError{"--holder must be the thumbprint of a P-256 key: 43 characters of base64url", ""}
+	}
 	if ask.Incident, err = writ.ParseIncidentID(*incident); err != nil {
 		return &usageError{"--incident must be an incident's id", "writ incident list --state open"}
 	}
@@ -85,7 +90,7 @@ func listPlans(ctx context.Context, a *app, args []string, name string, state wr
 	r := remoteFlags(f)
 	want := string(state)
 	if state == "" {
-		f.StringVar(&want, "state", "", "only this `state`: planning, waiting, granted, done, denied, refused, rejected, expired, withdrawn, stale")
+		f.StringVar(&want, "state", "", "only this `state`: planning, waiting, ready, granted, done, denied, refused, rejected, expired, withdrawn, stale")
 	}
 	if _, err := f.parse(args, 0); err != nil {
 		return err
@@ -225,7 +230,7 @@ func statusOf(s writ.PlanState) error {
 	switch {
 	case slices.Contains([]writ.PlanState{writ.PlanDenied, writ.PlanRefused, writ.PlanRejected, writ.PlanExpired, writ.PlanStale}, s):
 		return &exitError{code: exitDenied}
-	case s == writ.PlanPlanning || s == writ.PlanWaiting:
+	case s == writ.PlanPlanning || s == writ.PlanWaiting || s == writ.PlanReady:
 		return &exitError{code: exitWaiting}
 	}
 	return nil

@@ -28,6 +28,7 @@ type Config struct {
 	Proposals   Proposals
 	Approvals   Approvals
 	Runs        Runs
+	Presents    Presentations
 	Incidents   Incidents
 	Alerts      Alerts
 	Freezes     Freezes
@@ -88,7 +89,7 @@ func Handler(c Config) (http.Handler, error) {
 func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "playbooks": c.Playbooks, "readings": c.Readings, "proposals": c.Proposals, "approvals": c.Approvals,
-		"runs": c.Runs, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "hand-offs": c.HandOffs, "ledger": c.Ledger,
+		"runs": c.Runs, "presentations": c.Presents, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "hand-offs": c.HandOffs, "ledger": c.Ledger,
 		"overview": c.Overview, "idempotency": c.Idempotency, "sessions": c.Sessions, "fleet": c.Fleet, "break-glass": c.BreakGlass,
 	} {
 		if part == nil {
@@ -121,7 +122,7 @@ func configuration() huma.Config {
 	return c
 }
 
-const description = "Writ lets agents repair production without holding power over it. Every call carries a bearer token. " +
+const description = "Writ lets agents repair production without holding power over it. Every call carries a bearer token, or an agent's control-plane token with a DPoP proof. " +
 	"Requests refuse unknown members; clients ignore unknown members of replies, and enumerations may grow in replies. " +
 	"Problems follow RFC 9457: act on `code` and `retry`. Where Idempotency-Key is listed it is required; an answer to a " +
 	"call that succeeded is kept for 24 hours and given again, with Idempotent-Replayed: true, to the same call."
@@ -136,6 +137,7 @@ func (d *door) register() {
 	d.registerPlans()
 	d.registerApprovals()
 	d.registerRuns()
+	d.registerPresentations()
 	d.registerFreezes()
 	d.registerAgents()
 	d.registerHandOffs()

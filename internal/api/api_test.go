@@ -48,6 +48,7 @@ var every = []struct {
 	{"POST", "/v1/plans/" + string(planID) + "/approvals", answerBody(digest), []string{key, match + digest.String() + `"`}, "human", 200},
 	{"GET", "/v1/runs", "", nil, "agent human", 200},
 	{"GET", "/v1/runs/" + string(runID), "", nil, "agent human", 200},
+	{"POST", "/v1/runs", `{"grant":"e30.e30.c2ln","proof":"e30.e30.c2ln"}`, []string{key}, "agent", 202},
 	{"POST", "/v1/runs/" + string(runID) + "/stop", `{"because":"wrong"}`, nil, "human", 200},
 	{"POST", "/v1/runs/" + string(runID) + "/settlement", `{"step":1,"as":"applied","reason":"I looked"}`, nil, "human", 200},
 	{"POST", "/v1/incidents/" + string(incident) + "/undo", `{"because":"wrong"}`, nil, "human", 200},

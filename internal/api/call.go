@@ -28,6 +28,7 @@ type call struct {
 var (
 	askers   = []writ.Kind{writ.KindAgent, writ.KindHuman}
 	people   = []writ.Kind{writ.KindHuman}
+	agents   = []writ.Kind{writ.KindAgent}
 	sources  = []writ.Kind{writ.KindService}
 	auditors = []writ.Kind{writ.KindHuman, writ.KindService}
 	anyone   = []writ.Kind{writ.KindAgent, writ.KindHuman, writ.KindService}

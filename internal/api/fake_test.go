@@ -159,6 +159,10 @@ func (f *fake) Stop(context.Context, writ.Principal, writ.RunID, string) (writ.R
 	return f.run(), f.called("stop")
 }
 
+func (f *fake) Present(_ context.Context, _ writ.Principal, grant, proof string) (writ.RunStatus, error) {
+	return f.run(), f.called("present " + grant + " " + proof)
+}
+
 func (f *fake) Settle(_ context.Context, _ writ.Principal, _ writ.RunID, step int, as writ.Effect, reason string) (writ.RunStatus, error) {
 	return f.run(), f.called(fmt.Sprintf("settle %d %s %s", step, as, reason))
 }
@@ -273,7 +277,7 @@ func (f *fake) Principal(_ context.Context, r *http.Request) (writ.Principal, er
 }
 
 func config(f *fake) api.Config {
-	return api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Incidents: f, Alerts: f, Freezes: f, Agents: f, HandOffs: f,
+	return api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Presents: f, Incidents: f, Alerts: f, Freezes: f, Agents: f, HandOffs: f,
 		Ledger: f, Overview: f, Idempotency: f, Denials: f, Sessions: f, Fleet: f, BreakGlass: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now}
 }
 

@@ -50,6 +50,12 @@ type Runs interface {
 	Settle(ctx context.Context, by writ.Principal, id writ.RunID, step int, as writ.Effect, reason string) (writ.RunStatus, error)
 }
 
+// Presentations hand on a grant that its agent holds, with the agent's proof of its key, to the runner that judges both.
+// Neither may come into a log or an error.
+type Presentations interface {
+	Present(ctx context.Context, by writ.Principal, grant, proof string) (writ.RunStatus, error)
+}
+
 // Incidents are opened by alerts; see Alerts.
 type Incidents interface {
 	Incidents(ctx context.Context, by writ.Principal, f writ.IncidentFilter) (incidents []writ.Incident, next string, err error)

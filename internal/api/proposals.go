@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/token"
 )
 
 // maxText bounds the text that one caller writes for others to read, in characters: a claim that is longer is not read
@@ -18,6 +19,7 @@ type proposeIn struct {
 		Parameters writ.Parameters   `json:"parameters,omitempty" maxProperties:"64"`
 		Evidence   []writ.EvidenceID `json:"evidence,omitempty" maxItems:"50" nullable:"false"`
 		HandOff    string            `json:"hand_off,omitempty" maxLength:"40" doc:"the hand-off to the caller under which it asks"`
+		Holder     string            `json:"holder,omitempty" maxLength:"43" doc:"agents only: the RFC 7638 thumbprint of a P-256 key of the agent, to which alone the plan's grant is then issued"`
 		Because    string            `json:"because,omitempty" maxLength:"4096" doc:"the claim; shown to people as unverified"`
 	} `nameHint:"ProposalRequest"`
 }
@@ -37,6 +39,9 @@ func (d *door) registerProposals() {
 				return nil, notName("playbook")
 			}
 			ask := writ.Ask{Incident: b.Incident, Playbook: b.Playbook, Parameters: b.Parameters, Evidence: b.Evidence, Because: b.Because}
+			if ask.Holder = b.Holder; b.Holder != "" && !token.IsThumbprint(b.Holder) {
+				return nil, &writ.Refusal{Code: writ.ReasonForm, Kind: writ.ErrInvalid, Detail: "holder must be the RFC 7638 thumbprint of a P-256 key: 43 characters of base64url"}
+			}
 			if err := optional(&ask.HandOff, b.HandOff, writ.ParseHandOffID); err != nil {
 				return nil, err
 			}

@@ -1,6 +1,7 @@
 // Package authn turns the credential of a request into a writ.Principal, which is always an issuer with a subject: a
 // bearer token that is a JWT of a configured issuer (OpenID Connect, a Kubernetes cluster, GitHub Actions), a JWT-SVID,
-// a person's session or, under --dev only, a development key; or, at the agents' own listener, an X.509-SVID.
+// a person's session or, under --dev only, a development key; at the agents' own listener, an X.509-SVID; or an agent's
+// control-plane token, for which its other credentials can be exchanged once.
 //
 // It trusts configuration and nothing else: issuers, key sources, algorithms and the kind of principal that an issuer
 // speaks for are pinned. Every refusal is the same sentence, so that a caller learns nothing by trying; the operators'
@@ -33,6 +34,10 @@ type Config struct {
 	Sessions    Sessions // needed for a login
 	People      People   // needed where an issuer's groups are mapped
 
+	Tokens   *token.Access // nil: control-plane tokens are neither issued nor taken
+	Revoked  Revocations   // needed with Tokens
+	Required bool          // with Tokens: an agent's other credentials are taken at the token endpoint only
+
 	Now func() time.Time
 	Log *slog.Logger // told why credentials are refused, and when an issuer's keys cannot be fetched; may be nil
 }
@@ -46,6 +51,9 @@ type Authenticator struct {
 	memory   Memory
 	sessions Sessions // nil for none
 	people   People   // nil for none
+	tokens   *token.Access
+	revoked  Revocations
+	required bool
 	now      func() time.Time
 	refusals refusals
 }
@@ -61,6 +69,7 @@ func New(c Config) (*Authenticator, error) {
 	}
 	a := &Authenticator{
 		issuers: map[string]*issuer{}, external: c.ExternalURL, memory: c.Memory, sessions: c.Sessions, people: c.People, now: c.Now,
+		tokens: c.Tokens, revoked: c.Revoked, required: c.Required,
 		refusals: refusals{log: c.Log, now: c.Now},
 	}
 	for _, i := range c.Issuers {
@@ -80,6 +89,9 @@ func New(c Config) (*Authenticator, error) {
 		}
 	}
 	if err := checkKeys(c); err != nil {
+		return nil, err
+	}
+	if err := a.checkTokens(); err != nil {
 		return nil, err
 	}
 	a.keys = append(a.keys, c.Keys...)
@@ -113,62 +125,103 @@ func (a *Authenticator) answer(ctx context.Context, r *http.Request, p writ.Prin
 }
 
 func (a *Authenticator) principal(ctx context.Context, r *http.Request) (writ.Principal, error) {
-	raw, ok := bearer(r)
-	if !ok && len(r.Header.Values("Authorization")) == 0 {
-		raw, ok = cookie(r)
+	scheme, raw, err := authorization(r)
+	if err != nil {
+		return writ.Principal{}, err
 	}
-	if !ok {
+	switch {
+	case raw == "" && len(r.Header.Values("Authorization")) == 0:
+		raw, _ = cookie(r)
+	case a.isOwn(raw):
+		h, err := a.holder(ctx, r, raw, scheme, nil)
+		return h.Principal, err
+	case scheme != schemeBearer:
+		raw = ""
+	}
+	if raw == "" {
 		return writ.Principal{}, refuse(CodeCredentialMissing)
 	}
 	if strings.HasPrefix(raw, sessionPrefix) {
 		return a.session(ctx, raw)
 	}
+	v, err := a.vouch(ctx, raw)
+	if err != nil {
+		return writ.Principal{}, err
+	}
+	if a.required && v.principal.Kind == writ.KindAgent {
+		return writ.Principal{}, from(v.principal.Iss, refuse(CodeExchange))
+	}
+	return v.principal, from(v.principal.Iss, a.held(ctx, r, raw, v))
+}
+
+// A vouched is whom a platform's credential stands for, and what keeps it from being used by whoever saw it.
+type vouched struct {
+	principal writ.Principal
+	id        string // what it is remembered by; "" for one that is good as often as it comes
+	expires   time.Time
+	replay    Replay
+	several   bool // it may come with several keys
+	svid      bool
+}
+
+// vouch returns whom a platform's credential stands for. It does not count as a use.
+func (a *Authenticator) vouch(ctx context.Context, raw string) (vouched, error) {
 	if strings.HasPrefix(raw, devPrefix) {
-		return a.dev(raw)
+		p, err := a.dev(raw)
+		return vouched{principal: p, replay: ReplayBearer}, err
 	}
 	t, ok := parseJWT(raw)
 	if !ok {
-		return writ.Principal{}, refuse(CodeTokenForm)
+		return vouched{}, refuse(CodeTokenForm)
 	}
 	if i, ok := a.issuers[t.iss]; ok {
 		p, exp, err := i.principal(ctx, t)
 		if err != nil {
-			return writ.Principal{}, err
+			return vouched{}, err
 		}
 		id, err := i.id(t)
-		if err != nil {
-			return writ.Principal{}, err
+		if err == nil {
+			err = a.note(ctx, i, t, p)
 		}
-		if err := a.held(ctx, r, raw, id, exp, i.config.Replay, false); err != nil {
-			return p, from(i.config.URL, err)
-		}
-		return p, from(i.config.URL, a.note(ctx, i, t, p))
+		return vouched{principal: p, id: id, expires: exp, replay: i.config.Replay}, err
 	}
 	if a.spiffe != nil && a.spiffe.audience != "" && isSVID(t) {
 		p, exp, err := a.spiffe.jwtSVID(t)
-		if err != nil {
-			return writ.Principal{}, err
-		}
 		// JWT-SVIDs need no jti, and the agent that gives them out may give one to several processes.
-		id := p.Iss + " " + token.AccessTokenHash(raw)
-		return p, from(p.Iss, a.held(ctx, r, raw, id, exp, ReplayProof, a.spiffe.shared))
+		return vouched{principal: p, id: p.Iss + " " + token.AccessTokenHash(raw), expires: exp, replay: ReplayProof, several: a.spiffe.shared, svid: true}, err
 	}
-	return writ.Principal{}, refuse(CodeIssuerUnknown)
+	return vouched{}, refuse(CodeIssuerUnknown)
 }
 
 // errNobody is the one answer to every credential that is not good.
 var errNobody = fmt.Errorf("%w: a valid bearer token of a configured issuer is needed", writ.ErrUnknownUser)
 
-// bearer returns the token of the one Authorization header (RFC 6750 section 2.1). Tokens in query or form are not
-// looked at: they end up in logs.
-func bearer(r *http.Request) (string, bool) {
+// Schemes of the Authorization header, in lower case.
+const (
+	schemeBearer = "bearer" // RFC 6750 section 2.1
+	schemeDPoP   = "dpop"   // RFC 9449 section 7.1
+)
+
+// authorization returns the scheme and the token of the one Authorization header, or no token if there is none of a
+// scheme that is known. Tokens in query or form are not looked at: they end up in logs.
+func authorization(r *http.Request) (scheme, raw string, err error) {
 	values := r.Header.Values("Authorization")
 	if len(values) != 1 {
-		return "", false
+		return "", "", nil
 	}
-	scheme, raw, ok := strings.Cut(values[0], " ")
-	if !ok || !strings.EqualFold(scheme, "Bearer") || raw == "" || len(raw) > MaxToken {
-		return "", false
+	scheme, raw, _ = strings.Cut(values[0], " ")
+	scheme = strings.ToLower(scheme)
+	switch {
+	case scheme != schemeBearer && scheme != schemeDPoP:
+		return "", "", nil
+	case len(raw) > MaxToken:
+		return "", "", refuse(CodeTokenSize)
 	}
-	return raw, true
+	return scheme, raw, nil
+}
+
+// bearer returns the token of the one Authorization header of this scheme.
+func bearer(r *http.Request) (string, bool) {
+	scheme, raw, err := authorization(r)
+	return raw, err == nil && scheme == schemeBearer && raw != ""
 }

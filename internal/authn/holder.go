@@ -41,36 +41,69 @@ type Memory interface {
 // once is what a token's use is kept as when no key came with it: a random value that nobody else writes.
 func once() string { return "used " + rand.Text() }
 
-// held demands what rule wants of a genuine token: that it was not used before, or that its holder's key signed this
-// request. id names the token, and is its jti where the issuer gives one; several allows any number of keys.
-func (a *Authenticator) held(ctx context.Context, r *http.Request, raw, id string, exp time.Time, rule Replay, several bool) error {
-	proofs := r.Header.Values(proofHeader)
+// held demands what its rule wants of a genuine token at a call: that it was not used before, or that its holder's key
+// signed this request.
+func (a *Authenticator) held(ctx context.Context, r *http.Request, raw string, v vouched) error {
 	switch {
-	case rule == ReplayBearer:
+	case v.replay == ReplayBearer:
 		return nil
-	case len(proofs) == 0 && rule == ReplayOnce:
-		mine := once()
-		return a.remembered(ctx, "token "+id, mine, exp, CodeReplayed)
-	case len(proofs) == 0:
-		return refuse(CodeProofMissing)
-	case len(proofs) > 1: // RFC 9449 section 4.3, check 1
-		return refuse(CodeProof)
+	case len(r.Header.Values(proofHeader)) == 0 && v.replay == ReplayOnce:
+		return a.usedOnce(ctx, v)
 	}
-	now := a.now()
-	jti, key, err := token.ReadProof(proofs[0], token.WantProof{
-		Method: r.Method, URL: a.external + r.URL.EscapedPath(), Token: raw, Now: now, Life: token.ProofLife,
-	})
-	if err != nil {
-		return refuse(CodeProof)
-	}
-	// The jti is kept under the key that made it: another holder's proof with the same jti is another proof.
-	if err := a.remembered(ctx, "proof "+key+" "+jti, once(), now.Add(token.ProofLife+token.ProofSkew), CodeProofReplayed); err != nil {
+	key, err := a.proved(ctx, r, raw)
+	if err != nil || v.several {
 		return err
 	}
-	if several {
-		return nil
+	return a.remembered(ctx, "token "+v.id, key, v.expires, CodeHolder)
+}
+
+// usedOnce refuses a token that was used before.
+func (a *Authenticator) usedOnce(ctx context.Context, v vouched) error {
+	mine := once()
+	return a.remembered(ctx, "token "+v.id, mine, v.expires, CodeReplayed)
+}
+
+// proved demands one proof that fits r and was not used before, and returns the thumbprint of its key. With an empty
+// raw no token rides along.
+func (a *Authenticator) proved(ctx context.Context, r *http.Request, raw string) (key string, err error) {
+	p, err := a.readProof(r, raw)
+	if err != nil {
+		return "", err
 	}
-	return a.remembered(ctx, "token "+id, key, exp, CodeHolder)
+	return p.key, a.firstUse(ctx, p)
+}
+
+// A proof is one that fits its request, and may have been used before.
+type proof struct {
+	jti, key string
+	read     time.Time
+}
+
+func (a *Authenticator) readProof(r *http.Request, raw string) (p proof, err error) {
+	proofs := r.Header.Values(proofHeader)
+	switch {
+	case len(proofs) == 0:
+		return p, refuse(CodeProofMissing)
+	case len(proofs) > 1: // RFC 9449 section 4.3, check 1
+		return p, refuse(CodeProof)
+	}
+	p.read = a.now()
+	want := token.WantProof{Method: r.Method, URL: a.external + r.URL.EscapedPath(), Token: raw, Now: p.read, Life: token.ProofLife}
+	if raw == "" {
+		p.jti, p.key, err = token.ReadBareProof(proofs[0], want)
+	} else {
+		p.jti, p.key, err = token.ReadProof(proofs[0], want)
+	}
+	if err != nil {
+		return p, refuse(CodeProof)
+	}
+	return p, nil
+}
+
+// firstUse refuses a proof that was used before, at any replica. Its jti is kept under the key that made it: another
+// holder's proof with the same jti is another proof.
+func (a *Authenticator) firstUse(ctx context.Context, p proof) error {
+	return a.remembered(ctx, "proof "+p.key+" "+p.jti, once(), p.read.Add(token.ProofLife+token.ProofSkew), CodeProofReplayed)
 }
 
 // proofHeader carries DPoP proofs (RFC 9449 section 4.1).

@@ -40,6 +40,11 @@ const (
 	CodeCertificate       Code = "certificate"        // no client certificate, or one that no current bundle vouches for
 	CodeSPIFFEID          Code = "spiffe_id"          // a genuine SVID of an identity that is not configured
 	CodeBundle            Code = "bundle_unavailable" // there is no bundle of the trust domain
+	CodeTokenSize         Code = "token_size"         // longer than a token may be
+	CodeScheme            Code = "scheme"             // a token bound to a key as Bearer, or one bound to a certificate as DPoP
+	CodeRevoked           Code = "revoked"            // a control-plane token that was taken back
+	CodeExchange          Code = "exchange"           // an agent's platform credential where only control-plane tokens are taken
+	CodeKind              Code = "kind"               // genuine, of a kind of principal that gets no control-plane tokens
 	CodeSession           Code = "session_unknown"    // no such session, or one that was ended
 	CodeSessionExpired    Code = "session_expired"    // the session was too old, or idle for too long
 	CodeLoginState        Code = "login_state"        // a callback that no login of this browser began
@@ -48,6 +53,8 @@ const (
 	CodeGroups            Code = "groups"             // the claim of a person's groups is missing, unreadable or names too many
 	CodeLoginIssuer       Code = "login_issuer"       // the callback names another issuer (RFC 9207)
 )
+
+// Control-plane tokens are refused under the codes of package token, too.
 
 // A refused is one refusal with its code. Its text never holds a part of the credential.
 type refused struct {

@@ -37,6 +37,7 @@ type Server struct {
 	Issuers      []Issuer       `yaml:"issuers,omitempty"`
 	SPIFFE       *SPIFFE        `yaml:"spiffe,omitempty"`     // agents with SPIFFE identities
 	Login        *Login         `yaml:"login,omitempty"`      // people's login by browser
+	Tokens       *Tokens        `yaml:"tokens,omitempty"`     // with keys.token: rules of the token endpoint
 	DevKeys      []DevKey       `yaml:"dev_keys,omitempty"`   // only under --dev
 	PlanLife     Duration       `yaml:"plan_life"`            // how long a plan waits for people
 	EvidenceLife Duration       `yaml:"evidence_life"`        // how old cited evidence may be
@@ -78,9 +79,10 @@ type TLSFiles struct {
 
 // ServerKeys are the control plane's own private keys, in PEM files.
 type ServerKeys struct {
-	Control  string `yaml:"control"`  // Ed25519: entries, feeds, and the runners' door
-	Grant    string `yaml:"grant"`    // P-256
-	Dispatch string `yaml:"dispatch"` // P-256: presents grants
+	Control  string `yaml:"control"`         // Ed25519: entries, feeds, and the runners' door
+	Grant    string `yaml:"grant"`           // P-256
+	Dispatch string `yaml:"dispatch"`        // P-256: presents grants
+	Token    string `yaml:"token,omitempty"` // P-256: control-plane tokens; without it there is no token endpoint
 }
 
 // SignerPeer is where checkpoints are signed.
@@ -184,6 +186,19 @@ type Login struct {
 	Client     string   `yaml:"client"`                // client_id
 	Scopes     []string `yaml:"scopes,omitempty"`      // beside openid and profile
 	SecretFile string   `yaml:"secret_file,omitempty"` // of mode 0600, or env:NAME; empty for a public client
+}
+
+// Tokens are the rules of the token endpoint.
+type Tokens struct {
+	Required bool      `yaml:"required,omitempty"` // an agent's platform credentials are taken at the token endpoint only
+	Auditors []Auditor `yaml:"auditors,omitempty"` // who may look at any token
+}
+
+// Auditor is a person or a service that may introspect.
+type Auditor struct {
+	Iss  string `yaml:"iss"`
+	Sub  string `yaml:"sub"`
+	Kind string `yaml:"kind"` // human or service
 }
 
 // Bundle is a file with the bundle of one trust domain.
@@ -298,6 +313,12 @@ func LoadServer(file string, dev bool) (Server, error) {
 		c.want((p.WorkloadAPI == "") != (len(p.Bundles) == 0), "spiffe must have workload_api, such as unix:///run/spire/agent/public/api.sock, or bundles, not both")
 	}
 	c.notices(s)
+	if t := s.Tokens; t != nil {
+		c.want(s.Keys.Token != "", "tokens needs keys.token: the key that signs control-plane tokens")
+		for i, a := range t.Auditors {
+			c.want(a.Iss != "" && a.Sub != "" && (a.Kind == "human" || a.Kind == "service"), "tokens.auditors[%d] must have iss, sub and kind human or service", i)
+		}
+	}
 	for i, k := range s.DevKeys {
 		c.want(slices.Contains([]string{"agent", "human", "service"}, k.Kind), "dev_keys[%d].kind must be agent, human or service", i)
 		c.want(strings.HasPrefix(k.Hash, "sha256:") && k.Sub != "", "dev_keys[%d] needs sub and sha256", i)

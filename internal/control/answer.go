@@ -90,7 +90,7 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 		if v.Statement.Answer == writ.Reject {
 			return c.endPlan(tx, p, row, writ.PlanRejected, assignment.Refused{Code: writ.ReasonRejected, Detail: "a person rejected it"})
 		}
-		return c.issue(tx, p, row, plan)
+		return c.goOn(tx, p, row, plan, false)
 	})
 }
 

@@ -262,6 +262,7 @@ func (c *Control) started(tx *store.Tx, by sender, run *runRow, row *store.Row, 
 	}
 	at := e.Record.Time
 	run.Run.Started, run.Instance = &at, by.instance
+	run.Run.Reason, run.Run.Detail = "", "" // of what it waited for
 	return c.moveRun(tx, run, row, writ.RunRunning)
 }
 
@@ -308,6 +309,9 @@ func (c *Control) ended(tx *store.Tx, run *runRow, row *store.Row, state writ.Ru
 	}
 	at := e.Record.Time
 	run.Run.Ended, run.Run.Reason = &at, reason
+	if run.Run.State == writ.RunGranted {
+		run.Run.Detail = "" // of what it waited for
+	}
 	if run.Run.State == writ.RunGranted && state != writ.RunRefused && state != writ.RunFailed && state != writ.RunExpired {
 		run.Run.State = writ.RunRunning // its first entries were delivered with its last
 	}

@@ -98,7 +98,7 @@ func (c *Control) fill(ctx context.Context, doc assignmentRow, seen int64) (*ass
 	if doc.Kind != assignment.KindRun {
 		return a, nil
 	}
-	b, err := c.bundle(ctx, doc.Run, seen)
+	b, err := c.bundle(ctx, doc.Run, doc.ID, seen)
 	if errors.Is(err, writ.ErrConflict) { // the run has moved on
 		return nil, c.Store.Update(ctx, func(tx *store.Tx) error { return c.close(tx, doc.ID) })
 	}
@@ -107,7 +107,7 @@ func (c *Control) fill(ctx context.Context, doc assignmentRow, seen int64) (*ass
 }
 
 // bundle puts together everything a runner needs to judge a granted plan.
-func (c *Control) bundle(ctx context.Context, id writ.RunID, seen int64) (*assignment.Bundle, error) {
+func (c *Control) bundle(ctx context.Context, id writ.RunID, assigned writ.AssignmentID, seen int64) (*assignment.Bundle, error) {
 	var g grantRow
 	var p planRow
 	var asked *writ.Signed
@@ -122,6 +122,9 @@ func (c *Control) bundle(ctx context.Context, id writ.RunID, seen int64) (*assig
 		if g, _, err = store.Load[grantRow](tx, store.Grants, string(run.Run.Grant)); err != nil {
 			return err
 		}
+		if g.Held && g.Assignment != assigned {
+			return fmt.Errorf("%w: the grant was presented again, or its proof is void", writ.ErrConflict)
+		}
 		if p, _, err = store.Load[planRow](tx, store.Plans, string(g.Plan)); err != nil {
 			return err
 		}
@@ -134,9 +137,11 @@ func (c *Control) bundle(ctx context.Context, id writ.RunID, seen int64) (*assig
 	if err != nil {
 		return nil, err
 	}
-	proof, err := token.Prove(c.DispatchKey, token.Proof{Method: "POST", URL: c.PresentURL, AccessTokenHash: token.AccessTokenHash(g.Token)}, c.Now(), c.Rand)
-	if err != nil {
-		return nil, err
+	proof := g.Proof // of the agent that holds the grant
+	if !g.Held {
+		if proof, err = token.Prove(c.DispatchKey, token.Proof{Method: "POST", URL: c.PresentURL, AccessTokenHash: token.AccessTokenHash(g.Token)}, c.Now(), c.Rand); err != nil {
+			return nil, err
+		}
 	}
 	receipt, err := c.Store.Receipt(ctx, g.Index, seen)
 	if err != nil {
@@ -179,6 +184,9 @@ func (c *Control) AnswerAssignment(ctx context.Context, runner writ.RunnerID, an
 		}
 		return c.Store.Update(ctx, func(tx *store.Tx) error {
 			if ans.Refused != nil {
+				if again, err := c.relapse(tx, doc.Run, doc.ID, ans.Refused.Code); again || err != nil {
+					return err
+				}
 				if err := c.refusedRun(tx, doc.Run, *ans.Refused); err != nil {
 					return err
 				}

@@ -34,6 +34,7 @@ func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) 
 		if writ.PlanState(row.State) == writ.PlanWaiting {
 			return store.Save(tx, store.Plans, row, row.State, p)
 		}
+		p.ExpiresAt = plan.Window.NotAfter // a plan that waited for its holder was to be over sooner
 		row.Due = millis(p.ExpiresAt)
 		return c.movePlan(tx, p, row, writ.PlanWaiting)
 	default:
@@ -142,7 +143,7 @@ func (c *Control) mint(tx *store.Tx, p *planRow, plan writ.Plan, d writ.Decision
 		return err
 	}
 	claims, err := grant.Mint(grant.Input{
-		ID: id, Issuer: c.Issuer, Plan: plan, PlanDigest: p.Digest, Decision: d, Approvals: approvals, Now: c.Now(), Life: grantLife,
+		ID: id, Issuer: c.Issuer, Plan: plan, PlanDigest: p.Digest, Decision: d, Approvals: approvals, Now: c.Now(), Life: grantLife, Mode: p.mode(),
 	})
 	if err != nil {
 		return err
@@ -168,13 +169,16 @@ func (c *Control) mint(tx *store.Tx, p *planRow, plan writ.Plan, d writ.Decision
 	}
 	in := string(plan.Incident)
 	err = store.Create(tx, store.Grants, store.Row{ID: string(id), Incident: in, State: stateOn, Key: string(run)},
-		grantRow{ID: id, Plan: plan.ID, Run: run, Token: compact, Approvals: approvals, Leaf: e.leaf, Index: e.index, Expires: expires})
+		grantRow{ID: id, Plan: plan.ID, Run: run, Token: compact, Approvals: approvals, Leaf: e.leaf, Index: e.index, Expires: expires, Held: p.mode() == writ.ModeKey})
 	if err != nil {
 		return err
 	}
-	err = store.Create(tx, store.Runs, store.Row{ID: string(run), Incident: in, State: string(writ.RunGranted), Key: plan.Service, Due: millis(expires)},
-		runRow{Title: plan.Title, Run: writ.Run{ID: run, Plan: plan.ID, Incident: plan.Incident, Grant: id, Runner: plan.Runner, State: writ.RunGranted}})
-	if err != nil {
+	made := runRow{Title: plan.Title, Run: writ.Run{ID: run, Plan: plan.ID, Incident: plan.Incident, Grant: id, Runner: plan.Runner, State: writ.RunGranted}}
+	if p.mode() == writ.ModeKey {
+		made.Run.Detail = unpresented
+	}
+	err = store.Create(tx, store.Runs, store.Row{ID: string(run), Incident: in, State: string(writ.RunGranted), Key: plan.Service, Due: millis(expires)}, made)
+	if err != nil || p.mode() == writ.ModeKey { // its runner hears of it when it is presented
 		return err
 	}
 	return c.assign(tx, plan.Runner, plan.Incident, assignmentRow{ID: aid, Kind: assignment.KindRun, Expires: expires, Run: run})

@@ -12,7 +12,7 @@ import (
 )
 
 // moving are the states in which a plan will change by itself or by somebody's answer.
-var moving = []writ.PlanState{writ.PlanPlanning, writ.PlanWaiting, writ.PlanGranted}
+var moving = []writ.PlanState{writ.PlanPlanning, writ.PlanWaiting, writ.PlanReady, writ.PlanGranted}
 
 // Plan returns a plan as its caller may see it. With a wait it returns when the state has moved on from the one the
 // call found, or when the plan no longer moves by itself, or when the wait is over.
@@ -51,7 +51,7 @@ func (c *Control) planStatus(ctx context.Context, by writ.Principal, id writ.Pla
 // show puts together what a caller may see of a plan. People see the bytes and who decided; agents see codes.
 func (c *Control) show(tx *store.Tx, by writ.Principal, p planRow, state writ.PlanState) (writ.PlanStatus, error) {
 	out := writ.PlanStatus{
-		ID: p.ID, Incident: p.Proposal.Incident, State: state, Reason: p.Reason, Detail: p.Detail, Hint: p.Hint, RetryAt: p.RetryAt, Title: p.Title,
+		ID: p.ID, Incident: p.Proposal.Incident, State: state, Reason: p.Reason, Detail: p.Detail, Hint: nextOf(p, state), RetryAt: p.RetryAt, Title: p.Title,
 		Service: p.Service, Environment: p.Environment, Playbook: p.Proposal.Playbook, Parameters: p.Proposal.Parameters,
 		Requester: p.Proposal.By, Digest: p.Digest, Run: p.Run, Emergency: p.Proposal.Emergency, CreatedAt: p.CreatedAt, ExpiresAt: p.ExpiresAt,
 	}
@@ -172,8 +172,8 @@ func (c *Control) Withdraw(ctx context.Context, by writ.Principal, id writ.PlanI
 			return notFound(err, "plan", string(id))
 		}
 		state := writ.PlanState(row.State)
-		if state != writ.PlanPlanning && state != writ.PlanWaiting {
-			return &writ.Refusal{Code: writ.ReasonWithdrawn, Kind: writ.ErrConflict, Detail: fmt.Sprintf("the plan is %s; only one that is planning or waiting can be withdrawn", state), Hint: "stop its run instead"}
+		if state != writ.PlanPlanning && state != writ.PlanWaiting && state != writ.PlanReady {
+			return &writ.Refusal{Code: writ.ReasonWithdrawn, Kind: writ.ErrConflict, Detail: fmt.Sprintf("the plan is %s; only one that is planning, waiting or ready can be withdrawn", state), Hint: "stop its run instead"}
 		}
 		return c.endPlan(tx, p, row, writ.PlanWithdrawn, assignment.Refused{Code: writ.ReasonWithdrawn, Detail: because})
 	})

@@ -72,7 +72,7 @@ func (c *Control) planned(ctx context.Context, runner writ.RunnerID, a assignmen
 		}
 		switch d.Verdict {
 		case writ.Allow:
-			return c.issue(tx, p, prow, plan)
+			return c.goOn(tx, p, prow, plan, true)
 		case writ.Requires:
 			// What may not run anyway is not put before people.
 			if ended, err := c.endRepeated(tx, p, prow, plan); ended || err != nil {
@@ -111,7 +111,7 @@ func (c *Control) movePlan(tx *store.Tx, p planRow, row store.Row, next writ.Pla
 			return err
 		}
 	}
-	if next != writ.PlanPlanning && next != writ.PlanWaiting {
+	if next != writ.PlanPlanning && next != writ.PlanWaiting && next != writ.PlanReady {
 		if err := freeSlot(tx, string(p.ID)); err != nil {
 			return err
 		}

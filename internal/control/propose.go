@@ -41,6 +41,9 @@ func (c *Control) propose(ctx context.Context, by writ.Principal, ask writ.Ask) 
 	if len(ask.Evidence) > maxEvidenceCitation {
 		return "", &writ.Refusal{Code: writ.ReasonTooLarge, Detail: fmt.Sprintf("more than %d pieces of evidence", maxEvidenceCitation), Kind: writ.ErrInvalid}
 	}
+	if err := mayHold(by, ask.Holder); err != nil {
+		return "", err
+	}
 	pb, err := c.Library.Find(ask.Playbook)
 	if err != nil {
 		return "", err
@@ -192,14 +195,14 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 	}
 	p := writ.Proposal{
 		V: writ.FormatVersion, ID: prp, Incident: in.ID, By: by, Playbook: pb.Ref(), Parameters: ask.Parameters,
-		Evidence: refs, Claim: claim, HandOff: ask.HandOff, Lineage: hop.Lineage, Emergency: emergency, At: at,
+		Evidence: refs, Claim: claim, HandOff: ask.HandOff, Lineage: hop.Lineage, Emergency: emergency, Holder: ask.Holder, At: at,
 	}
 	b, err := canon.Marshal(p)
 	if err != nil {
 		return "", err
 	}
 	e, err := c.append(tx, writ.EntryProposal, in.ID, writ.ProposalBody{
-		Proposal: writ.DigestOf(b), ID: prp, Plan: id, By: by, Playbook: p.Playbook, Evidence: refs, HandOff: p.HandOff, BreakGlass: glass,
+		Proposal: writ.DigestOf(b), ID: prp, Plan: id, By: by, Playbook: p.Playbook, Evidence: refs, HandOff: p.HandOff, BreakGlass: glass, Holder: p.Holder,
 	}, append(cited, passed...)...)
 	if err != nil {
 		return "", err
@@ -227,7 +230,7 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 		ID: aid, Kind: assignment.KindPlan, Expires: row.ExpiresAt,
 		Plan: &assignment.Planning{
 			Plan: id, Proposal: b, ProposalLeaf: e.hash, Playbook: pb.Source, Target: target.Location, Service: service.Name,
-			Environment: service.Environment, Scope: service.Locations, Policy: c.Policy.Digest(), Window: row.Window, Holder: c.holder,
+			Environment: service.Environment, Scope: service.Locations, Policy: c.Policy.Digest(), Window: row.Window, Holder: c.holderOf(row),
 		},
 	})
 }
@@ -281,7 +284,8 @@ func sameAsk(by writ.Principal, ask writ.Ask, pb writ.PlaybookRef) (string, erro
 		Incident   writ.IncidentID  `json:"incident"`
 		Playbook   writ.PlaybookRef `json:"playbook"`
 		Parameters writ.Parameters  `json:"parameters,omitempty"`
-	}{by, ask.Incident, pb, ask.Parameters})
+		Holder     string           `json:"holder,omitempty"`
+	}{by, ask.Incident, pb, ask.Parameters, ask.Holder})
 	if err != nil {
 		return "", err
 	}

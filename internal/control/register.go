@@ -203,7 +203,7 @@ func (c *Control) endAgent(tx *store.Tx, a writ.Agent) error {
 
 // endAsks withdraws the plans that are not granted yet, and stops the runs, of those asks that are theirs.
 func (c *Control) endAsks(tx *store.Tx, by writ.Principal, why assignment.Refused, theirs func(planRow) bool) error {
-	for _, state := range []writ.PlanState{writ.PlanPlanning, writ.PlanWaiting} {
+	for _, state := range []writ.PlanState{writ.PlanPlanning, writ.PlanWaiting, writ.PlanReady} {
 		err := each(tx, store.Plans, string(state), func(p planRow, row store.Row) error {
 			if !theirs(p) {
 				return nil

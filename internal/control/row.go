@@ -66,6 +66,11 @@ type (
 		Leaf      []byte
 		Index     int64
 		Expires   time.Time
+
+		Held       bool              `json:",omitempty"` // by the agent, which presents it
+		Presented  bool              `json:",omitempty"` // at least once: a runner may have it in hand
+		Proof      string            `json:",omitempty"` // that came with the newest presentation, while it may be good
+		Assignment writ.AssignmentID `json:",omitempty"` // of that presentation
 	}
 	runRow struct {
 		Run   writ.Run

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/assignment"
 	"github.com/writ-dev/writ/internal/store"
 )
 
@@ -154,6 +155,11 @@ func (c *Control) stopRun(tx *store.Tx, run runRow, row store.Row, by writ.Princ
 	}
 	if err := store.Save(tx, store.Runs, row, row.State, run); err != nil {
 		return err
+	}
+	if g.Held && !g.Presented && run.Run.State == writ.RunGranted { // no runner has it, and none will: nobody else ends the run
+		if err := c.refusedRun(tx, run.Run.ID, assignment.Refused{Code: why, Detail: "it was stopped before its grant was presented"}); err != nil {
+			return err
+		}
 	}
 	return turnEpoch(tx)
 }

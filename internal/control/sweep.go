@@ -72,6 +72,9 @@ func (c *Control) expirePlans(tx *store.Tx, due store.Filter) error {
 		if writ.PlanState(rows[i].State) == writ.PlanPlanning {
 			why = assignment.Refused{Code: writ.ReasonUnavailable, Detail: "no runner resolved it in time", Hint: "propose it again later"}
 		}
+		if writ.PlanState(rows[i].State) == writ.PlanReady {
+			why = unfetched()
+		}
 		if err := c.endPlan(tx, p, rows[i], writ.PlanExpired, why); err != nil {
 			return err
 		}
@@ -92,6 +95,16 @@ func (c *Control) expireRuns(tx *store.Tx, due store.Filter) error {
 			}
 			continue
 		}
+		g, grow, err := store.Load[grantRow](tx, store.Grants, string(run.Run.Grant))
+		if err != nil {
+			return err
+		}
+		if g.Held && c.now().Before(g.Expires) {
+			if err := c.lapse(tx, run, row, g, grow, writ.ReasonProofExpired); err != nil {
+				return err
+			}
+			continue
+		}
 		at := c.now()
 		run.Run.Ended, run.Run.Reason = &at, writ.ReasonGrantExpired
 		if err := c.moveRun(tx, run, row, writ.RunExpired); err != nil {
@@ -100,7 +113,7 @@ func (c *Control) expireRuns(tx *store.Tx, due store.Filter) error {
 		if err := c.freePlan(tx, run.Run, writ.ReasonGrantExpired); err != nil {
 			return err
 		}
-		_, err := c.append(tx, writ.EntryPlanEnd, run.Run.Incident, writ.PlanEndBody{Plan: run.Run.Plan, State: writ.PlanExpired, Reason: writ.ReasonGrantExpired})
+		_, err = c.append(tx, writ.EntryPlanEnd, run.Run.Incident, writ.PlanEndBody{Plan: run.Run.Plan, State: writ.PlanExpired, Reason: writ.ReasonGrantExpired})
 		if err != nil {
 			return err
 		}

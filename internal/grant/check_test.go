@@ -81,7 +81,7 @@ func TestI12AGrantThatIsNotExactlyAsExpectedIsRefusedUnderItsOwnCode(t *testing.
 }
 
 // Exp passes with 5 s of leeway and no more, and a clock ten minutes off is refused both ways.
-func TestAGrantIsGoodBetweenItsTimesOnly(t *testing.T) {
+func TestPitfall11AGrantIsGoodBetweenItsTimesOnly(t *testing.T) {
 	key := newKey(t)
 	in := input(t)
 	in.Life = 5 * time.Minute

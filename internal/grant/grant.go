@@ -100,8 +100,8 @@ func form(c writ.GrantClaims) error {
 		return fmt.Errorf("writ.v must be %d", writ.FormatVersion)
 	case !w.Tier.Valid() || w.Tier == writ.T0:
 		return fmt.Errorf("writ.tier must be T1 to T4")
-	case w.Mode != writ.ModeHandle:
-		return fmt.Errorf("writ.mode must be %s", writ.ModeHandle)
+	case w.Mode != writ.ModeHandle && w.Mode != writ.ModeKey:
+		return fmt.Errorf("writ.mode must be %s or %s", writ.ModeHandle, writ.ModeKey)
 	case w.Decision == "" || w.Policy.IsZero() || w.EvidenceDigest.IsZero():
 		return fmt.Errorf("writ.decision, writ.policy and writ.evidence_digest must be present")
 	case !ascendingDigests(w.Approvals):

@@ -17,6 +17,7 @@ type Input struct {
 	PlanDigest writ.Digest     // of the plan's bytes
 	Decision   writ.Decision   // a plain allow of this plan, taken in the transaction that issues the grant
 	Approvals  []writ.Approval // those that were counted; none of them is verified again here
+	Mode       writ.HolderMode // who holds the key that the plan names
 	Source     string          // the incident as its source knows it; empty stands for Writ's own id
 	Now        time.Time
 	Life       time.Duration // an upper bound
@@ -66,7 +67,7 @@ func Mint(in Input) (writ.GrantClaims, error) {
 		IssuedAt: in.Now.Unix(), NotBefore: in.Now.Unix(), Expires: until.Unix(),
 		Confirm:              writ.Confirmation{Thumbprint: p.Holder},
 		AuthorizationDetails: []writ.Authorization{authorization(p, in.PlanDigest)},
-		Writ: writ.GrantDetails{V: writ.FormatVersion, Tier: p.Tier, Mode: writ.ModeHandle, Decision: in.Decision.ID,
+		Writ: writ.GrantDetails{V: writ.FormatVersion, Tier: p.Tier, Mode: in.Mode, Decision: in.Decision.ID,
 			Policy: p.Policy, EvidenceDigest: evidence, Approvals: digests},
 	}
 	if c.Expires <= c.IssuedAt {

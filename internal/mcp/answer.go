@@ -97,6 +97,11 @@ func (d door) planAnswer(p writ.PlanStatus) *mcp.CallToolResult {
 			"A person decides outside this conversation; you cannot approve." + d.page(p.ID),
 			get + " Do not propose the same plan again.",
 		}
+	case writ.PlanReady: // proposed through another door, by an agent that holds its grant
+		lines = []string{
+			fmt.Sprintf("READY %s (expires %s)", p.ID, p.ExpiresAt.Format("15:04Z")), title + ".",
+			"Next: your runtime fetches its grant with its own key, and presents it; not you, and not with these tools.",
+		}
 	case writ.PlanGranted:
 		lines = []string{
 			fmt.Sprintf("RUNNING %s as %s", p.ID, p.Run), title + ".",

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/auth"
@@ -70,10 +71,11 @@ type Runs interface {
 	Stop(ctx context.Context, by writ.Principal, id writ.RunID, because string) (writ.RunStatus, error)
 }
 
-// Config is what Handler needs. All members are required but Certificates, Issuers and PageURL.
+// Config is what Handler needs. All members are required but Certificates, Proofs, Issuers and PageURL.
 type Config struct {
 	Authenticator Authenticator
-	Certificates  bool // callers come with a client certificate, and a bearer token means nothing
+	Certificates  bool // callers come with a client certificate, and may come without a token
+	Proofs        bool // tokens that come with DPoP proofs are taken
 	Playbooks     Playbooks
 	Diagnosis     Diagnosis
 	HandOffs      HandOffs
@@ -103,26 +105,36 @@ func Handler(c Config) http.Handler {
 		AllowMissingExpiration: true, // the authenticator has checked the expiry itself, more strictly
 	})
 	mux := http.NewServeMux()
-	handler := guard(admitted(stream))
-	if c.Certificates {
-		handler = certified(handler)
-	}
-	mux.Handle(Path, handler)
-	mux.Handle(PathMetadata, auth.ProtectedResourceMetadataHandler(&oauthex.ProtectedResourceMetadata{
+	mux.Handle(Path, d.disguised(guard(admitted(stream))))
+	about := &oauthex.ProtectedResourceMetadata{
 		Resource: c.ExternalURL + Path, AuthorizationServers: c.Issuers, BearerMethodsSupported: []string{"header"},
 		ResourceName: "Writ, the agents' door",
-	}))
+	}
+	if c.Proofs {
+		about.DPOPSigningAlgValuesSupported = []string{"ES256"}
+	}
+	mux.Handle(PathMetadata, auth.ProtectedResourceMetadataHandler(about))
 	return http.NewCrossOriginProtection().Handler(mux)
 }
 
 type door struct{ Config }
 
-// certified lets a request without a bearer token through to verify, which the SDK's guard asks only about a token. What
-// is put in its place is no token that any authenticator takes, and that of the certificates reads none.
-func certified(next http.Handler) http.Handler {
+// originalKey is where disguised keeps what a request's Authorization header was.
+type originalKey struct{}
+
+// disguised lets requests through to verify that the SDK's guard would not ask about: it knows bearer tokens alone. A
+// token of the scheme DPoP, or none beside a client certificate, is shown to it as one; verify sees the request as it
+// came.
+func (d door) disguised(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r = r.Clone(r.Context())
-		r.Header.Set("Authorization", "Bearer certificate")
+		came := r.Header.Values("Authorization")
+		switch scheme, _, _ := strings.Cut(strings.Join(came, ","), " "); {
+		case len(came) == 0 && !d.Certificates, len(came) > 0 && !strings.EqualFold(scheme, "DPoP"):
+			next.ServeHTTP(w, r)
+			return
+		}
+		r = r.Clone(context.WithValue(r.Context(), originalKey{}, came))
+		r.Header.Set("Authorization", "Bearer disguised")
 		next.ServeHTTP(w, r)
 	})
 }
@@ -163,6 +175,13 @@ func admitted(next http.Handler) http.Handler {
 
 // verify hands the whole request to the authenticator; the bearer token is part of it.
 func (d door) verify(ctx context.Context, _ string, r *http.Request) (*auth.TokenInfo, error) {
+	if came, ok := ctx.Value(originalKey{}).([]string); ok {
+		r = r.Clone(ctx)
+		r.Header.Del("Authorization")
+		for _, v := range came {
+			r.Header.Add("Authorization", v)
+		}
+	}
 	p, err := d.Authenticator.Principal(ctx, r)
 	switch {
 	case errors.Is(err, writ.ErrUnknownUser):

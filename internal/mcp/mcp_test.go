@@ -197,6 +197,7 @@ func TestAnswersBeginWithTheStateEndWithTheNextStepAndStayShort(t *testing.T) {
 		{"read_evidence", "EVIDENCE ev_", "", map[string]any{"incident": "inc_" + ulid, "kind": "kubernetes/pod.logs", "query": `{"namespace":"shop"}`}},
 		{"get_plan", "DENIED pln_", writ.PlanDenied, map[string]any{"plan_id": "pln_" + ulid}},
 		{"propose_plan", "WAITING_FOR_APPROVAL pln_", writ.PlanWaiting, map[string]any{"incident": "inc_" + ulid, "playbook": "x"}},
+		{"get_plan", "READY pln_", writ.PlanReady, map[string]any{"plan_id": "pln_" + ulid}},
 		{"propose_plan", "RUNNING pln_", writ.PlanGranted, map[string]any{"incident": "inc_" + ulid, "playbook": "x"}},
 		{"hand_off", "HANDED OFF hnd_", "", map[string]any{"incident": "inc_" + ulid, "to": "repair", "playbooks": "rollback-deployment, restart-workload", "max_tier": 1}},
 		{"get_run", "SUCCEEDED run_", "", map[string]any{"run_id": "run_" + ulid}},

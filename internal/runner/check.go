@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/writ-dev/writ"
@@ -235,11 +236,18 @@ func (j *judgement) checkPresenter(ctx context.Context) error {
 	jti, err := token.CheckProof(j.b.Proof, token.WantProof{
 		Method: "POST", URL: j.trust.trust.Presented, Token: j.b.Grant, Thumbprint: j.claims.Confirm.Thumbprint, Now: now, Life: token.ProofLife,
 	})
-	if err != nil {
+	switch {
+	case j.held() && errors.Is(err, token.ErrProofAge):
+		return &writ.Refusal{Code: writ.ReasonProofExpired, Detail: writ.Printable(err.Error(), maxDetail), Hint: "the holder presents the grant again with a new proof"}
+	case err != nil:
 		return writ.Refuse(writ.ReasonPresenter, writ.Printable(err.Error(), maxDetail))
 	}
 	return j.r.Journal.UseProof(ctx, jti, now.Add(token.ProofLife+token.ProofSkew))
 }
+
+// held reports whether the agent itself holds the grant that is being judged. Such a grant comes with one proof, which
+// nobody here can make anew.
+func (j *judgement) held() bool { return j.claims != nil && j.claims.Writ.Mode == writ.ModeKey }
 
 // checkApprovals: exactly the approvals that the grant names, each verified against this runner's own roster, and as
 // many and as strong as the ceiling asks for at this tier. Break-glass comes with its signed ask besides.

@@ -59,7 +59,7 @@ func (w *world) grant(p writ.Plan, approvals ...writ.Approval) *issued {
 	c, err := grant.Mint(grant.Input{
 		ID: newID[writ.GrantID](w, "gnt"), Issuer: controlSelf.Iss, Plan: p, PlanDigest: digest, Approvals: approvals,
 		Decision: writ.Decision{ID: newID[writ.DecisionID](w, "dec"), Plan: p.ID, PlanDigest: digest, Phase: writ.PhaseGrant, Verdict: writ.Allow, Reason: writ.ReasonAllowed, Policy: p.Policy},
-		Now:      time.Now(), Life: 5 * time.Minute,
+		Now:      time.Now(), Life: 5 * time.Minute, Mode: writ.ModeHandle,
 	})
 	must(w.t, err)
 	return &issued{plan: p, bytes: b, approvals: approvals, claims: c, run: newID[writ.RunID](w, "run")}
@@ -67,6 +67,13 @@ func (w *world) grant(p writ.Plan, approvals ...writ.Approval) *issued {
 
 // send signs the grant, writes its entry and hands the bundle out. It returns the assignment's id.
 func (w *world) send(g *issued) writ.AssignmentID {
+	w.t.Helper()
+	b, at := w.pack(g)
+	return w.give(assignment.Assignment{Kind: assignment.KindRun, Run: &b}, at)
+}
+
+// pack signs the grant, writes its entry, and returns the bundle and where the entry stands.
+func (w *world) pack(g *issued) (assignment.Bundle, int64) {
 	w.t.Helper()
 	k := &w.control.keys
 	if g.signer != nil {
@@ -95,7 +102,7 @@ func (w *world) send(g *issued) writ.AssignmentID {
 	if g.bundle != nil {
 		g.bundle(&b)
 	}
-	return w.give(assignment.Assignment{Kind: assignment.KindRun, Run: &b}, at)
+	return b, at
 }
 
 // execute sends the grant, waits for the end and returns it as the ledger has it.

@@ -50,6 +50,12 @@ func (r *Runner) run(ctx context.Context, a assignment.Assignment, seen ledger.H
 		return // handed out again
 	}
 	r.Log.Warn("run refused", "run", string(a.Run.Run), "check", j.at, "reason", string(refusal.Code))
+	if j.held() && (refusal.Code == writ.ReasonProofExpired || refusal.Code == writ.ReasonPresentedTwice) {
+		// The grant is not spent, and nothing is wrong with it: a new proof by its holder, and it is judged again. A proof
+		// that was used before belongs to a judgement of this same grant that this process, or the one before it, did not end.
+		r.reply(ctx, assignment.Answer{Assignment: a.ID, Refused: refused(refusal)})
+		return
+	}
 	if err := r.refuse(ctx, j, refusal); err != nil {
 		r.Log.Error("a refusal could not be recorded", "run", string(a.Run.Run), "error", err)
 		if errors.Is(err, writ.ErrBusy) {
@@ -106,7 +112,7 @@ func (r *Runner) refuse(ctx context.Context, j *judgement, why *writ.Refusal) er
 	if !j.proved {
 		by := r.ID.Principal()
 		if authors := r.lastTrust().trust.Control; len(authors) > 0 {
-			by = authors[0].Principal // in handle mode the control plane presents
+			by = authors[0].Principal // what is not proved was handed over by the control plane, whoever made the proof
 		}
 		kind, body = writ.EntryDeny, writ.DenyBody{What: "present", By: by, Reason: run.Reason, Plan: run.Plan}
 	}

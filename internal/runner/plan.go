@@ -120,6 +120,9 @@ func (r *Runner) bind(in assignment.Planning, t trusted) (writ.Plan, playbook.Bo
 	if ref := prp.Playbook; !digest.Equal(ref.Digest) || pb.Name != ref.Name || pb.Version != ref.Version {
 		return fail(writ.Refuse(writ.ReasonPlaybookAltered, "the playbook is not the one that was proposed"))
 	}
+	if prp.Holder != "" && prp.Holder != in.Holder {
+		return fail(writ.Refuse(writ.ReasonHolderAltered, "the proposal names another key than the one that is to hold the grant"))
+	}
 	if pb.Emergency != (prp.Emergency != nil) && prp.Reverts == "" {
 		return fail(writ.Refuse(writ.ReasonBreakGlass, fmt.Sprintf("%s@%d and the proposal do not agree on whether this is break-glass", pb.Name, pb.Version)))
 	}

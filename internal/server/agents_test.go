@@ -54,6 +54,7 @@ func start(t *testing.T, change func(*config.Server)) config.Server {
 		Listen: at[0], Runners: at[1], Signer: at[2], Services: []byte(services), Now: time.Now(),
 		Targets: []setup.Target{{Location: "kubernetes://here", Kubeconfig: "/nowhere", Catalogue: kubernetes.Catalogue()}},
 		People:  []setup.Person{{Sub: "bo", Groups: []string{"payments"}}},
+		Agents:  []setup.Agent{{Name: "fixer", Team: "payments", Owner: "bo", Roles: []string{"repair"}}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/pin"
+	"github.com/writ-dev/writ/internal/token"
 )
 
 // people keep who is logged in, and their teams.
@@ -18,9 +19,18 @@ type people interface {
 	authn.People
 }
 
+// a memory keeps which credentials were used, and which tokens were revoked.
+type memory interface {
+	authn.Memory
+	authn.Revocations
+}
+
 // newAuth makes what finds out who calls from the configuration.
-func newAuth(c config.Server, memory authn.Memory, people people, dev bool, log *slog.Logger) (*authn.Authenticator, error) {
-	a := authn.Config{Dev: dev, ExternalURL: c.ExternalURL, Memory: memory, Sessions: people, People: people, Now: fault.Clock(), Log: log}
+func newAuth(c config.Server, memory memory, people people, access *token.Access, dev bool, log *slog.Logger) (*authn.Authenticator, error) {
+	a := authn.Config{
+		Dev: dev, ExternalURL: c.ExternalURL, Memory: memory, Sessions: people, People: people, Tokens: access, Revoked: memory,
+		Required: c.Tokens != nil && c.Tokens.Required, Now: fault.Clock(), Log: log,
+	}
 	for _, i := range c.Issuers {
 		a.Issuers = append(a.Issuers, newIssuer(c, i))
 	}

@@ -32,7 +32,10 @@ func Examine(ctx context.Context, c config.Server, dev bool) iter.Seq2[string, e
 		if !yield("key "+c.Keys.Control, err) {
 			return
 		}
-		for _, file := range []string{c.Keys.Grant, c.Keys.Dispatch} {
+		for _, file := range []string{c.Keys.Grant, c.Keys.Dispatch, c.Keys.Token} {
+			if file == "" { // the last one may be left out
+				continue
+			}
 			_, err := token.LoadKey(c.Path(file))
 			if !yield("key "+file, err) {
 				return
@@ -58,7 +61,11 @@ func Examine(ctx context.Context, c config.Server, dev bool) iter.Seq2[string, e
 		if err := c.Roster().Check(); !yield("approvers", err) {
 			return
 		}
-		auth, err := newAuth(c, forgetful{}, forgetful{}, dev, slog.New(slog.DiscardHandler))
+		access, err := newAccess(c)
+		if !yield("key of control-plane tokens", err) || err != nil {
+			return
+		}
+		auth, err := newAuth(c, forgetful{}, forgetful{}, access, dev, slog.New(slog.DiscardHandler))
 		if !yield("who may speak", err) || err != nil {
 			return
 		}
@@ -84,6 +91,8 @@ type forgetful struct{}
 func (forgetful) First(context.Context, string, string, time.Time) (string, error) {
 	return "", writ.ErrUnavailable
 }
+
+func (forgetful) Revoked(context.Context, string) (bool, error) { return true, writ.ErrUnavailable }
 
 func (forgetful) BeginSession(context.Context, writ.Digest, writ.Principal, string) (writ.Session, error) {
 	return writ.Session{}, writ.ErrUnavailable

@@ -13,6 +13,7 @@ import (
 	"github.com/writ-dev/writ/internal/authn"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/control"
+	"github.com/writ-dev/writ/internal/oauth"
 	"github.com/writ-dev/writ/internal/pin"
 )
 
@@ -87,5 +88,15 @@ func (s *Server) listenRunners(c config.Server, identity ed25519.PrivateKey, aut
 	mux.Handle(assignment.PathEnrol, enrol)
 	mux.Handle(assignment.PathRetire, enrol)
 	mux.Handle("/", api.RunnerHandler(s.Control, identify))
+	if s.access != nil {
+		tokens, err := s.tokens(c, auth)
+		if err != nil {
+			return err
+		}
+		mux.Handle(oauth.PathIntrospect, tokens.RunnerHandler(func(r *http.Request) (writ.RunnerID, bool) {
+			id, err := identify(r)
+			return id, err == nil
+		}))
+	}
 	return s.add("the runners' door", c.RunnerListen, mux, secure, 0)
 }

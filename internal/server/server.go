@@ -28,6 +28,7 @@ import (
 	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/mcp"
+	"github.com/writ-dev/writ/internal/oauth"
 	"github.com/writ-dev/writ/internal/pin"
 	"github.com/writ-dev/writ/internal/signer"
 	"github.com/writ-dev/writ/internal/store"
@@ -38,6 +39,7 @@ import (
 type Server struct {
 	Control   *control.Control
 	auth      *authn.Authenticator
+	access    *token.Access // nil: there is no token endpoint
 	store     *store.Store
 	listeners []listener
 	deaths    *prometheus.HistogramVec
@@ -66,9 +68,14 @@ func New(ctx context.Context, c config.Server, version string, dev bool, log *sl
 	if err := s.Control.Start(ctx); err != nil {
 		return nil, err
 	}
-	if s.auth, err = newAuth(c, s.Control.Memory(), s.Control, dev, log); err != nil {
+	access, err := newAccess(c)
+	if err != nil {
 		return nil, err
 	}
+	if s.auth, err = newAuth(c, s.Control.Memory(), s.Control, access, dev, log); err != nil {
+		return nil, err
+	}
+	s.access = access
 	return s, s.listen(c, identity, s.auth, version)
 }
 
@@ -263,9 +270,9 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 	return s.add("the admin listener", c.AdminListen, s.admin(), nil, 0)
 }
 
-// An identifier is what both doors ask who calls.
+// An identifier is what the doors ask who calls.
 type identifier interface {
-	Principal(ctx context.Context, r *http.Request) (writ.Principal, error)
+	oauth.Clients
 }
 
 // doors are the HTTP API and the agents' tools behind one way to find out who calls: by bearer token, or by certificate.
@@ -273,7 +280,7 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 	ctl := s.Control
 	who := admitted{auth, ctl}
 	doors, err := api.Handler(api.Config{
-		Auth: who, Agents: ctl, HandOffs: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
+		Auth: who, Agents: ctl, HandOffs: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Presents: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
 		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, Fleet: ctl, BreakGlass: ctl, ExternalURL: c.ExternalURL, Log: s.log,
 		Now: time.Now, // of socket deadlines alone, which are the machine's
 	})
@@ -281,14 +288,27 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 		return nil, err
 	}
 	var issuers []string
+	if s.access != nil {
+		issuers = append(issuers, s.access.URL())
+	}
 	for _, i := range c.Issuers {
 		issuers = append(issuers, i.URL)
 	}
 	agents := mcp.Handler(mcp.Config{
-		Authenticator: who, Certificates: certificates, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, ExternalURL: c.ExternalURL, Issuers: issuers,
+		Authenticator: who, Certificates: certificates, Proofs: s.access != nil, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, ExternalURL: c.ExternalURL, Issuers: issuers,
 		Version: version, Log: s.log,
 	})
 	mux := http.NewServeMux()
+	if s.access != nil {
+		tokens, err := s.tokens(c, auth)
+		if err != nil {
+			return nil, err
+		}
+		h := tokens.Handler()
+		for _, path := range oauth.Paths() {
+			mux.Handle(path, h)
+		}
+	}
 	mux.Handle(mcp.Path, agents)
 	mux.Handle(mcp.PathMetadata, agents)
 	mux.Handle("/", doors)

@@ -83,7 +83,7 @@ func (w *writer) server() error {
 	c := config.Server{
 		Listen: w.o.Listen, ExternalURL: "http://" + w.o.Listen, RunnerListen: w.o.Runners, AdminListen: w.o.Admin, Data: "data",
 		Issuer: issuer, Origin: origin,
-		Keys:      config.ServerKeys{Control: fileControl, Grant: fileGrant, Dispatch: fileHolder},
+		Keys:      config.ServerKeys{Control: fileControl, Grant: fileGrant, Dispatch: fileHolder, Token: fileToken},
 		Signer:    config.SignerPeer{URL: "https://" + w.o.Signer, Key: fingerprint(w.signerKey), VKey: w.vkey},
 		Playbooks: []string{"playbooks"}, Services: "catalog-info.yaml",
 		Runners:   []config.RunnerPeer{{ID: w.runnerID(), Public: publicOf(fileRunner)}},

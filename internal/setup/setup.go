@@ -90,6 +90,7 @@ const (
 	fileControl = "keys/control.pem"
 	fileGrant   = "keys/grant.pem"
 	fileHolder  = "keys/dispatch.pem"
+	fileToken   = "keys/token.pem"
 	fileRunner  = "keys/runner.pem"
 	fileOwner   = "keys/owner.pem"
 	fileLog     = "keys/log.pem"
@@ -206,8 +207,10 @@ func (w *writer) keys() error {
 		return err
 	}
 	w.grantPub, w.grantKid = string(public), token.KeyID(&grant.PublicKey)
-	if _, err := token.CreateKey(w.path(fileHolder), rand.Reader); err != nil {
-		return err
+	for _, file := range []string{fileHolder, fileToken} {
+		if _, err := token.CreateKey(w.path(file), rand.Reader); err != nil {
+			return err
+		}
 	}
 	if w.vkey, err = ledger.VKey(origin, w.log.Public().(ed25519.PublicKey)); err != nil {
 		return err

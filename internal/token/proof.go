@@ -58,6 +58,14 @@ type proofKey struct {
 	Y   string `json:"y"`
 }
 
+// bareClaims are those of a proof at a token endpoint, where no access token rides along.
+type bareClaims struct {
+	ID       string `json:"jti"`
+	Method   string `json:"htm"`
+	URL      string `json:"htu"`
+	IssuedAt int64  `json:"iat"`
+}
+
 type proofClaims struct {
 	ID       string `json:"jti"`
 	Method   string `json:"htm"`
@@ -84,20 +92,46 @@ func Prove(key *ecdsa.PrivateKey, p Proof, now time.Time, rand io.Reader) (strin
 	if err != nil {
 		return "", err
 	}
-	payload, err := canon.Marshal(proofClaims{ID: id, Method: p.Method, URL: p.URL, IssuedAt: now.Unix(), Hash: p.AccessTokenHash})
+	return proof(key, proofClaims{ID: id, Method: p.Method, URL: p.URL, IssuedAt: now.Unix(), Hash: p.AccessTokenHash})
+}
+
+// ProveBare signs a proof for a request without an access token, such as one that asks for a token (RFC 9449 section 5).
+func ProveBare(key *ecdsa.PrivateKey, method, url string, now time.Time, rand io.Reader) (string, error) {
+	if key == nil || !usable(&key.PublicKey) || method == "" || url == "" {
+		return "", fmt.Errorf("%w: a P-256 key, method and URL must be present", ErrProof)
+	}
+	id, err := ident.Nonce(rand)
+	if err != nil {
+		return "", err
+	}
+	return proof(key, bareClaims{ID: id, Method: method, URL: url, IssuedAt: now.Unix()})
+}
+
+func proof(key *ecdsa.PrivateKey, claims any) (string, error) {
+	payload, err := canon.Marshal(claims)
 	if err != nil {
 		return "", err
 	}
 	return sign(jose.SigningKey{Algorithm: algorithm, Key: key}, proofType, true, payload)
 }
 
-// CheckProof checks a proof and returns its jti, which the caller must never accept twice. Errors wrap ErrProof.
+// CheckProof checks a proof and returns its jti, which the caller must never accept twice. Errors wrap ErrProof; that of a
+// proof which only came too late is ErrProofAge.
 func CheckProof(compact string, w WantProof) (jti string, err error) {
-	if !IsThumbprint(w.Thumbprint) {
-		return "", fmt.Errorf("%w: nothing is expected here", ErrProof)
-	}
-	jti, _, err = checkProof(compact, w)
+	jti, _, err = CheckProofUntil(compact, w)
 	return jti, err
+}
+
+// CheckProofUntil is CheckProof, and says how long the proof is good.
+func CheckProofUntil(compact string, w WantProof) (jti string, until time.Time, err error) {
+	if !IsThumbprint(w.Thumbprint) {
+		return "", until, fmt.Errorf("%w: nothing is expected here", ErrProof)
+	}
+	jti, _, at, err := checkProof(compact, w, false)
+	if err != nil {
+		return "", until, err
+	}
+	return jti, at.Add(w.Life), nil
 }
 
 // ReadProof checks a proof that comes with a token which names no key, and returns the thumbprint of the key that made
@@ -107,13 +141,28 @@ func ReadProof(compact string, w WantProof) (jti, thumbprint string, err error) 
 	if w.Thumbprint != "" {
 		return "", "", fmt.Errorf("%w: this token names a key", ErrProof)
 	}
-	return checkProof(compact, w)
+	jti, thumbprint, _, err = checkProof(compact, w, false)
+	return jti, thumbprint, err
 }
 
-// checkProof demands the key of w.Thumbprint, or takes any when that is empty, and returns whose key it was.
-func checkProof(compact string, w WantProof) (jti, thumbprint string, err error) {
-	bad := func(what string) (string, string, error) { return "", "", fmt.Errorf("%w: %s", ErrProof, what) }
-	if w.Method == "" || w.URL == "" || w.Token == "" || w.Now.IsZero() || w.Life <= 0 || w.Life > ProofLife {
+// ReadBareProof checks a proof of a request without an access token, and returns the thumbprint of the key that made
+// it. w.Token and w.Thumbprint must be empty; a proof that carries ath is refused. The caller must never accept the jti
+// twice. Errors wrap ErrProof.
+func ReadBareProof(compact string, w WantProof) (jti, thumbprint string, err error) {
+	if w.Token != "" || w.Thumbprint != "" {
+		return "", "", fmt.Errorf("%w: no token rides along", ErrProof)
+	}
+	jti, thumbprint, _, err = checkProof(compact, w, true)
+	return jti, thumbprint, err
+}
+
+// checkProof demands the key of w.Thumbprint, or takes any when that is empty, and returns whose key it was, and when. A
+// bare proof has no ath; any other one must have it.
+func checkProof(compact string, w WantProof, bare bool) (jti, thumbprint string, made time.Time, err error) {
+	bad := func(what string) (string, string, time.Time, error) {
+		return "", "", time.Time{}, fmt.Errorf("%w: %s", ErrProof, what)
+	}
+	if w.Method == "" || w.URL == "" || (w.Token == "") != bare || w.Now.IsZero() || w.Life <= 0 || w.Life > ProofLife {
 		return bad("nothing is expected here")
 	}
 	head, err := split(compact)
@@ -137,9 +186,9 @@ func checkProof(compact string, w WantProof) (jti, thumbprint string, err error)
 	if err != nil {
 		return bad("it is not signed with ES256 by the key")
 	}
-	var c proofClaims
-	if err := canon.ParseLoose(payload, &c); err != nil {
-		return bad("the claims are not exactly jti, htm, htu, iat and ath")
+	c, err := readClaims(payload, bare)
+	if err != nil {
+		return bad(err.Error())
 	}
 	at := time.Unix(c.IssuedAt, 0)
 	switch {
@@ -147,16 +196,30 @@ func checkProof(compact string, w WantProof) (jti, thumbprint string, err error)
 		return bad("htm is another method")
 	case c.URL != w.URL:
 		return bad("htu is another URL")
-	case !same(c.Hash, AccessTokenHash(w.Token)):
+	case !bare && !same(c.Hash, AccessTokenHash(w.Token)):
 		return bad("ath is the hash of another token")
 	case at.After(w.Now.Add(ProofSkew)):
 		return bad("iat lies ahead")
-	case !at.Add(w.Life).After(w.Now):
-		return bad("it is too old")
 	case !isProofID(c.ID):
 		return bad("jti is not 16 to 64 characters of base64url")
+	case !at.Add(w.Life).After(w.Now): // last, so that nothing else is wrong with it
+		return "", "", at, ErrProofAge
 	}
-	return c.ID, Thumbprint(key), nil
+	return c.ID, Thumbprint(key), at, nil
+}
+
+func readClaims(payload []byte, bare bool) (c proofClaims, err error) {
+	if !bare {
+		if err := canon.ParseLoose(payload, &c); err != nil {
+			return c, errors.New("the claims are not exactly jti, htm, htu, iat and ath")
+		}
+		return c, nil
+	}
+	var b bareClaims
+	if err := canon.ParseLoose(payload, &b); err != nil {
+		return c, errors.New("the claims are not exactly jti, htm, htu and iat")
+	}
+	return proofClaims{ID: b.ID, Method: b.Method, URL: b.URL, IssuedAt: b.IssuedAt}, nil
 }
 
 func (k proofKey) public() (*ecdsa.PublicKey, bool) {

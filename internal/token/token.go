@@ -1,9 +1,9 @@
-// Package token signs and checks the JSON Web Signatures of Writ: grants, and proofs that their holder has the key
-// they are bound to. It is the only importer of go-jose, and narrows it to one shape: a compact JWS of at most
+// Package token signs and checks the JSON Web Signatures of Writ: grants, control-plane tokens, and proofs that their
+// holder has the key they are bound to. It is the only importer of go-jose, and narrows it to one shape: a compact JWS of at most
 // MaxSize, ES256, a closed header, an exact type, a known key, and claims that parse strictly.
 //
-// Errors wrap ErrHeader, ErrSignature, ErrForm or ErrProof and say nothing about keys. All functions are pure, apart
-// from LoadKey and CreateKey, and safe for concurrent use.
+// Errors wrap ErrHeader, ErrSignature, ErrForm or ErrProof and say nothing about keys; CodeOf tells the causes of a
+// token's refusal apart. All functions are pure, apart from LoadKey and CreateKey, and safe for concurrent use.
 package token
 
 import (
@@ -25,6 +25,9 @@ var (
 	ErrSignature = errors.New("token signature") // the key did not sign this
 	ErrForm      = errors.New("token form")      // signed, but the claims are not of the wanted closed form
 	ErrProof     = errors.New("holder's proof")  // a proof that does not fit the request
+
+	// ErrProofAge is the ErrProof of a proof that fits in all but its age.
+	ErrProofAge = fmt.Errorf("%w: it is too old", ErrProof)
 )
 
 // MaxSize bounds a token in bytes: a grant over twenty objects with names of usual length has about 4 KiB.
@@ -81,41 +84,53 @@ func sign(key jose.SigningKey, typ string, embed bool, payload []byte) (string, 
 // claim: times, issuer and audience are the caller's. On error claims is undefined.
 func Verify(compact string, want Want, claims any) error {
 	if want.Typ == "" {
-		return fmt.Errorf("%w: nothing is expected here", ErrHeader)
+		return badHeader(CodeType, "nothing is expected here")
 	}
-	head, err := split(compact)
+	payload, err := opened(compact, want)
 	if err != nil {
 		return err
+	}
+	return closed(payload, claims)
+}
+
+// closed decodes claims into a closed type.
+func closed(payload []byte, claims any) error {
+	if err := canon.ParseLoose(payload, claims); err != nil {
+		return badClaims(CodeClaims, err.Error())
+	}
+	return nil
+}
+
+// opened returns the payload of a token that fits want and that a wanted key has signed.
+func opened(compact string, want Want) ([]byte, error) {
+	head, err := split(compact)
+	if err != nil {
+		return nil, err
 	}
 	var h header
 	if err := canon.ParseLoose(head, &h); err != nil {
-		return fmt.Errorf("%w: not exactly alg, kid and typ", ErrHeader)
+		return nil, headerFault(head)
 	}
 	key := want.Keys[h.Kid]
 	switch {
+	case h.Alg != string(algorithm):
+		return nil, badHeader(CodeAlgorithm, "the algorithm must be "+string(algorithm))
 	case h.Typ != want.Typ:
-		return fmt.Errorf("%w: the type must be %s", ErrHeader, want.Typ)
+		return nil, badHeader(CodeType, "the type must be "+want.Typ)
 	case h.Kid == "" || !usable(key):
-		return fmt.Errorf("%w: unknown key id", ErrHeader)
+		return nil, badHeader(CodeKeyUnknown, "unknown key id")
 	}
-	payload, err := verify(compact, key)
-	if err != nil {
-		return err
-	}
-	if err := canon.ParseLoose(payload, claims); err != nil {
-		return fmt.Errorf("%w: %w", ErrForm, err)
-	}
-	return nil
+	return verify(compact, key)
 }
 
 func verify(compact string, key *ecdsa.PublicKey) ([]byte, error) {
 	jws, err := jose.ParseSignedCompact(compact, []jose.SignatureAlgorithm{algorithm})
 	if err != nil {
-		return nil, fmt.Errorf("%w: not a compact JWS under %s", ErrHeader, algorithm)
+		return nil, badHeader(CodeForm, "not a compact JWS under "+string(algorithm))
 	}
 	payload, err := jws.Verify(key)
 	if err != nil {
-		return nil, ErrSignature
+		return nil, &Fault{CodeSignature, ErrSignature, "the key did not sign this"}
 	}
 	return payload, nil
 }
@@ -124,17 +139,17 @@ func verify(compact string, key *ecdsa.PublicKey) ([]byte, error) {
 // bytes, since the digest of a token is taken over its text.
 func split(compact string) ([]byte, error) {
 	if len(compact) > MaxSize {
-		return nil, fmt.Errorf("%w: longer than %d bytes", ErrHeader, MaxSize)
+		return nil, badHeader(CodeSize, fmt.Sprintf("longer than %d bytes", MaxSize))
 	}
 	parts := strings.Split(compact, ".")
 	if len(parts) != 3 {
-		return nil, fmt.Errorf("%w: not a compact JWS", ErrHeader)
+		return nil, badHeader(CodeForm, "not a compact JWS")
 	}
 	var head []byte
 	for i, p := range parts {
 		b, err := base64.RawURLEncoding.Strict().DecodeString(p)
 		if err != nil || strings.ContainsAny(p, "\r\n") {
-			return nil, fmt.Errorf("%w: not a compact JWS", ErrHeader)
+			return nil, badHeader(CodeForm, "not a compact JWS")
 		}
 		if i == 0 {
 			head = b

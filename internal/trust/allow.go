@@ -86,9 +86,9 @@ func (t Trust) within(p writ.Plan, mode writ.HolderMode, tally approval.Tally, r
 		return over("the plan has no steps")
 	case tier > c.MaxTier:
 		return over("%s is above %s", tier, c.MaxTier)
-	case mode != writ.ModeHandle:
+	case mode != writ.ModeHandle && mode != writ.ModeKey:
 		return over("the mode %q is not known", writ.Printable(string(mode), 20))
-	case tier > c.HandleMaxTier && tally.People == 0:
+	case mode == writ.ModeHandle && tier > c.HandleMaxTier && tally.People == 0:
 		return over("without approvals and a key of the agent's own, %s is above %s", tier, c.HandleMaxTier)
 	case p.Blast.Objects < 0 || p.Blast.Permille < 0:
 		return over("the plan does not know its radius")

@@ -174,7 +174,7 @@ func vectorClaims(t testing.TB) writ.GrantClaims {
 		ID: "gnt_01JDB4ZK4E8Q6W2N7M5T9V3XCA", Issuer: issuer, Plan: p, PlanDigest: digest, Source: "INC-2291",
 		Decision: writ.Decision{ID: "dec_01JDB4ZH4E8Q6W2N7M5T9V3XCA", Plan: p.ID, PlanDigest: digest, Phase: writ.PhaseGrant,
 			Verdict: writ.Allow, Policy: p.Policy},
-		Approvals: []writ.Approval{vectorApproval(t)}, Now: madeAt.Add(2 * time.Minute), Life: 5 * time.Minute,
+		Approvals: []writ.Approval{vectorApproval(t)}, Now: madeAt.Add(2 * time.Minute), Life: 5 * time.Minute, Mode: writ.ModeHandle,
 	})
 	must(t, err)
 	return c

@@ -1,0 +1,4 @@
+package oauth
+
+// ParseDetails decodes authorization_details.
+var ParseDetails = parseDetails
