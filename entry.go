@@ -150,7 +150,8 @@ type (
 		Proof      ProofLevel `json:"proof"`
 		Key        string     `json:"key"`
 		Statement  []byte     `json:"statement"`
-		Signature  string     `json:"signature"`
+		Signature  string     `json:"signature"`         // empty when a passkey signed
+		Passkey    *Assertion `json:"passkey,omitempty"` // raw
 	}
 	GrantBody struct {
 		Grant       GrantID    `json:"grant"`
@@ -351,6 +352,7 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryHandOff:    func() any { return new(HandOffBody) },
 	EntryHandOffEnd: func() any { return new(HandOffEndBody) },
 	EntryAgent:      func() any { return new(AgentBody) },
+	EntryPasskey:    func() any { return new(PasskeyBody) },
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type
