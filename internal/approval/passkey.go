@@ -10,8 +10,8 @@ import (
 	"github.com/writ-dev/writ"
 )
 
-// noAAGUID is what an authenticator says that does not name its model.
-const noAAGUID = "00000000-0000-0000-0000-000000000000"
+// NoAAGUID is what an authenticator says that does not name its model.
+const NoAAGUID = "00000000-0000-0000-0000-000000000000"
 
 // CheckCredential refuses a passkey that is incomplete, whose key cannot approve, or that claims more than it can prove:
 // level A is for an attested model that keeps the key on its device.
@@ -25,11 +25,11 @@ func CheckCredential(c writ.Credential) error {
 	switch {
 	case len(c.ID) == 0 || len(c.ID) > writ.MaxCredentialID:
 		return bad("id has 1 to %d bytes", writ.MaxCredentialID)
-	case !isUUID(c.AAGUID):
-		return bad("aaguid is a UUID in lower case, %s when there is none", noAAGUID)
+	case !IsAAGUID(c.AAGUID):
+		return bad("aaguid is a UUID in lower case, %s when there is none", NoAAGUID)
 	case c.Level != writ.ProofA && c.Level != writ.ProofB:
 		return bad("level is A or B")
-	case c.Level == writ.ProofA && (c.Synced || c.AAGUID == noAAGUID):
+	case c.Level == writ.ProofA && (c.Synced || c.AAGUID == NoAAGUID):
 		return bad("level A is for a passkey whose model is attested and that stays on its device")
 	case c.Counter < 0 || c.Counter > math.MaxUint32:
 		return bad("counter is 0 to %d", uint32(math.MaxUint32))
@@ -70,13 +70,14 @@ func isHostName(s string) bool {
 	return letter && len(s) <= 253
 }
 
-func isUUID(s string) bool {
-	if len(s) != len(noAAGUID) {
+// IsAAGUID reports whether s is a model's name as passkeys have it: a UUID in lower case.
+func IsAAGUID(s string) bool {
+	if len(s) != len(NoAAGUID) {
 		return false
 	}
 	for i := range len(s) {
 		hex := s[i] >= '0' && s[i] <= '9' || s[i] >= 'a' && s[i] <= 'f'
-		if dash := noAAGUID[i] == '-'; dash && s[i] != '-' || !dash && !hex {
+		if dash := NoAAGUID[i] == '-'; dash && s[i] != '-' || !dash && !hex {
 			return false
 		}
 	}

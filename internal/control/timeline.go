@@ -174,6 +174,8 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		if b.Was != nil {
 			out.Summary += ", in place of " + name(*b.Was)
 		}
+	case *writ.PasskeyBody:
+		out.OK, out.Summary = b.State == writ.PasskeyActive, fmt.Sprintf("%s: passkey %s of %s, level %s, is %s", name(b.By), b.Passkey, writ.Printable(b.Person.Sub, 80), b.Credential.Level, b.State)
 	case *writ.FreezeBody:
 		out.OK, out.Summary = !b.On, fmt.Sprintf("freeze of %s %s: on %t", b.Scope, writ.Printable(b.Value, 80), b.On)
 	}

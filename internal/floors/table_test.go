@@ -17,7 +17,7 @@ var floor = map[string]int{
 	"trust": 2, "evidence": 2, "catalogue": 2, "lineage": 2, "playbook/strictyaml": 2,
 	// F3 are adapters.
 	"store": 3, "store/storetest": 3, "connector/kubernetes": 3, "connector/httpapi": 3, "connector/noop": 3,
-	"connector/connectortest": 3, "authn": 3, "signer": 3, "verify": 3, "runner/journal": 3, "config": 3,
+	"connector/connectortest": 3, "authn": 3, "signer": 3, "verify": 3, "runner/journal": 3, "config": 3, "passkey": 3,
 	// F4 are the use cases.
 	"runner": 4, "control": 4,
 	// F5 are the doors.
@@ -88,6 +88,14 @@ var bans = []ban{
 	{
 		who: []string{"*"}, what: []string{"github.com/go-jose/go-jose/v4/jwt"}, except: []string{"token"},
 		because: "token is the one place to audit for JWTs",
+	},
+	{
+		who: []string{"*"}, what: []string{"github.com/go-webauthn/..."}, except: []string{"passkey"},
+		because: "passkey is the one place to audit for enrolments; runners and auditors verify assertions without it",
+	},
+	{
+		who: []string{"runner", "verify"}, what: []string{"passkey"}, transitive: true,
+		because: "an enrolment is the server's to make and its owners' to believe",
 	},
 	{
 		who: []string{"*"}, what: []string{"github.com/cedar-policy/cedar-go/x/exp/..."}, except: []string{"policy/cedarx"},

@@ -32,6 +32,7 @@ const (
 	HandOffs     Table = "handoff"  // Key is the recipient's identity
 	Sessions     Table = "session"  // ID is the digest of a token, Key the session's name, Due its end
 	Slots        Table = "slot"     // ID is a plan that is not decided yet, Key its service
+	Passkeys     Table = "passkey"  // Key is the digest of the credential's id, and unique
 )
 
 // tables maps a noun to its SQL name, none of which is a reserved word of SQLite or PostgreSQL.
@@ -62,13 +63,14 @@ var tables = map[Table]struct {
 	HandOffs:     {sql: "handoffs"},
 	Sessions:     {sql: "sessions", deletable: true},
 	Slots:        {sql: "slots", deletable: true},
+	Passkeys:     {sql: "passkeys"},
 }
 
 // Tables returns every table.
 func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
-		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions,
+		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, Passkeys,
 	}
 }
 

@@ -149,7 +149,8 @@ type Maker struct {
 	key  crypto.Signer
 }
 
-// NewMaker makes the maker of a model. At is when its certificates are good, for a day before and after.
+// NewMaker makes the maker of a model. Its certificates are good from a year before at to
+// twenty years after.
 func NewMaker(t testing.TB, model [16]byte, at time.Time) *Maker {
 	t.Helper()
 	root, rootKey := certificate(t, at, nil, nil, nil)
@@ -168,7 +169,7 @@ func certificate(t testing.TB, at time.Time, parent *x509.Certificate, by crypto
 		t.Fatal(err)
 	}
 	c := &x509.Certificate{
-		SerialNumber: new(big.Int).SetBytes(random(8)), NotBefore: at.Add(-24 * time.Hour), NotAfter: at.Add(24 * time.Hour), BasicConstraintsValid: true, IsCA: parent == nil,
+		SerialNumber: new(big.Int).SetBytes(random(8)), NotBefore: at.AddDate(-1, 0, 0), NotAfter: at.AddDate(20, 0, 0), BasicConstraintsValid: true, IsCA: parent == nil,
 		Subject:         pkix.Name{Country: []string{"SE"}, Organization: []string{"Softkey"}, OrganizationalUnit: []string{"Authenticator Attestation"}, CommonName: "Softkey"},
 		ExtraExtensions: more,
 	}
