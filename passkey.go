@@ -1,6 +1,7 @@
 package writ
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"time"
 )
@@ -84,8 +85,24 @@ type PasskeyBody struct {
 // EntryPasskey is the kind of PasskeyBody.
 const EntryPasskey EntryKind = "passkey"
 
-// PasskeyID names one enrolment: "psk_" and a ULID.
+// PasskeyID names one passkey: "psk_" and 26 characters that follow from its credential's id, so that no credential is
+// enrolled twice.
 type PasskeyID string
+
+// PasskeyIDOf returns the name of the passkey of a credential: the first 128 bits of the SHA-256 of its id.
+func PasskeyIDOf(credential []byte) PasskeyID {
+	sum := sha256.Sum256(credential)
+	b := make([]byte, 0, ulidLen)
+	bits, n := uint(0), 2 // 26 characters hold 130 bits: the first two are 0, as in a ULID
+	for _, x := range sum[:16] {
+		bits, n = bits<<8|uint(x), n+8
+		for n >= 5 {
+			n -= 5
+			b = append(b, crockford[bits>>n&31])
+		}
+	}
+	return PasskeyID("psk_" + string(b))
+}
 
 // ParsePasskeyID is the only way in from text.
 func ParsePasskeyID(s string) (PasskeyID, error) { return parseID[PasskeyID](s, "psk") }
@@ -103,8 +120,15 @@ const (
 
 // An EnrolAsk is what a browser is to make a passkey with.
 type EnrolAsk struct {
-	Ceremony string          `json:"ceremony" doc:"names this ask; good for one passkey within five minutes"`
-	Options  CreationOptions `json:"public_key" doc:"for PublicKeyCredential.parseCreationOptionsFromJSON"`
+	Options CreationOptions `json:"public_key" doc:"for PublicKeyCredential.parseCreationOptionsFromJSON; good for one passkey within five minutes"`
+}
+
+// An AnswerWish is how a person wants to answer a plan that was shown to them.
+type AnswerWish struct {
+	PlanDigest Digest // of the plan that was shown
+	Answer     Answer
+	Slot       string
+	Typed      string
 }
 
 // An AnswerAsk is what a browser is to have a plan answered with.

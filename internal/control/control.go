@@ -25,6 +25,7 @@ import (
 	"github.com/writ-dev/writ/internal/catalogue"
 	"github.com/writ-dev/writ/internal/connector"
 	"github.com/writ-dev/writ/internal/ledger"
+	"github.com/writ-dev/writ/internal/passkey"
 	"github.com/writ-dev/writ/internal/policy"
 	"github.com/writ-dev/writ/internal/store"
 	"github.com/writ-dev/writ/internal/token"
@@ -49,6 +50,7 @@ type Config struct {
 	Runners      map[writ.RunnerID]ed25519.PublicKey // the key each runner signs its entries with
 	Agents       []writ.Agent                        // declared in the configuration; others are registered by people and stand in the store
 	Roster       approval.Roster
+	Approve      passkey.Site    // where passkeys answer; zero where they do not
 	Protected    []writ.Location // what Writ itself rests on: no plan of an agent may touch it
 	PlanLife     time.Duration   // how long a plan waits for people before it is denied
 	EvidenceLife time.Duration   // how old cited evidence may be and still count as fresh
@@ -94,7 +96,14 @@ func New(c Config) (*Control, error) {
 		return nil, fmt.Errorf("%w: control: limits must not be negative, and their window at most %s", writ.ErrInvalid, keepAttempts)
 	}
 	c.Limits = c.Limits.whole()
-	if err := c.Roster.Check(); err != nil {
+	check := c.Roster.Check
+	if c.Approve.Origin != "" {
+		if err := c.Approve.Check(); err != nil {
+			return nil, err
+		}
+		check = c.Roster.CheckOpen
+	}
+	if err := check(); err != nil {
 		return nil, err
 	}
 	seen := map[writ.Location]bool{}

@@ -32,7 +32,7 @@ const (
 	HandOffs     Table = "handoff"  // Key is the recipient's identity
 	Sessions     Table = "session"  // ID is the digest of a token, Key the session's name, Due its end
 	Slots        Table = "slot"     // ID is a plan that is not decided yet, Key its service
-	Passkeys     Table = "passkey"  // Key is the digest of the credential's id, and unique
+	Passkeys     Table = "passkey"  // ID is its credential's, Key the person
 )
 
 // tables maps a noun to its SQL name, none of which is a reserved word of SQLite or PostgreSQL.

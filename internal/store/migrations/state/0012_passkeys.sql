@@ -1,6 +1,6 @@
 -- +goose Up
--- Which passkeys people have enrolled. The key is the digest of the credential's id: one that was enrolled before, and be it
--- removed since, is not enrolled again.
+-- Which passkeys people have enrolled. The id follows from the credential's: one that was enrolled before, and be it removed
+-- since, is not enrolled again. The key is the digest of the person's identity.
 
 CREATE TABLE passkeys (
     seq BIGINT PRIMARY KEY,
@@ -13,5 +13,5 @@ CREATE TABLE passkeys (
 );
 CREATE INDEX passkeys_incident ON passkeys (incident, seq) WHERE incident <> '';
 CREATE INDEX passkeys_state ON passkeys (state, seq) WHERE state <> '';
-CREATE UNIQUE INDEX passkeys_key ON passkeys (key) WHERE key <> '';
+CREATE INDEX passkeys_key ON passkeys (key, seq) WHERE key <> '';
 CREATE INDEX passkeys_due ON passkeys (due) WHERE due > 0;
