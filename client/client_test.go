@@ -89,6 +89,21 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		{func() (any, error) { return c.RotateAgent(ctx, "repair", "https://idp.example", "r2", "leaked") }, f.agent(), "rotate repair https://idp.example r2 leaked"},
 		{func() (any, error) { return all(t, c.Sessions(ctx)), nil }, []writ.Session{{ID: sessionID}}, "sessions"},
 		{func() (any, error) { return c.RevokeSession(ctx, sessionID) }, writ.Session{ID: sessionID}, "revoke " + string(sessionID)},
+		{func() (any, error) { return all(t, c.Passkeys(ctx)), nil }, []writ.Passkey{f.passkey(writ.PasskeyActive)}, "passkeys"},
+		{func() (any, error) { e, err := c.BeginPasskey(ctx); return e.Options.Challenge, err }, "AAAA", "begin passkey"},
+		{func() (any, error) {
+			return c.AddPasskey(ctx, writ.Registration{Credential: []byte("id"), ClientData: []byte("{}"), Attestation: []byte("att")})
+		}, f.passkey(writ.PasskeyPending), "add passkey id {} att"},
+		{func() (any, error) { return c.ConfirmPasskey(ctx, passkeyID, "SHA256:key") }, f.passkey(writ.PasskeyActive), "set passkey " + string(passkeyID) + " active SHA256:key"},
+		{func() (any, error) { return c.RemovePasskey(ctx, passkeyID) }, f.passkey(writ.PasskeyRemoved), "set passkey " + string(passkeyID) + " removed "},
+		{func() (any, error) {
+			a, err := c.BeginApproval(ctx, planID, writ.AnswerWish{PlanDigest: digest, Answer: writ.Approve, Slot: "owner", Typed: "api"})
+			return string(a.Statement), err
+		}, "{}", "begin answer " + string(planID) + " approve owner api"},
+		{func() (any, error) {
+			p, err := c.ApproveByPasskey(ctx, planID, digest, []byte("{}"), writ.Assertion{Credential: []byte("id"), AuthenticatorData: []byte("auth"), ClientData: []byte("client"), Signature: []byte("sig")}, "yes")
+			return p.State, err
+		}, writ.PlanGranted, "assert {} id auth client sig yes"},
 		{func() (any, error) { return c.Status(ctx) }, writ.Status{Version: "test", LedgerSize: 7, Policy: digest}, "status"},
 		{func() (any, error) { e, n, err := c.Entries(ctx, 3, 9); return []any{e, string(n)}, err }, []any{[]writ.Entry{{Index: 3, Leaf: []byte("leaf")}}, "note"}, "entries 3 9"},
 		{func() (any, error) { b, err := c.Export(ctx, incident); return string(b), err }, "bundle\x00", "export " + string(incident)},
@@ -105,8 +120,8 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 			t.Errorf("the control plane saw %q, want %q", calls[len(calls)-1], call.call)
 		}
 	}
-	if len(f.keys) != 6 {
-		t.Errorf("%d idempotency keys for 6 creating calls", len(f.keys))
+	if len(f.keys) != 8 {
+		t.Errorf("%d idempotency keys for 8 creating calls", len(f.keys))
 	}
 }
 

@@ -38,6 +38,8 @@ type Config struct {
 	Idempotency Idempotency
 	Denials     Denials // may be nil
 	Sessions    Sessions
+	Passkeys    Passkeys
+	Assertions  Assertions
 
 	ExternalURL string       // where browsers and clients reach this door: https://writ.corp.example
 	Log         *slog.Logger // failures of the door itself, with the trace id
@@ -88,6 +90,7 @@ func (c Config) check() (string, error) {
 		"auth": c.Auth, "playbooks": c.Playbooks, "readings": c.Readings, "proposals": c.Proposals, "approvals": c.Approvals,
 		"runs": c.Runs, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "hand-offs": c.HandOffs, "ledger": c.Ledger,
 		"overview": c.Overview, "idempotency": c.Idempotency, "sessions": c.Sessions,
+		"passkeys": c.Passkeys, "assertions": c.Assertions,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: API: %s is missing", writ.ErrInvalid, name)
@@ -141,4 +144,5 @@ func (d *door) register() {
 	d.registerLedger()
 	d.registerStatus()
 	d.registerSessions()
+	d.registerPasskeys()
 }
