@@ -81,6 +81,13 @@ func member(fact func(string, string, ...any), m approval.Member) {
 		}
 		fact("", "%s %s", key.Type(), ssh.FingerprintSHA256(key))
 	}
+	for _, c := range m.Passkeys {
+		where := "on its device"
+		if c.Synced {
+			where = "synced"
+		}
+		fact("", "passkey %s, level %s, %s, model %s, at %s, for plans made after %s", approval.Fingerprint(c.Key), show(string(c.Level)), where, show(c.AAGUID), show(c.Origin), c.Since.UTC().Format(time.RFC3339))
+	}
 }
 
 func ceiling(line func(string, ...any), fact func(string, string, ...any), c Ceiling) {
