@@ -119,7 +119,7 @@ func runApproverExport(ctx context.Context, a *app, args []string) error {
 	if err := r.open(); err != nil {
 		return err
 	}
-	var people []signIn
+	people := []signIn{}
 	for p, err := range r.Passkeys(ctx) {
 		if err != nil {
 			return err

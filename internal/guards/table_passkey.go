@@ -61,7 +61,7 @@ var passkeys = []Guard{
 		Invariant: "passkey",
 		File:      "internal/control/passkey.go",
 		Guard:     "if !known || row.State != string(writ.PasskeyActive) || !c.here(p) {",
-		Instead:   "if !known || !c.here(p) {",
+		Instead:   `if !known || row.State == "" || !c.here(p) {`,
 		Package:   "./internal/control",
 		Test:      "TestPitfall23AVoteWhosePasskeyWasRemovedSinceNoLongerCounts",
 	},
