@@ -2,6 +2,7 @@ package verify
 
 import (
 	"bytes"
+	"slices"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/approval"
@@ -40,16 +41,7 @@ func (s *chain) accountOf(a, b writ.Person) bool {
 	}
 	for _, m := range s.c.keys.roster {
 		all := append([]writ.Person{m.Person()}, m.Accounts...)
-		if contains(all, a) && contains(all, b) {
-			return true
-		}
-	}
-	return false
-}
-
-func contains(all []writ.Person, p writ.Person) bool {
-	for _, x := range all {
-		if x == p {
+		if slices.Contains(all, a) && slices.Contains(all, b) {
 			return true
 		}
 	}

@@ -59,7 +59,7 @@ var passkeys = []Guard{
 	},
 	{
 		Invariant: "passkey",
-		File:      "internal/control/passkey.go",
+		File:      "internal/control/credential.go",
 		Guard:     "if !known || row.State != string(writ.PasskeyActive) || !c.here(p) {",
 		Instead:   `if !known || row.State == "" || !c.here(p) {`,
 		Package:   "./internal/control",
@@ -67,7 +67,7 @@ var passkeys = []Guard{
 	},
 	{
 		Invariant: "passkey",
-		File:      "internal/control/passkey.go",
+		File:      "internal/control/credential.go",
 		Guard:     "if (now != 0 || p.Counter != 0) && now <= p.Counter {",
 		Package:   "./internal/control",
 		Test:      "TestPitfall19ACounterThatDidNotGrowIsRefused",
