@@ -80,18 +80,20 @@ func (s ApprovalStatement) Bytes() ([]byte, error) { return canon.Marshal(s) }
 type Approval struct {
 	ID        ApprovalID `json:"id"`
 	Statement []byte     `json:"statement"` // the signed bytes
-	Signature string     `json:"signature"` // armored SSH signature (PROTOCOL.sshsig)
+	Signature string     `json:"signature"` // armored SSH signature (PROTOCOL.sshsig); empty when a passkey signed
+	Passkey   *Assertion `json:"passkey,omitempty"`
 	Proof     ProofLevel `json:"proof"`
-	Key       string     `json:"key"` // SHA256 fingerprint of the signing key
+	Key       string     `json:"key"` // SHA256 fingerprint of the SSH key, or of the passkey's COSE_Key
 	At        time.Time  `json:"at"`
 }
 
-// Digest is taken over statement and signature together, so that a grant names exactly this proof.
+// Digest is taken over statement and proof together, so that a grant names exactly this proof.
 func (a Approval) Digest() (Digest, error) {
 	return digestOf(struct {
-		Statement []byte `json:"statement"`
-		Signature string `json:"signature"`
-	}{a.Statement, a.Signature})
+		Statement []byte     `json:"statement"`
+		Signature string     `json:"signature"`
+		Passkey   *Assertion `json:"passkey,omitempty"`
+	}{a.Statement, a.Signature, a.Passkey})
 }
 
 // ProofLevel says how strongly an approval is bound to a person, from A, the strongest, to D.

@@ -165,7 +165,8 @@ type (
 		Proof      ProofLevel `json:"proof"`
 		Key        string     `json:"key"`
 		Statement  []byte     `json:"statement"`
-		Signature  string     `json:"signature"`
+		Signature  string     `json:"signature"`         // empty when a passkey signed
+		Passkey    *Assertion `json:"passkey,omitempty"` // raw
 	}
 	GrantBody struct {
 		Grant       GrantID    `json:"grant"`
@@ -476,6 +477,7 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryBreakGlassReview:  func() any { return new(BreakGlassReviewBody) },
 	EntryBreakGlassDrill:   func() any { return new(BreakGlassDrillBody) },
 	EntryBreakGlassOffline: func() any { return new(OfflineBody) },
+	EntryPasskey:           func() any { return new(PasskeyBody) },
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type

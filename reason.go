@@ -76,6 +76,12 @@ const (
 	ReasonApprovalReplayed  Reason = "approval_replayed"
 	ReasonApprovalProof     Reason = "approval_proof" // the proof is too weak for the tier
 	ReasonApprovalQuorum    Reason = "approval_quorum"
+	ReasonApprovalCloned    Reason = "approval_cloned" // the passkey's counter went back: there may be a copy of it
+	ReasonPasskeysOff       Reason = "passkeys_off"    // the server's configuration names no origin for approving
+	ReasonPasskeyForm       Reason = "passkey_form"    // what the browser sent does not enrol a passkey
+	ReasonUnknownPasskey    Reason = "unknown_passkey"
+	ReasonPasskeyExists     Reason = "passkey_exists" // it was enrolled before
+	ReasonPasskeyState      Reason = "passkey_state"  // its state does not allow this
 )
 
 // Planning, on the runner.

@@ -99,6 +99,21 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		{func() (any, error) { return c.BreakGlass(ctx, glassID) }, f.glass(), "breakglass " + string(glassID)},
 		{func() (any, error) { return all(t, c.BreakGlasses(ctx, writ.BreakGlassUsed)), nil }, []writ.BreakGlass{f.glass()}, "breakglasses used"},
 		{func() (any, error) { return c.ReviewBreakGlass(ctx, glassID, writ.ReviewJustified, "fine") }, f.glass(), "review " + string(glassID) + " justified fine"},
+		{func() (any, error) { return all(t, c.Passkeys(ctx)), nil }, []writ.Passkey{f.passkey(writ.PasskeyActive)}, "passkeys"},
+		{func() (any, error) { e, err := c.BeginPasskey(ctx); return e.Options.Challenge, err }, "AAAA", "begin passkey"},
+		{func() (any, error) {
+			return c.AddPasskey(ctx, writ.Registration{Credential: []byte("id"), ClientData: []byte("{}"), Attestation: []byte("att")})
+		}, f.passkey(writ.PasskeyPending), "add passkey id {} att"},
+		{func() (any, error) { return c.ConfirmPasskey(ctx, passkeyID, "SHA256:key") }, f.passkey(writ.PasskeyActive), "set passkey " + string(passkeyID) + " active SHA256:key"},
+		{func() (any, error) { return c.RemovePasskey(ctx, passkeyID) }, f.passkey(writ.PasskeyRemoved), "set passkey " + string(passkeyID) + " removed "},
+		{func() (any, error) {
+			a, err := c.BeginApproval(ctx, planID, writ.AnswerWish{PlanDigest: digest, Answer: writ.Approve, Slot: "owner", Typed: "api"})
+			return string(a.Statement), err
+		}, "{}", "begin answer " + string(planID) + " approve owner api"},
+		{func() (any, error) {
+			p, err := c.ApproveByPasskey(ctx, planID, digest, []byte("{}"), writ.Assertion{Credential: []byte("id"), AuthenticatorData: []byte("auth"), ClientData: []byte("client"), Signature: []byte("sig")}, "yes")
+			return p.State, err
+		}, writ.PlanGranted, "assert {} id auth client sig yes"},
 		{func() (any, error) { return c.Status(ctx) }, writ.Status{Version: "test", LedgerSize: 7, Policy: digest}, "status"},
 		{func() (any, error) { e, n, err := c.Entries(ctx, 3, 9); return []any{e, string(n)}, err }, []any{[]writ.Entry{{Index: 3, Leaf: []byte("leaf")}}, "note"}, "entries 3 9"},
 		{func() (any, error) { b, err := c.Export(ctx, incident); return string(b), err }, "bundle\x00", "export " + string(incident)},
@@ -115,8 +130,8 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 			t.Errorf("the control plane saw %q, want %q", calls[len(calls)-1], call.call)
 		}
 	}
-	if len(f.keys) != 7 {
-		t.Errorf("%d idempotency keys for 7 creating calls", len(f.keys))
+	if len(f.keys) != 9 {
+		t.Errorf("%d idempotency keys for 9 creating calls", len(f.keys))
 	}
 }
 

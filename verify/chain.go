@@ -26,6 +26,8 @@ type chain struct {
 	runs      map[writ.RunID]*grant
 	leases    map[writ.LeaseID]*lease
 	statement map[string]int64 // nonce of an approval statement
+	passkeys  map[writ.PasskeyID]*passkey
+	counters  map[writ.PasskeyID]uint32 // of the last answer
 	commits   map[writ.Commitment]bool
 	order     []*plan
 	begun     []*seen[writ.StepBody] // intents, forward and undo
@@ -101,7 +103,7 @@ func newChain(c *check) *chain {
 		steps: map[string]*seen[writ.DecisionBody]{}, grants: map[writ.GrantID]*grant{}, runs: map[writ.RunID]*grant{},
 		leases: map[writ.LeaseID]*lease{}, statement: map[string]int64{}, commits: map[writ.Commitment]bool{},
 		hops: map[writ.HandOffID]*hop{}, receipts: map[string][]link{}, tooHigh: map[writ.PlanID]bool{},
-		glasses: map[writ.BreakGlassID]*glass{}, signers: map[writ.BreakGlassID][]writ.Person{},
+		glasses: map[writ.BreakGlassID]*glass{}, signers: map[writ.BreakGlassID][]writ.Person{}, passkeys: map[writ.PasskeyID]*passkey{}, counters: map[writ.PasskeyID]uint32{},
 	}
 }
 
@@ -140,6 +142,8 @@ func (s *chain) take(index int64, e ledger.Entry) {
 		s.plan(index, e, *b)
 	case *writ.DecisionBody:
 		s.decision(index, e, *b)
+	case *writ.PasskeyBody:
+		s.passkey(index, *b)
 	case *writ.ApprovalBody:
 		s.approval(index, e, *b)
 	case *writ.GrantBody:

@@ -3,6 +3,7 @@ package verify
 import (
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/approval"
@@ -82,7 +83,7 @@ type vote struct {
 
 func (s *chain) approval(index int64, e ledger.Entry, b writ.ApprovalBody) {
 	p := s.known(index, "approval", b.Plan, b.PlanDigest)
-	proof := writ.Approval{Statement: b.Statement, Signature: b.Signature}
+	proof := writ.Approval{Statement: b.Statement, Signature: b.Signature, Passkey: b.Passkey}
 	v, err := approval.Verify(proof, s.c.keys.roster, e.Record.Time)
 	if err != nil {
 		s.wrong(index, "approval", "the approval of plan %s in entry %d does not verify: %v", b.Plan, index, err)
@@ -104,6 +105,8 @@ func (s *chain) approval(index int64, e ledger.Entry, b writ.ApprovalBody) {
 	case st.Incident != e.Record.Task:
 		s.wrong(index, "approval", "the statement in entry %d is for another incident", index)
 		return
+	case v.Passkey != nil && !s.asserted(index, v):
+		return
 	}
 	if p != nil {
 		s.judge(index, p, v, proof)
@@ -116,6 +119,9 @@ func (s *chain) judge(index int64, p *plan, v approval.Verified, proof writ.Appr
 	switch {
 	case !st.PolicyDigest.Equal(p.body.Policy) || !st.EvidenceDigest.Equal(p.body.EvidenceDigest) || st.Runner != p.body.Runner:
 		s.wrong(index, "approval", "the statement in entry %d is for another policy, evidence or runner", index)
+		return
+	case v.Since.After(p.entry.Record.Time):
+		s.wrong(index, "approver", "the key in entry %d was enrolled at %s, after plan %s was made", index, v.Since.UTC().Format(time.RFC3339), p.body.Plan)
 		return
 	case s.isRequester(v, p.body.Requester):
 		s.wrong(index, "self_approval", "%s answered in entry %d what they asked for themselves", v.Person.Sub, index)

@@ -46,13 +46,15 @@ const (
 	RoleRunner  Role = "runner"  // plan, lease, step, undo, verify, revoke, probe, run
 )
 
-// An Approver is a person with their SSH keys.
+// An Approver is a person with their SSH keys and passkeys.
 type Approver struct {
 	Iss      string        `json:"iss"`
 	Sub      string        `json:"sub"`
 	Accounts []writ.Person `json:"accounts,omitempty"` // further accounts of the same human
-	Keys     []string      `json:"keys"`               // authorized_keys lines
+	Keys     []string      `json:"keys,omitempty"`     // authorized_keys lines
 	Groups   []string      `json:"groups"`
+
+	Passkeys []writ.Credential `json:"passkeys,omitempty"` // as "writ approver export" prints them
 }
 
 // A Service says which group of approvers fills each slot for one service: {"owner": "payments"}. Without it, the
@@ -123,7 +125,7 @@ func (t Trust) check() (*keys, error) {
 		k.actors[a.KeyID] = a
 	}
 	for _, p := range t.Approvers {
-		k.roster = append(k.roster, approval.Member{Iss: p.Iss, Sub: p.Sub, Accounts: p.Accounts, Keys: p.Keys, Groups: p.Groups})
+		k.roster = append(k.roster, approval.Member{Iss: p.Iss, Sub: p.Sub, Accounts: p.Accounts, Keys: p.Keys, Groups: p.Groups, Passkeys: p.Passkeys})
 	}
 	if err := k.roster.Check(); err != nil {
 		return nil, fmt.Errorf("trust: %w", err)

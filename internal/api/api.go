@@ -41,6 +41,8 @@ type Config struct {
 	Sessions    Sessions
 	Fleet       Fleet
 	BreakGlass  BreakGlass
+	Passkeys    Passkeys
+	Assertions  Assertions
 
 	ExternalURL string       // where browsers and clients reach this door: https://writ.corp.example
 	Log         *slog.Logger // failures of the door itself, with the trace id
@@ -91,6 +93,7 @@ func (c Config) check() (string, error) {
 		"auth": c.Auth, "playbooks": c.Playbooks, "readings": c.Readings, "proposals": c.Proposals, "approvals": c.Approvals,
 		"runs": c.Runs, "presentations": c.Presents, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "hand-offs": c.HandOffs, "ledger": c.Ledger,
 		"overview": c.Overview, "idempotency": c.Idempotency, "sessions": c.Sessions, "fleet": c.Fleet, "break-glass": c.BreakGlass,
+		"passkeys": c.Passkeys, "assertions": c.Assertions,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: API: %s is missing", writ.ErrInvalid, name)
@@ -147,4 +150,5 @@ func (d *door) register() {
 	d.registerSessions()
 	d.registerFleet()
 	d.registerBreakGlass()
+	d.registerPasskeys()
 }

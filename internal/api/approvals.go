@@ -13,10 +13,11 @@ type answerIn struct {
 	ID      string `path:"id"`
 	IfMatch string `header:"If-Match" required:"true" maxLength:"200" doc:"the plan digest that was shown, in double quotes"`
 	Body    struct {
-		PlanDigest writ.Digest `json:"plan_digest" doc:"the same digest again"`
-		Statement  []byte      `json:"statement" doc:"the canonical bytes that were signed; approve or reject, as they say"`
-		Signature  string      `json:"signature" minLength:"1" maxLength:"16384"`
-		Reason     string      `json:"reason,omitempty" maxLength:"4096"`
+		PlanDigest writ.Digest       `json:"plan_digest" doc:"the same digest again"`
+		Statement  []byte            `json:"statement" doc:"the canonical bytes that were signed; approve or reject, as they say"`
+		Signature  string            `json:"signature,omitempty" minLength:"1" maxLength:"16384" doc:"armored SSH signature; this or passkey"`
+		Passkey    *AssertionRequest `json:"passkey,omitempty" doc:"over the statement that begin-approval made"`
+		Reason     string            `json:"reason,omitempty" maxLength:"4096"`
 	} `nameHint:"ApprovalRequest"`
 }
 
@@ -42,7 +43,15 @@ func (d *door) registerApprovals() {
 			if !shown.Equal(now.Digest) || !in.Body.PlanDigest.Equal(now.Digest) {
 				return nil, &staleError{now.Digest}
 			}
-			p, err := d.Approvals.Answer(ctx, by, id, in.Body.Statement, in.Body.Signature, in.Body.Reason)
+			var p writ.PlanStatus
+			switch b := in.Body; {
+			case (b.Signature == "") == (b.Passkey == nil):
+				return nil, &writ.Refusal{Code: writ.ReasonForm, Kind: writ.ErrInvalid, Detail: "an answer has a signature or a passkey, and not both"}
+			case b.Passkey != nil:
+				p, err = d.Assertions.AnswerByPasskey(ctx, by, id, b.Statement, writ.Assertion(*b.Passkey), b.Reason)
+			default:
+				p, err = d.Approvals.Answer(ctx, by, id, b.Statement, b.Signature, b.Reason)
+			}
 			return &planOut{ETag: etag(p.Digest), Body: p}, err
 		})
 }

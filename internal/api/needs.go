@@ -42,6 +42,20 @@ type Approvals interface {
 	Answer(ctx context.Context, by writ.Principal, id writ.PlanID, statement []byte, signature, reason string) (writ.PlanStatus, error)
 }
 
+// Passkeys are enrolments; people only. What AddPasskey enrols counts once another person has set it to active.
+type Passkeys interface {
+	Passkeys(ctx context.Context, by writ.Principal) ([]writ.Passkey, error)
+	BeginPasskey(ctx context.Context, by writ.Principal) (writ.EnrolAsk, error)
+	AddPasskey(ctx context.Context, by writ.Principal, r writ.Registration) (writ.Passkey, error)
+	SetPasskey(ctx context.Context, by writ.Principal, id writ.PasskeyID, to writ.PasskeyState, fingerprint string) (writ.Passkey, error)
+}
+
+// Assertions makes the statement that a person's passkey signs, and takes the answer once.
+type Assertions interface {
+	BeginAnswer(ctx context.Context, by writ.Principal, id writ.PlanID, wish writ.AnswerWish) (writ.AnswerAsk, error)
+	AnswerByPasskey(ctx context.Context, by writ.Principal, id writ.PlanID, statement []byte, proof writ.Assertion, reason string) (writ.PlanStatus, error)
+}
+
 // Runs are executions. Run waits as Plan does.
 type Runs interface {
 	Run(ctx context.Context, by writ.Principal, id writ.RunID, wait time.Duration) (writ.RunStatus, error)

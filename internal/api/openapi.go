@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -54,7 +55,10 @@ func openReplies(doc *huma.OpenAPI) {
 			requests[m.Schema.Ref] = true
 		}
 	}
-	for name, s := range doc.Components.Schemas.Map() {
+	for name, s := range doc.Components.Schemas.Map() { // an AssertionRequest lies within another
+		if strings.HasSuffix(name, "Request") {
+			requests["#/components/schemas/"+name] = true
+		}
 		if !requests["#/components/schemas/"+name] {
 			s.AdditionalProperties = true
 		}

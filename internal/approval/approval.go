@@ -1,6 +1,6 @@
 // Package approval makes, signs, verifies and counts the answers of people. An answer is a statement over one plan
-// digest, signed with an SSH key (PROTOCOL.sshsig of OpenSSH) in Writ's own namespace. docs/spec/approval.md describes
-// the format. The package is pure: control plane, runner and offline verifier run the same code, each against its own
+// digest, signed with an SSH key (PROTOCOL.sshsig of OpenSSH) in Writ's own namespace, or with a passkey (Web
+// Authentication) at an origin of its own. docs/spec/approval.md describes the format. The package is pure: control plane, runner and offline verifier run the same code, each against its own
 // roster.
 package approval
 

@@ -36,8 +36,8 @@ func (q Question) Judge(a writ.Approval) (Verified, error) {
 	switch {
 	case group == "" || !slices.Contains(v.Groups, group):
 		return Verified{}, writ.Refuse(writ.ReasonApproverUnknown, fmt.Sprintf("the person cannot answer as %s", writ.Printable(v.Statement.Slot, 40)))
-	case v.since.After(q.Plan.MadeAt):
-		return Verified{}, writ.Refuse(writ.ReasonApproverUnknown, "the person's keys were enrolled after the plan was made")
+	case v.Since.After(q.Plan.MadeAt):
+		return Verified{}, writ.Refuse(writ.ReasonApproverUnknown, "the key was enrolled after the plan was made")
 	}
 	if err := q.apart(v); err != nil {
 		return Verified{}, err

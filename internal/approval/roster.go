@@ -19,8 +19,10 @@ type Member struct {
 	Sub      string        `json:"sub"`
 	Accounts []writ.Person `json:"accounts,omitempty"` // further accounts of the same human
 	Groups   []string      `json:"groups"`
-	Keys     []string      `json:"keys"`           // authorized_keys lines, without options
+	Keys     []string      `json:"keys,omitempty"` // authorized_keys lines, without options
 	Since    time.Time     `json:"since,omitzero"` // last change of Keys: plans made before it are not theirs to approve
+
+	Passkeys []writ.Credential `json:"passkeys,omitempty"` // each has a Since of its own
 }
 
 // Person returns the member's first account.
@@ -35,10 +37,17 @@ const (
 	maxKeys    = 8
 	maxGroups  = 32
 	maxKeyLine = 1024
+
+	MaxPasskeys = 8
 )
 
 // Check refuses a roster in which a person or a key stands twice, a key cannot approve, or a member is incomplete.
-func (r Roster) Check() error {
+func (r Roster) Check() error { return r.check(1) }
+
+// CheckOpen is Check for a roster whose members may enrol passkeys later, and need no key until then.
+func (r Roster) CheckOpen() error { return r.check(0) }
+
+func (r Roster) check(least int) error {
 	if len(r) > MaxMembers {
 		return fmt.Errorf("%w: roster: more than %d members", writ.ErrInvalid, MaxMembers)
 	}
@@ -57,8 +66,8 @@ func (r Roster) Check() error {
 			people[p] = true
 		}
 		switch {
-		case len(m.Keys) == 0 || len(m.Keys) > maxKeys:
-			return bad(fmt.Sprintf("a member has 1 to %d keys", maxKeys))
+		case len(m.Keys)+len(m.Passkeys) < least || len(m.Keys) > maxKeys || len(m.Passkeys) > MaxPasskeys:
+			return bad(fmt.Sprintf("a member has %d to %d keys, and at most %d passkeys", least, maxKeys, MaxPasskeys))
 		case len(m.Groups) == 0 || len(m.Groups) > maxGroups:
 			return bad(fmt.Sprintf("a member has 1 to %d groups", maxGroups))
 		}
@@ -76,6 +85,15 @@ func (r Roster) Check() error {
 				return bad("a key stands twice")
 			}
 			keys[string(k.Marshal())] = true
+		}
+		for _, c := range m.Passkeys {
+			if err := CheckCredential(c); err != nil {
+				return bad(err.Error())
+			}
+			if keys[string(c.Key)] || keys["id "+string(c.ID)] {
+				return bad("a passkey stands twice")
+			}
+			keys[string(c.Key)], keys["id "+string(c.ID)] = true, true
 		}
 	}
 	return nil

@@ -18,11 +18,13 @@ type Verified struct {
 	Statement writ.ApprovalStatement
 	Person    writ.Person // the member's first account, under whichever one they answered
 	Groups    []string
-	Proof     writ.ProofLevel // C or D
+	Proof     writ.ProofLevel // A or B of a passkey, C or D of an SSH key
 	Key       string          // SHA256 fingerprint of the key, as ssh-keygen prints it
+	Passkey   []byte          // id of the passkey that signed; empty for an SSH key
+	Counter   uint32          // of that passkey, after it signed
+	Since     time.Time       // plans made before it are not the key's to answer
 
 	member int
-	since  time.Time
 }
 
 // Bounds on what is parsed: a statement has about 1 KiB, a signature below 1 KiB.
@@ -37,9 +39,10 @@ const (
 	flagVerified = 0x04
 )
 
-// Verify checks one answer: the statement's form and time, the signature over its bytes, and that the key is on the
-// roster for that very person. Of the approval it reads Statement and Signature only. It does not look at the plan:
-// Bind does. Refusals say approval_form, approval_signature, approver_unknown or approval_expired.
+// Verify checks one answer: the statement's form and time, the proof over its bytes, and that its key is on the roster for
+// that very person. Of the approval it reads Statement, Signature and Passkey only. It does not look at the plan: Bind
+// does. It remembers nothing: that a passkey's counter has grown since its last answer is for those to check who saw that
+// one. Refusals say approval_form, approval_signature, approval_cloned, approver_unknown or approval_expired.
 func Verify(a writ.Approval, roster Roster, now time.Time) (Verified, error) {
 	if len(a.Statement) > maxStatement {
 		return Verified{}, writ.Refuse(writ.ReasonApprovalForm, "the statement is too long")
@@ -48,16 +51,17 @@ func Verify(a writ.Approval, roster Roster, now time.Time) (Verified, error) {
 	if err != nil {
 		return Verified{}, writ.Refuse(writ.ReasonApprovalForm, "the statement is not of the closed canonical form")
 	}
-	key, proof, err := verifySignature(a.Statement, a.Signature, Namespace)
+	v := Verified{Statement: s}
+	switch {
+	case a.Passkey == nil:
+		err = v.bySSH(a, roster)
+	case a.Signature != "":
+		err = writ.Refuse(writ.ReasonApprovalForm, "an answer has one proof: an SSH signature or a passkey's assertion")
+	default:
+		err = v.byPasskey(a, roster)
+	}
 	if err != nil {
 		return Verified{}, err
-	}
-	i, ok := roster.find(s.Approver)
-	if !ok {
-		return Verified{}, writ.Refuse(writ.ReasonApproverUnknown, "the person is not on the roster")
-	}
-	if !roster[i].holds(key) {
-		return Verified{}, writ.Refuse(writ.ReasonApproverUnknown, "the key is not on the roster for this person")
 	}
 	switch {
 	case now.IsZero() || !now.Before(s.Expires):
@@ -65,8 +69,47 @@ func Verify(a writ.Approval, roster Roster, now time.Time) (Verified, error) {
 	case now.Before(s.NotBefore.Add(-maxSkew)):
 		return Verified{}, writ.Refuse(writ.ReasonApprovalExpired, "the statement does not count yet")
 	}
-	return Verified{Statement: s, Person: roster[i].Person(), Groups: slices.Clone(roster[i].Groups), Proof: proof,
-		Key: ssh.FingerprintSHA256(key), member: i, since: roster[i].Since}, nil
+	m := roster[v.member]
+	v.Person, v.Groups = m.Person(), slices.Clone(m.Groups)
+	if m.Since.After(v.Since) {
+		v.Since = m.Since
+	}
+	return v, nil
+}
+
+// bySSH fills in who signed with an SSH key.
+func (v *Verified) bySSH(a writ.Approval, roster Roster) error {
+	key, proof, err := verifySignature(a.Statement, a.Signature, Namespace)
+	if err != nil {
+		return err
+	}
+	i, ok := roster.find(v.Statement.Approver)
+	if !ok {
+		return writ.Refuse(writ.ReasonApproverUnknown, "the person is not on the roster")
+	}
+	if !roster[i].holds(key) {
+		return writ.Refuse(writ.ReasonApproverUnknown, "the key is not on the roster for this person")
+	}
+	v.member, v.Proof, v.Key = i, proof, ssh.FingerprintSHA256(key)
+	return nil
+}
+
+// byPasskey fills in who signed with a passkey.
+func (v *Verified) byPasskey(a writ.Approval, roster Roster) error {
+	i, ok := roster.find(v.Statement.Approver)
+	if !ok {
+		return writ.Refuse(writ.ReasonApproverUnknown, "the person is not on the roster")
+	}
+	c, ok := roster[i].passkey(a.Passkey.Credential)
+	if !ok {
+		return writ.Refuse(writ.ReasonApproverUnknown, "the passkey is not on the roster for this person")
+	}
+	proof, counter, err := verifyAssertion(a.Statement, *a.Passkey, c)
+	if err != nil {
+		return err
+	}
+	v.member, v.Proof, v.Key, v.Passkey, v.Counter, v.Since = i, proof, Fingerprint(c.Key), c.ID, counter, c.Since
+	return nil
 }
 
 // maxSkew is how far a person's clock may run ahead of the verifier's.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/url"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -38,6 +39,7 @@ type Server struct {
 	SPIFFE       *SPIFFE        `yaml:"spiffe,omitempty"`     // agents with SPIFFE identities
 	Login        *Login         `yaml:"login,omitempty"`      // people's login by browser
 	Tokens       *Tokens        `yaml:"tokens,omitempty"`     // with keys.token: rules of the token endpoint
+	Approve      *Approve       `yaml:"approve,omitempty"`    // where passkeys approve; empty: nowhere
 	DevKeys      []DevKey       `yaml:"dev_keys,omitempty"`   // only under --dev
 	PlanLife     Duration       `yaml:"plan_life"`            // how long a plan waits for people
 	EvidenceLife Duration       `yaml:"evidence_life"`        // how old cited evidence may be
@@ -125,12 +127,11 @@ type Person struct {
 
 // Approver is one member of the roster.
 type Approver struct {
-	Iss    string   `yaml:"iss"`
-	Sub    string   `yaml:"sub"`
-	Groups []string `yaml:"groups"`
-	Keys   []string `yaml:"keys"` // authorized_keys lines
-
+	Iss     string            `yaml:"iss"`
+	Sub     string            `yaml:"sub"`
+	Groups  []string          `yaml:"groups"`
 	Contact map[string]string `yaml:"contact,omitempty"` // mail address by channel of notify
+	Keys    []string          `yaml:"keys,omitempty"`    // authorized_keys lines; may be left out where approve is set and the person enrols a passkey
 }
 
 // Issuer is an OIDC issuer whose tokens are accepted.
@@ -199,6 +200,19 @@ type Auditor struct {
 	Iss  string `yaml:"iss"`
 	Sub  string `yaml:"sub"`
 	Kind string `yaml:"kind"` // human or service
+}
+
+// Approve is where people approve with passkeys: an origin that is used for nothing else.
+type Approve struct {
+	Origin string  `yaml:"origin"`           // https://approve.writ.corp.example
+	RP     string  `yaml:"rp_id,omitempty"`  // the host of origin, which is also the default
+	Models []Model `yaml:"models,omitempty"` // of authenticators whose passkeys prove level A
+}
+
+// Model is one model of authenticators and who attests it.
+type Model struct {
+	AAGUID string `yaml:"aaguid"`
+	Roots  string `yaml:"roots"` // PEM file of its maker's root certificates
 }
 
 // Bundle is a file with the bundle of one trust domain.
@@ -304,6 +318,12 @@ func LoadServer(file string, dev bool) (Server, error) {
 		c.want(slices.ContainsFunc(s.Issuers, func(i Issuer) bool { return i.URL == l.Issuer && i.Kind == "human" && i.Audience == l.Client }),
 			"login.issuer must be the url of one of issuers, of kind human, whose audience is login.client")
 	}
+	if a := s.Approve; a != nil {
+		c.want(a.Origin != "" && hostOf(a.Origin) != hostOf(s.ExternalURL), "approve.origin must be an origin of its own, such as https://approve.writ.corp.example: another host than external_url's")
+		for i, m := range a.Models {
+			c.want(m.AAGUID != "" && m.Roots != "", "approve.models[%d] needs aaguid, and roots: a PEM file of its maker's certificates", i)
+		}
+	}
 	if p := s.SPIFFE; p != nil {
 		c.want(p.Listen != "" || p.Audience != "", "spiffe needs listen, for X.509-SVIDs, or audience, for JWT-SVIDs, or both")
 		if p.Listen != "" {
@@ -324,6 +344,14 @@ func LoadServer(file string, dev bool) (Server, error) {
 		c.want(strings.HasPrefix(k.Hash, "sha256:") && k.Sub != "", "dev_keys[%d] needs sub and sha256", i)
 	}
 	return s, c.err
+}
+
+func hostOf(s string) string {
+	u, err := url.Parse(s)
+	if err != nil {
+		return ""
+	}
+	return u.Hostname()
 }
 
 // Path resolves a path of the configuration.

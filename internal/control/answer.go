@@ -17,13 +17,14 @@ import (
 // Answer takes a person's signed verdict on a plan: approve or reject, as the statement says. The signature is
 // checked against the server's own roster; the runner checks it again against its own.
 func (c *Control) Answer(ctx context.Context, by writ.Principal, id writ.PlanID, statement []byte, signature, reason string) (writ.PlanStatus, error) {
-	if err := c.answer(ctx, by, id, statement, signature, reason); err != nil {
+	if err := c.answer(ctx, by, id, writ.Approval{Statement: statement, Signature: signature}, reason); err != nil {
 		return writ.PlanStatus{}, c.deny(ctx, "approve", by, id, err)
 	}
 	return c.Plan(ctx, by, id, 0)
 }
 
-func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID, statement []byte, signature, reason string) error {
+// answer takes an answer's statement and proof.
+func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID, a writ.Approval, reason string) error {
 	if err := person(by); err != nil {
 		return err
 	}
@@ -45,11 +46,8 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 		if err != nil {
 			return notFound(err, "plan", string(id))
 		}
-		if !c.now().Before(p.ExpiresAt) { // I05: the sweep that writes it down may come later
-			return &writ.Refusal{Code: writ.ReasonApprovalExpired, Detail: "nobody answered in time, which means no", Hint: "propose it again", Kind: writ.ErrConflict}
-		}
-		if writ.PlanState(row.State) != writ.PlanWaiting {
-			return &writ.Refusal{Code: writ.ReasonApprovalExpired, Detail: fmt.Sprintf("the plan is %s and waits for nobody", row.State), Kind: writ.ErrConflict}
+		if err := c.waits(p, row); err != nil {
+			return err
 		}
 		plan, digest, err := writ.ParsePlan(p.Bytes)
 		if err != nil {
@@ -59,7 +57,10 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 		if err != nil {
 			return err
 		}
-		v, err := q.Judge(writ.Approval{Statement: statement, Signature: signature})
+		if q.Roster, err = c.withPasskeys(tx, a); err != nil {
+			return err
+		}
+		v, err := q.Judge(a)
 		if err != nil {
 			return err
 		}
@@ -70,10 +71,15 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 		if err := c.once(tx, p, v); err != nil {
 			return err
 		}
-		a := writ.Approval{ID: aid, Statement: statement, Signature: signature, Proof: v.Proof, Key: v.Key, At: c.now()}
+		if a.Passkey != nil {
+			if err := c.asserted(tx, by, id, v); err != nil {
+				return err
+			}
+		}
+		a.ID, a.Proof, a.Key, a.At = aid, v.Proof, v.Key, c.now()
 		e, err := c.append(tx, writ.EntryApproval, plan.Incident, writ.ApprovalBody{
 			Approval: aid, Plan: id, PlanDigest: digest, Answer: v.Statement.Answer, Approver: v.Person, Slot: v.Statement.Slot,
-			Proof: v.Proof, Key: v.Key, Statement: statement, Signature: signature,
+			Proof: v.Proof, Key: v.Key, Statement: a.Statement, Signature: a.Signature, Passkey: a.Passkey,
 		}, ref("plan", p.Leaf)...)
 		if err != nil {
 			return err
@@ -92,6 +98,17 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 		}
 		return c.goOn(tx, p, row, plan, false)
 	})
+}
+
+// waits refuses to take an answer to a plan that waits for nobody.
+func (c *Control) waits(p planRow, row store.Row) error {
+	if !c.now().Before(p.ExpiresAt) { // I05: the sweep that writes it down may come later
+		return &writ.Refusal{Code: writ.ReasonApprovalExpired, Detail: "nobody answered in time, which means no", Hint: "propose it again", Kind: writ.ErrConflict}
+	}
+	if writ.PlanState(row.State) != writ.PlanWaiting {
+		return &writ.Refusal{Code: writ.ReasonApprovalExpired, Detail: fmt.Sprintf("the plan is %s and waits for nobody", row.State), Kind: writ.ErrConflict}
+	}
+	return nil
 }
 
 // question is what answers to a plan are judged by: who may answer for its service, and who may not because the ask
@@ -166,6 +183,9 @@ func (c *Control) usable(tx *store.Tx, p planRow, plan writ.Plan) ([]approvalRow
 	var all []writ.Approval
 	for _, r := range rows {
 		all = append(all, r.Approval)
+	}
+	if q.Roster, err = c.withPasskeys(tx, all...); err != nil {
+		return nil, approval.Tally{}, err
 	}
 	all, _ = approval.Usable(q, all)
 	tally, err := approval.Count(q, all)

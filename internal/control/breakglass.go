@@ -103,7 +103,15 @@ func (c *Control) askGlass(ctx context.Context, by writ.Principal, ask writ.Brea
 		return "", err
 	}
 	signed := writ.Signed{Statement: ask.Statement, Signature: ask.Signature}
-	v, err := approval.VerifyAsk(signed, c.Roster, c.BreakGlass.AskProof, c.Now())
+	var roster approval.Roster
+	err = c.Store.View(ctx, func(tx *store.Tx) (err error) {
+		roster, err = c.roster(tx)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	v, err := approval.VerifyAsk(signed, roster, c.BreakGlass.AskProof, c.Now())
 	if err != nil {
 		return "", err
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/writ-dev/writ/internal/catalogue"
 	"github.com/writ-dev/writ/internal/connector"
 	"github.com/writ-dev/writ/internal/ledger"
+	"github.com/writ-dev/writ/internal/passkey"
 	"github.com/writ-dev/writ/internal/policy"
 	"github.com/writ-dev/writ/internal/store"
 	"github.com/writ-dev/writ/internal/token"
@@ -52,6 +53,7 @@ type Config struct {
 	Roster       approval.Roster
 	Mapped       map[string]bool // issuers of people that say which teams they are of: the roster's groups count as far as they agree
 	Operators    []string        // teams whose people see and end everybody's sessions
+	Approve      passkey.Site    // where passkeys answer; zero where they do not
 	Protected    []writ.Location // what Writ itself rests on: no plan of an agent may touch it
 	PlanLife     time.Duration   // how long a plan waits for people before it is denied
 	EvidenceLife time.Duration   // how old cited evidence may be and still count as fresh
@@ -104,7 +106,14 @@ func New(c Config) (*Control, error) {
 	if err := c.BreakGlass.check(); err != nil {
 		return nil, err
 	}
-	if err := c.Roster.Check(); err != nil {
+	check := c.Roster.Check
+	if c.Approve.Origin != "" {
+		if err := c.Approve.Check(); err != nil {
+			return nil, err
+		}
+		check = c.Roster.CheckOpen
+	}
+	if err := check(); err != nil {
 		return nil, err
 	}
 	if err := c.Notices.check(); err != nil {

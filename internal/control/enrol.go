@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/approval"
 	"github.com/writ-dev/writ/internal/assignment"
 	"github.com/writ-dev/writ/internal/enrol"
 	"github.com/writ-dev/writ/internal/ledger"
@@ -201,10 +202,18 @@ func (c *Control) runnerNamed(name string) (writ.RunnerID, error) {
 	return found[0], nil
 }
 
-// rostered admits people whom the roster names.
-func (c *Control) rostered(by writ.Principal) error {
-	for _, m := range c.Roster {
-		if m.Person().Principal().Same(by) {
+// rostered admits people whom the roster names, for a group that their issuer agrees with.
+func (c *Control) rostered(ctx context.Context, by writ.Principal) error {
+	var roster approval.Roster
+	err := c.Store.View(ctx, func(tx *store.Tx) (err error) {
+		roster, err = c.roster(tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, m := range roster {
+		if m.Person().Principal().Same(by) && len(m.Groups) > 0 {
 			return nil
 		}
 	}
@@ -219,7 +228,7 @@ func (c *Control) InviteRunner(ctx context.Context, by writ.Principal, name stri
 }
 
 func (c *Control) inviteRunner(ctx context.Context, by writ.Principal, name string) (inv writ.RunnerInvitation, err error) {
-	if err := first(person(by), c.rostered(by)); err != nil {
+	if err := first(person(by), c.rostered(ctx, by)); err != nil {
 		return inv, err
 	}
 	id, err := c.runnerNamed(name)

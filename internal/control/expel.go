@@ -56,7 +56,7 @@ func (c *Control) RemoveRunner(ctx context.Context, by writ.Principal, name, key
 }
 
 func (c *Control) removeRunner(ctx context.Context, by writ.Principal, name, key, reason string) ([]writ.RunnerKey, error) {
-	if err := first(person(by), c.rostered(by), reasoned(reason)); err != nil {
+	if err := first(person(by), c.rostered(ctx, by), reasoned(reason)); err != nil {
 		return nil, err
 	}
 	id, err := c.runnerNamed(name)

@@ -38,7 +38,10 @@ func (c *Control) reviewGlass(ctx context.Context, by writ.Principal, id writ.Br
 		if err != nil {
 			return notFound(err, "break-glass", string(id))
 		}
-		me := c.accounts(by)
+		me, err := c.accounts(tx, by)
+		if err != nil {
+			return err
+		}
 		of := append([]writ.Person{{Iss: g.Asker.Iss, Sub: g.Asker.Sub}}, g.Signers...)
 		switch {
 		case row.State != string(writ.BreakGlassUsed):
@@ -65,14 +68,18 @@ type rostered struct {
 	groups   []string
 }
 
-func (c *Control) accounts(by writ.Principal) rostered {
+func (c *Control) accounts(tx *store.Tx, by writ.Principal) (rostered, error) {
 	p := writ.Person{Iss: by.Iss, Sub: by.Sub}
-	for _, m := range c.Roster {
+	roster, err := c.roster(tx)
+	if err != nil {
+		return rostered{}, err
+	}
+	for _, m := range roster {
 		if all := append([]writ.Person{m.Person()}, m.Accounts...); slices.Contains(all, p) {
-			return rostered{all, m.Groups}
+			return rostered{all, m.Groups}, nil
 		}
 	}
-	return rostered{}
+	return rostered{}, nil
 }
 
 // passDrill records that a drill has shown both of its halves: the run of its own that succeeded, and the refusal of a

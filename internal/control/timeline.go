@@ -199,6 +199,8 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 	case *writ.OfflineBody:
 		out.Plan, out.Run, out.OK = b.Plan, b.Run, false
 		out.Summary = fmt.Sprintf("%s ran %s@%d on %s while cut off, signed by %d people (%d were needed)", name(b.Runner.Principal()), b.Playbook.Name, b.Playbook.Version, b.Service, len(b.Signatures), b.Quorum)
+	case *writ.PasskeyBody:
+		out.OK, out.Summary = b.State == writ.PasskeyActive, fmt.Sprintf("%s: passkey %s of %s, level %s, is %s", name(b.By), b.Passkey, writ.Printable(b.Person.Sub, 80), b.Credential.Level, b.State)
 	case *writ.FreezeBody:
 		out.OK, out.Summary = !b.On, fmt.Sprintf("freeze of %s %s: on %t", b.Scope, writ.Printable(b.Value, 80), b.On)
 	}

@@ -17,13 +17,13 @@ var floor = map[string]int{
 	"trust": 2, "evidence": 2, "notice": 2, "catalogue": 2, "lineage": 2, "receipt": 2, "enrol": 2, "playbook/strictyaml": 2,
 	// F3 are adapters.
 	"store": 3, "store/storetest": 3, "connector/kubernetes": 3, "connector/httpapi": 3, "connector/noop": 3,
-	"connector/connectortest": 3, "approval/approvaltest": 3, "authn": 3, "signer": 3, "verify": 3, "runner/journal": 3, "config": 3, "notify": 3,
+	"connector/connectortest": 3, "approval/approvaltest": 3, "authn": 3, "signer": 3, "verify": 3, "runner/journal": 3, "config": 3, "notify": 3, "passkey": 3,
 	// F4 are the use cases.
 	"runner": 4, "control": 4,
 	// F5 are the doors.
 	"api": 5, "mcp": 5, "client": 5, "oauth": 5,
 	// F6 puts it all together.
-	"server": assembly, "setup": assembly, "rotate": assembly, "storefront": assembly, "demo": assembly, "bench": assembly, "siege": assembly, "testbed": assembly, "testbed/trustdomain": assembly, "testbed/idp": assembly, "guards": assembly,
+	"server": assembly, "setup": assembly, "rotate": assembly, "storefront": assembly, "demo": assembly, "bench": assembly, "siege": assembly, "testbed": assembly, "testbed/trustdomain": assembly, "testbed/idp": assembly, "testbed/softkey": assembly, "guards": assembly,
 	"floors": assembly, "cmd/writ": assembly, "e2e": assembly, "e2e/install": assembly, "e2e/crash": assembly,
 }
 
@@ -89,6 +89,14 @@ var bans = []ban{
 	{
 		who: []string{"*"}, what: []string{"github.com/go-jose/go-jose/v4/jwt"}, except: []string{"token"},
 		because: "token is the one place to audit for JWTs",
+	},
+	{
+		who: []string{"*"}, what: []string{"github.com/go-webauthn/..."}, except: []string{"passkey"},
+		because: "passkey is the one place to audit for enrolments; runners and auditors verify assertions without it",
+	},
+	{
+		who: []string{"runner", "verify"}, what: []string{"passkey"}, transitive: true,
+		because: "an enrolment is the server's to make and its owners' to believe",
 	},
 	{
 		who: []string{"*"}, what: []string{"github.com/cedar-policy/cedar-go/x/exp/..."}, except: []string{"policy/cedarx"},

@@ -58,7 +58,14 @@ func Examine(ctx context.Context, c config.Server, dev bool) iter.Seq2[string, e
 		if !yield(fmt.Sprintf("services (%d), targets (%d), playbooks (%d) and policies", len(rules.services), len(rules.targets), len(rules.library)), err) {
 			return
 		}
-		if err := c.Roster().Check(); !yield("approvers", err) {
+		check := c.Roster().Check
+		if c.Approve != nil {
+			if _, err := site(c); !yield("approve", err) {
+				return
+			}
+			check = c.Roster().CheckOpen
+		}
+		if err := check(); !yield("approvers", err) {
 			return
 		}
 		access, err := newAccess(c)

@@ -90,6 +90,13 @@ func memberLines(m approval.Member) []string {
 		}
 		out = append(out, key.Type()+" "+ssh.FingerprintSHA256(key))
 	}
+	for _, c := range m.Passkeys {
+		where := "on its device"
+		if c.Synced {
+			where = "synced"
+		}
+		out = append(out, fmt.Sprintf("passkey %s, level %s, %s, model %s, at %s, for plans made after %s", approval.Fingerprint(c.Key), show(string(c.Level)), where, show(c.AAGUID), show(c.Origin), c.Since.UTC().Format(time.RFC3339)))
+	}
 	return out
 }
 

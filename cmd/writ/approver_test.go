@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/client"
+	"github.com/writ-dev/writ/internal/approval"
+	"github.com/writ-dev/writ/internal/config"
+	"github.com/writ-dev/writ/internal/connector/kubernetes"
+	"github.com/writ-dev/writ/internal/server"
+	"github.com/writ-dev/writ/internal/setup"
+	"github.com/writ-dev/writ/internal/testbed/softkey"
+	"github.com/writ-dev/writ/internal/trust"
+)
+
+// approvers is a running server with two people of one team, at which passkeys can be enrolled.
+func approvers(t *testing.T) (setup.Installation, string) {
+	t.Helper()
+	at := free(t, 3)
+	in, err := setup.Write(filepath.Join(t.TempDir(), "writ"), setup.Options{
+		Listen: at[0], Runners: at[1], Signer: at[2], Now: time.Now(),
+		Services: []byte("kind: Component\nmetadata:\n  name: checkout\n  annotations: {writ.dev/environment: prod, writ.dev/locations: kubernetes://here/shop/deployment/checkout}\nspec: {owner: payments}\n"),
+		Targets:  []setup.Target{{Location: "kubernetes://here", Kubeconfig: "/nowhere", Catalogue: kubernetes.Catalogue()}},
+		People:   []setup.Person{{Sub: "al", Groups: []string{"payments"}}, {Sub: "bo", Groups: []string{"payments"}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(in.Server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for bad, says := range map[string]string{"https://127.0.0.1:9443": "another host", "": "another host"} {
+		file := filepath.Join(in.Dir, "bad.yaml")
+		if err := os.WriteFile(file, append(bytes.Clone(text), "approve: {origin: \""+bad+"\"}\n"...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := config.LoadServer(file, true); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	if err := os.WriteFile(in.Server, append(text, "approve: {origin: https://approve.writ.test}\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.LoadServer(in.Server, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc, err := config.LoadSigner(in.Signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	signer, err := server.NewSigner(sc, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	life, end := context.WithCancel(context.WithoutCancel(t.Context()))
+	signed, served := make(chan error, 1), make(chan error, 1)
+	go func() { signed <- signer.Serve(life) }()
+	ctx, stop := context.WithCancel(t.Context())
+	s, err := server.New(ctx, c, "test", true, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { served <- s.Serve(ctx) }()
+	t.Cleanup(func() { stop(); <-served; end(); <-signed })
+	return in, "http://" + at[0]
+}
+
+func TestApproversEnrolConfirmAndHandOverPasskeys(t *testing.T) {
+	in, url := approvers(t)
+	token, err := os.ReadFile(in.Tokens["al"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	al, err := client.New(url, client.Config{Token: client.Static(strings.TrimSpace(string(token)))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := softkey.New(t, -8, "https://approve.writ.test", "approve.writ.test")
+	ask, err := al.BeginPasskey(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	challenge, err := base64.RawURLEncoding.DecodeString(ask.Options.Challenge)
+	if err != nil || ask.Options.RP.ID != "approve.writ.test" {
+		t.Fatalf("%+v %v", ask, err)
+	}
+	p, err := al.AddPasskey(t.Context(), k.Create(t, challenge))
+	if err != nil || p.State != writ.PasskeyPending {
+		t.Fatalf("%+v %v", p, err)
+	}
+	as := func(who string, want int, args ...string) (string, string) {
+		t.Helper()
+		var out, errs bytes.Buffer
+		args = append([]string{"approver"}, append(args, "--config", in.Clients[who])...)
+		if got := run(t.Context(), &app{strings.NewReader(""), &out, &errs}, args); got != want {
+			t.Errorf("%v as %s: exit %d, want %d: %s%s", args, who, got, want, out.String(), errs.String())
+		}
+		return out.String(), errs.String()
+	}
+	if out, _ := as("bo", exitDone, "list", "--state", "pending"); !strings.Contains(out, string(p.ID)) || !strings.Contains(out, p.Fingerprint) {
+		t.Error(out)
+	}
+	if out, _ := as("bo", exitDone, "export"); strings.TrimSpace(out) != "[]" {
+		t.Errorf("nothing is to be signed in yet: %s", out)
+	}
+	if _, says := as("bo", exitUsage, "confirm", string(p.ID)); !strings.Contains(says, "fingerprint") {
+		t.Error(says)
+	}
+	as("bo", exitUsage, "show", "al")
+	as("bo", exitUsage, "list", "--state", "odd")
+	as("al", exitDenied, "confirm", string(p.ID), "--fingerprint", p.Fingerprint)
+	as("bo", exitUsage, "confirm", string(p.ID), "--fingerprint", "SHA256:other")
+	if out, says := as("bo", exitDone, "confirm", string(p.ID), "--fingerprint", p.Fingerprint); !strings.Contains(out, "active") || !strings.Contains(says, "writ approver export") {
+		t.Error(out, says)
+	}
+	out, says := as("bo", exitDone, "export")
+	var people approval.Roster
+	if err := json.Unmarshal([]byte(out), &people); err != nil || len(people) != 1 || len(people[0].Passkeys) != 1 || !strings.Contains(says, p.Fingerprint) {
+		t.Fatalf("%s %s %v", out, says, err)
+	}
+	// What was printed is what a trust file takes, and what its owner is shown.
+	file, err := os.ReadFile(filepath.Join(in.Dir, "trust.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr, err := trust.Payload(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range tr.Approvers {
+		if tr.Approvers[i].Person() == people[0].Person() {
+			tr.Approvers[i].Passkeys = people[0].Passkeys
+		}
+	}
+	b, err := tr.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tr, err = trust.Parse(b); err != nil || !strings.Contains(trust.Text(tr), "passkey "+p.Fingerprint+", level B") {
+		t.Errorf("%v\n%s", err, trust.Text(tr))
+	}
+	if out, _ := as("al", exitDone, "remove", string(p.ID)); !strings.Contains(out, "removed") {
+		t.Error(out)
+	}
+	if out, _ := as("bo", exitDone, "show", string(p.ID)); !strings.Contains(out, "removed") {
+		t.Error(out)
+	}
+}

@@ -1,0 +1,42 @@
+package api_test
+
+import (
+	"testing"
+
+	"github.com/writ-dev/writ"
+)
+
+func TestAnAnswerByPasskeyIsPassedOnUnchangedAndHasOneProof(t *testing.T) {
+	assertion := `"passkey":{"credential":"aWQ=","authenticator_data":"YXV0aA==","client_data":"e30=","signature":"c2ln"}`
+	path := "/v1/plans/" + string(planID) + "/approvals"
+	body := func(proof string) string {
+		return `{"plan_digest":"` + digest.String() + `","statement":"e30=",` + proof + `"reason":"matches"}`
+	}
+	for name, c := range map[string]struct {
+		proof string
+		want  int
+	}{
+		"a passkey": {assertion + ",", 200}, "both": {assertion + `,"signature":"sig",`, 422}, "none": {"", 422},
+		"an unknown member": {`"passkey":{"credential":"aWQ=","authenticator_data":"YXV0aA==","client_data":"e30=","signature":"c2ln","user_handle":"aWQ="},`, 422},
+		"a part of one":     {`"passkey":{"credential":"aWQ="},`, 422},
+	} {
+		f := newFake()
+		w := request(handler(t, f), "human", "POST", path, body(c.proof), key, match+digest.String()+`"`)
+		if w.Code != c.want || (f.count("assert {} id auth {} sig matches") == 1) != (c.want == 200) {
+			t.Errorf("%s: %d %s; calls %v", name, w.Code, w.Body, f.calls)
+		}
+	}
+	f := newFake()
+	w := request(handler(t, f), "human", "POST", path, body(assertion+","), key, match+writ.DigestOf([]byte("another plan")).String()+`"`)
+	wantProblem(t, w, 412, "stale")
+}
+
+func TestAPageOfAnotherOriginNeitherEnrolsNorAnswers(t *testing.T) {
+	for _, path := range []string{"/v1/passkeys/begin", "/v1/plans/" + string(planID) + "/approvals/begin", "/v1/passkeys/" + string(passkeyID) + "/remove"} {
+		f := newFake()
+		w := request(handler(t, f), "human", "POST", path, "", "Origin: https://evil.example", "Sec-Fetch-Site: cross-site")
+		if w.Code != 403 || len(f.calls) != 0 {
+			t.Errorf("%s: %d, calls %v", path, w.Code, f.calls)
+		}
+	}
+}

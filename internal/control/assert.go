@@ -1,0 +1,106 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/approval"
+	"github.com/writ-dev/writ/internal/ident"
+	"github.com/writ-dev/writ/internal/store"
+)
+
+// statementLife is how long an answer by passkey counts: as one by SSH key, it must outlive the plan's grant.
+const statementLife = 30 * time.Minute
+
+// An askRow is the nonce of the statement that a person was last given for a plan.
+type askRow struct{ Nonce string }
+
+// BeginAnswer makes the statement that the caller's passkey is to sign for a plan. It is good for one answer; beginning
+// again makes another, and the one before is worth nothing.
+func (c *Control) BeginAnswer(ctx context.Context, by writ.Principal, id writ.PlanID, wish writ.AnswerWish) (writ.AnswerAsk, error) {
+	ask, err := c.beginAnswer(ctx, by, id, wish)
+	return ask, c.deny(ctx, "approve begin", by, id, err)
+}
+
+func (c *Control) beginAnswer(ctx context.Context, by writ.Principal, id writ.PlanID, wish writ.AnswerWish) (ask writ.AnswerAsk, err error) {
+	if err := first(person(by), c.passkeys()); err != nil {
+		return ask, err
+	}
+	i, err := c.memberOf(by)
+	if err != nil {
+		return ask, err
+	}
+	nonce, err := ident.Nonce(c.Rand)
+	if err != nil {
+		return ask, err
+	}
+	err = c.Store.Update(ctx, func(tx *store.Tx) error {
+		p, row, err := store.Load[planRow](tx, store.Plans, string(id))
+		if err != nil {
+			return notFound(err, "plan", string(id))
+		}
+		if err := c.waits(p, row); err != nil {
+			return err
+		}
+		plan, digest, err := writ.ParsePlan(p.Bytes)
+		if err != nil {
+			return err
+		}
+		if !wish.PlanDigest.Equal(digest) {
+			return writ.Refuse(writ.ReasonApprovalMismatch, "the plan that was shown is another version")
+		}
+		q, err := c.question(tx, plan, digest, p.Owner)
+		if err != nil {
+			return err
+		}
+		if err := q.Admits(by); err != nil {
+			return err
+		}
+		have, err := c.credentials(tx, i, writ.PasskeyActive)
+		if err != nil {
+			return err
+		}
+		if len(have) == 0 {
+			return &writ.Refusal{Code: writ.ReasonUnknownPasskey, Kind: writ.ErrConflict, Detail: "you have no passkey that was confirmed", Hint: "enrol one, and let a person of your group confirm it; or answer with an SSH key: writ approve"}
+		}
+		s, err := approval.New(plan, digest, approval.Ask{
+			Answer: wish.Answer, Person: writ.Person{Iss: by.Iss, Sub: by.Sub}, Slot: wish.Slot, Typed: wish.Typed, Now: c.now(), Life: statementLife, Nonce: nonce,
+		})
+		if err != nil {
+			return err
+		}
+		if ask.Statement, err = s.Bytes(); err != nil {
+			return err
+		}
+		ask.Options = c.Approve.Request(ask.Statement, have)
+		return replaceNonce(tx, askName(id, by), askRow{nonce}, s.Expires)
+	})
+	return ask, err
+}
+
+// AnswerByPasskey takes a person's verdict on a plan, signed by their passkey over the statement that BeginAnswer made. It
+// is counted as Answer counts one.
+func (c *Control) AnswerByPasskey(ctx context.Context, by writ.Principal, id writ.PlanID, statement []byte, proof writ.Assertion, reason string) (writ.PlanStatus, error) {
+	if err := c.answer(ctx, by, id, writ.Approval{Statement: statement, Passkey: &proof}, reason); err != nil {
+		return writ.PlanStatus{}, c.deny(ctx, "approve", by, id, err)
+	}
+	return c.Plan(ctx, by, id, 0)
+}
+
+func askName(id writ.PlanID, by writ.Principal) string {
+	return fmt.Sprintf("answer %s %s", id, identity(by))
+}
+
+// asserted consumes what an answer by passkey uses up: the statement that was made for it, and its counter.
+func (c *Control) asserted(tx *store.Tx, by writ.Principal, id writ.PlanID, v approval.Verified) error {
+	begun, err := takeNonce[askRow](tx, askName(id, by), c.now())
+	if err != nil {
+		return err
+	}
+	if begun == nil || begun.Nonce != v.Statement.Nonce {
+		return &writ.Refusal{Code: writ.ReasonApprovalReplayed, Detail: "this statement was not the last one made for you here, or it was used before", Hint: "begin again: POST /v1/plans/{id}/approvals/begin"}
+	}
+	return c.counts(tx, v)
+}
