@@ -37,22 +37,44 @@ func (b *Bundle) decide(q Request, find func(*shelf, cedarx.Entity) []*cedarx.Po
 	if err := f.check(); err != nil {
 		return invalid(d, err)
 	}
-	f.Tier = int(b.tiers.of(writ.Tier(f.Tier), q.Playbook, &f))
-	f.TierProof = b.tiers.proof[f.Tier].Strength()
+	b.raise(&f, q.Playbook)
 	facts, err := f.canonical()
 	if err != nil {
 		return invalid(d, err)
 	}
 	d.Facts = facts
-	e := evaluator{bundle: b, find: find, facts: &f, principal: f.principalEntity(), service: f.serviceEntity()}
+	e, actions, err := b.evaluator(&f, q, find)
+	if err != nil {
+		return invalid(d, err)
+	}
+	var worst answer
+	for i, a := range actions {
+		if got := e.action(a); i == 0 {
+			worst = got
+		} else {
+			worst = worst.join(got)
+		}
+	}
+	return b.write(d, worst)
+}
+
+// raise applies tiers.yaml to checked facts.
+func (b *Bundle) raise(f *Facts, playbook string) {
+	f.Tier = int(b.tiers.of(writ.Tier(f.Tier), playbook, f))
+	f.TierProof = b.tiers.proof[f.Tier].Strength()
+}
+
+// evaluator checks the facts' entities and names the actions of a request. f holds the facts that count, after tiers.yaml.
+func (b *Bundle) evaluator(f *Facts, q Request, find func(*shelf, cedarx.Entity) []*cedarx.Policy) (*evaluator, []string, error) {
+	e := &evaluator{bundle: b, find: find, facts: f, principal: f.principalEntity(), service: f.serviceEntity()}
 	for _, entity := range []cedarx.Entity{e.principal, e.service} {
 		if err := b.schema.CheckEntity(entity); err != nil {
-			return invalid(d, err)
+			return nil, nil, err
 		}
 	}
 	for _, p := range f.Planes {
 		if !slices.Contains(b.schema.Enum(typePlane), p) {
-			return invalid(d, errUnknownPlane)
+			return nil, nil, errUnknownPlane
 		}
 	}
 	e.context = f.context()
@@ -66,17 +88,9 @@ func (b *Bundle) decide(q Request, find func(*shelf, cedarx.Entity) []*cedarx.Po
 		}
 	}
 	if len(actions) == 0 || q.Playbook == "" && slices.ContainsFunc(actions, b.index.writes) {
-		return invalid(d, errNoAction)
+		return nil, nil, errNoAction
 	}
-	var worst answer
-	for i, a := range actions {
-		if got := e.action(a); i == 0 {
-			worst = got
-		} else {
-			worst = worst.join(got)
-		}
-	}
-	return b.write(d, worst)
+	return e, actions, nil
 }
 
 // write fills the decision from the joined answer.
