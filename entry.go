@@ -139,6 +139,8 @@ type (
 		Facts        json.RawMessage `json:"facts"`
 		Policy       Digest          `json:"policy"`
 		Engine       string          `json:"engine"`
+		Playbook     string          `json:"playbook,omitempty"`   // asked for; with the operations and the facts it is what a replay needs
+		Operations   []string        `json:"operations,omitempty"` // in the order of the steps
 	}
 	ApprovalBody struct {
 		Approval   ApprovalID `json:"approval"`

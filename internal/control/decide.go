@@ -35,6 +35,7 @@ func (c *Control) decide(tx *store.Tx, p *planRow, plan writ.Plan, phase writ.Ph
 	e, err := c.append(tx, writ.EntryDecision, plan.Incident, writ.DecisionBody{
 		Decision: d.ID, Plan: d.Plan, PlanDigest: d.PlanDigest, Phase: phase, Step: step, Verdict: d.Verdict, Reason: d.Reason,
 		Policies: d.Policies, Requirements: d.Requirements, Facts: d.Facts, Policy: d.Policy, Engine: d.Engine,
+		Playbook: q.Playbook, Operations: q.Operations,
 	}, ref("plan", p.Leaf)...)
 	if err != nil {
 		return d, err

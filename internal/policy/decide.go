@@ -27,22 +27,33 @@ func (b *Bundle) Decide(q Request) writ.Decision {
 			Facts: json.RawMessage("{}"), Engine: cedarx.Engine,
 		}
 	}
-	return b.decide(q, (*shelf).find)
+	return b.decide(q, (*shelf).find, true)
+}
+
+// Answer is Decide without the facts in their recorded form, which are half of its work: for simulations, where they
+// are on record already.
+func (b *Bundle) Answer(q Request) writ.Decision {
+	if b == nil {
+		return b.Decide(q)
+	}
+	return b.decide(q, (*shelf).find, false)
 }
 
 // decide takes how policies are found, so that a test can compare the index with a search of all.
-func (b *Bundle) decide(q Request, find func(*shelf, cedarx.Entity) []*cedarx.Policy) writ.Decision {
+func (b *Bundle) decide(q Request, find func(*shelf, cedarx.Entity) []*cedarx.Policy, record bool) writ.Decision {
 	f := q.Facts
 	d := writ.Decision{Policy: b.digest, Engine: cedarx.Engine, Facts: json.RawMessage("{}")}
 	if err := f.check(); err != nil {
 		return invalid(d, err)
 	}
 	b.raise(&f, q.Playbook)
-	facts, err := f.canonical()
-	if err != nil {
-		return invalid(d, err)
+	if record {
+		facts, err := f.canonical()
+		if err != nil {
+			return invalid(d, err)
+		}
+		d.Facts = facts
 	}
-	d.Facts = facts
 	e, actions, err := b.evaluator(&f, q, find)
 	if err != nil {
 		return invalid(d, err)

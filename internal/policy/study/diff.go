@@ -93,8 +93,12 @@ func Diff(before, after *policy.Bundle, n int) (Differences, error) {
 		}
 		return shape(a) + "|" + shape(b)
 	})
+	shown := make([]map[string]string, len(from))
+	for i, q := range from {
+		shown[i] = members(q)
+	}
 	for i := range out.Found {
-		out.Found[i].plainest(before, after, from)
+		out.Found[i].plainest(before, after, from, shown)
 	}
 	slices.SortStableFunc(out.Found, func(a, b Difference) int {
 		if c := slices.Index(kinds, a.Kind) - slices.Index(kinds, b.Kind); c != 0 {
@@ -106,8 +110,14 @@ func Diff(before, after *policy.Bundle, n int) (Differences, error) {
 }
 
 // plainest takes back every change that the difference does not need, beginning from the nearest request of the tests.
-func (d *Difference) plainest(before, after *policy.Bundle, from []policy.Request) {
-	d.from = slices.MinFunc(from, func(a, b policy.Request) int { return len(moves(a, d.Example)) - len(moves(b, d.Example)) })
+func (d *Difference) plainest(before, after *policy.Bundle, from []policy.Request, shown []map[string]string) {
+	example, nearest := members(d.Example), 0
+	for i := range shown {
+		if len(apart(shown[i], example)) < len(apart(shown[nearest], example)) {
+			nearest = i
+		}
+	}
+	d.from = from[nearest]
 	still := func(q policy.Request) bool {
 		a, b := before.Decide(q), after.Decide(q)
 		return Outcome(a) == d.Before && Outcome(b) == d.After

@@ -106,6 +106,12 @@ func differs(a, b writ.Decision) bool {
 // search finds the fewest facts that lead to each other verdict, one fact at a time first.
 func (x *Explanation) search(b *policy.Bundle, q policy.Request, steps []step) {
 	found := map[writ.Verdict]int{x.Decision.Verdict: maxPerKind}
+	if x.Decision.Verdict == writ.Requires { // what people can bring about comes first, however many facts it is
+		n := copied(q)
+		meet(&n.Facts, x.Decision.Requirements)
+		d := b.Decide(n)
+		x.Changes = append(x.Changes, Change{moves(q, n), d.Verdict, Outcome(d)})
+	}
 	for size := 1; size <= maxTogether; size++ {
 		x.together(b, q, steps, size, nil, found)
 		for v, n := range found { // a longer way to a verdict that has a shorter one says nothing
@@ -114,7 +120,21 @@ func (x *Explanation) search(b *policy.Bundle, q policy.Request, steps []step) {
 			}
 		}
 	}
-	slices.SortStableFunc(x.Changes, func(a, b Change) int { return len(a.Moves) - len(b.Moves) })
+}
+
+// meet sets the facts to exactly what is required.
+func meet(f *policy.Facts, r writ.Requirements) {
+	f.ApprovalsOwner = max(f.ApprovalsOwner, r.Approvals[policy.GroupOwner])
+	f.ApprovalsOncall = max(f.ApprovalsOncall, r.Approvals[policy.GroupOncall])
+	f.Proof = max(f.Proof, r.Proof.Strength())
+	for _, c := range []struct {
+		of    **int
+		limit int
+	}{{&f.TTL, r.MaxTTL}, {&f.MaxPermille, r.MaxPermille}, {&f.MaxObjects, r.MaxObjects}} {
+		if c.limit > 0 && (*c.of == nil || **c.of > c.limit) {
+			*c.of = new(c.limit)
+		}
+	}
 }
 
 // together tries every choice of size steps on different facts.

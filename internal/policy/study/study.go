@@ -39,7 +39,10 @@ func orAbsent(s string) string {
 
 // moves lists in what two requests differ, sorted by name. Facts that Decide sets itself are left out.
 func moves(from, to policy.Request) []Move {
-	a, b := members(from), members(to)
+	return apart(members(from), members(to))
+}
+
+func apart(a, b map[string]string) []Move {
 	var out []Move
 	for _, k := range slices.Sorted(maps.Keys(merge(a, b))) {
 		if k != "tierProof" && a[k] != b[k] {
