@@ -11,13 +11,13 @@ import (
 // A Difference is one kind of request that two sets decide differently, with the plainest example found.
 type Difference struct {
 	Kind    Kind           `json:"kind"`
+	Rules   []string       `json:"rules,omitempty"` // that hold under one set and not under the other
+	Case    string         `json:"case"`            // of the sets' own tests, from which Moves lead to the example
+	Moves   []Move         `json:"moves"`
 	Example policy.Request `json:"-"`
-	Moves   []Move         `json:"moves"` // from a request of the sets' own tests to the example
 	Before  string         `json:"before"`
 	After   string         `json:"after"`
 	Count   int            `json:"count"` // of the requests tried
-
-	from policy.Request
 }
 
 // Kind says in which direction an answer changed. The order of kinds is that of danger.
@@ -77,15 +77,14 @@ func Diff(before, after *policy.Bundle, n int) (Differences, error) {
 	}
 	var out Differences
 	at := map[string]int{}
-	out.Tried = explore(newSpace(before, after), from, n, func(q policy.Request) string {
+	out.Tried = explore(newSpace(before, after), requests(from), n, func(q policy.Request) string {
 		a, b := before.Trace(q), after.Trace(q)
-		if k := kindOf(a.Decision, b.Decision); k != Same {
-			key := string(k) + Outcome(a.Decision) + Outcome(b.Decision)
-			i, known := at[key]
+		if d := compare(a, b); d.Kind != Same {
+			i, known := at[d.key()]
 			if !known && len(out.Found) < maxDifferences {
-				i, at[key] = len(out.Found), len(out.Found)
-				out.Found = append(out.Found, Difference{Kind: k, Example: q, Before: Outcome(a.Decision), After: Outcome(b.Decision)})
-				known = true
+				d.Example = q
+				i, at[d.key()], known = len(out.Found), len(out.Found), true
+				out.Found = append(out.Found, d)
 			}
 			if known {
 				out.Found[i].Count++
@@ -94,8 +93,8 @@ func Diff(before, after *policy.Bundle, n int) (Differences, error) {
 		return shape(a) + "|" + shape(b)
 	})
 	shown := make([]map[string]string, len(from))
-	for i, q := range from {
-		shown[i] = members(q)
+	for i, c := range from {
+		shown[i] = members(c.Request)
 	}
 	for i := range out.Found {
 		out.Found[i].plainest(before, after, from, shown)
@@ -104,30 +103,58 @@ func Diff(before, after *policy.Bundle, n int) (Differences, error) {
 		if c := slices.Index(kinds, a.Kind) - slices.Index(kinds, b.Kind); c != 0 {
 			return c
 		}
-		return strings.Compare(a.Before+a.After, b.Before+b.After)
+		return b.Count - a.Count
 	})
 	return out, nil
 }
 
-// plainest takes back every change that the difference does not need, beginning from the nearest request of the tests.
-func (d *Difference) plainest(before, after *policy.Bundle, from []policy.Request, shown []map[string]string) {
+// compare says how two sets differ about one request.
+func compare(a, b policy.Trace) Difference {
+	return Difference{
+		Kind: kindOf(a.Decision, b.Decision), Rules: without(a.Satisfied, b.Satisfied), Before: Outcome(a.Decision), After: Outcome(b.Decision),
+	}
+}
+
+// without lists what is in one of two lists only, sorted.
+func without(a, b []string) []string {
+	var out []string
+	for _, id := range slices.Concat(a, b) {
+		if slices.Contains(a, id) != slices.Contains(b, id) {
+			out = append(out, id)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// key puts differences together that are told once: of one kind, by the same rules. When no rule has changed its mind,
+// what is demanded has.
+func (d Difference) key() string {
+	if len(d.Rules) == 0 {
+		return string(d.Kind) + d.Before + d.After
+	}
+	return string(d.Kind) + strings.Join(d.Rules, " ")
+}
+
+// plainest takes back every change that the difference does not need, beginning from the nearest case of the tests.
+func (d *Difference) plainest(before, after *policy.Bundle, from []policy.Case, shown []map[string]string) {
 	example, nearest := members(d.Example), 0
 	for i := range shown {
 		if len(apart(shown[i], example)) < len(apart(shown[nearest], example)) {
 			nearest = i
 		}
 	}
-	d.from = from[nearest]
-	still := func(q policy.Request) bool {
-		a, b := before.Decide(q), after.Decide(q)
-		return Outcome(a) == d.Before && Outcome(b) == d.After
-	}
-	for _, m := range moves(d.from, d.Example) {
-		if q, ok := back(d.Example, d.from, m.Fact); ok && still(q) {
-			d.Example = q
+	base := from[nearest]
+	for _, m := range apart(shown[nearest], example) {
+		q, ok := back(d.Example, base.Request, m.Fact)
+		if !ok {
+			continue
+		}
+		if x := compare(before.Trace(q), after.Trace(q)); x.key() == d.key() {
+			d.Example, d.Before, d.After = q, x.Before, x.After
 		}
 	}
-	d.Moves = moves(d.from, d.Example)
+	d.Case, d.Moves = base.Name, moves(base.Request, d.Example)
 }
 
 // back returns q with one fact as in from.

@@ -13,7 +13,7 @@ type Explanation struct {
 	Decision writ.Decision `json:"decision"`
 	Outcome  string        `json:"outcome"`
 	Rules    []Cited       `json:"rules"`   // that decided, sorted by id
-	Mattered []Fact        `json:"facts"`   // each of which, changed alone, changes the decision or the rules behind it
+	Mattered []Fact        `json:"facts"`   // each of which, changed alone, gives another answer or takes a deciding rule away
 	Changes  []Change      `json:"changes"` // the smallest ones found that lead to another verdict
 	Tried    int           `json:"tried"`   // requests
 }
@@ -69,7 +69,7 @@ func Explain(b *policy.Bundle, q policy.Request) Explanation {
 			}
 			steps = append(steps, step{d.fact, to, change})
 			x.Tried++
-			mattered = mattered || differs(t.Decision, b.Decide(n))
+			mattered = mattered || unsettles(t.Decision, b.Decide(n))
 		}
 		if mattered {
 			x.Mattered = append(x.Mattered, Fact{d.fact, have[d.fact]})
@@ -96,6 +96,11 @@ func near(s space, b *policy.Bundle, t policy.Trace) space {
 	}
 	s.dimensions = slices.DeleteFunc(s.dimensions, func(d dimension) bool { return !read[d.rule] })
 	return s
+}
+
+// unsettles reports whether is gives another answer than was, or lacks a rule that decided.
+func unsettles(was, is writ.Decision) bool {
+	return is.Verdict != was.Verdict || is.Reason != was.Reason || slices.ContainsFunc(was.Policies, func(id string) bool { return !slices.Contains(is.Policies, id) })
 }
 
 // differs reports whether two decisions have another verdict, reason, rules or requirements.
@@ -149,8 +154,12 @@ func (x *Explanation) together(b *policy.Bundle, q policy.Request, steps []step,
 		if d.Reason == writ.ReasonInvalidRequest || found[d.Verdict] >= maxPerKind {
 			return
 		}
+		c := Change{moves(q, n), d.Verdict, Outcome(d)}
+		if slices.ContainsFunc(x.Changes, func(o Change) bool { return o.Verdict == c.Verdict && slices.EqualFunc(o.Moves, c.Moves, sameFact) }) {
+			return // another value of the same facts
+		}
 		found[d.Verdict]++
-		x.Changes = append(x.Changes, Change{moves(q, n), d.Verdict, Outcome(d)})
+		x.Changes = append(x.Changes, c)
 		return
 	}
 	for i, s := range steps {
@@ -162,6 +171,8 @@ func (x *Explanation) together(b *policy.Bundle, q policy.Request, steps []step,
 		}
 	}
 }
+
+func sameFact(a, b Move) bool { return a.Fact == b.Fact }
 
 // full reports whether nothing is looked for any more.
 func full(found map[writ.Verdict]int) bool {

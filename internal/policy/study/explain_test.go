@@ -19,7 +19,7 @@ func TestAnExplanationNamesRulesByPlaceAndTheFactsThatMattered(t *testing.T) {
 	mattered := func(name string) bool {
 		return slices.ContainsFunc(x.Mattered, func(f study.Fact) bool { return f.Name == name })
 	}
-	if !mattered("changeFreezeUntil") || mattered("evidenceAgeSeconds") || mattered("hops") {
+	if !mattered("changeFreezeUntil") || mattered("evidenceAgeSeconds") || mattered("permille") {
 		t.Errorf("mattered: %v", x.Mattered)
 	}
 	if len(x.Changes) == 0 || x.Changes[0].Verdict != writ.Allow || len(x.Changes[0].Moves) != 1 || x.Changes[0].Moves[0].Fact != "changeFreezeUntil" {

@@ -30,7 +30,7 @@ func Lint(b *policy.Bundle, n int) ([]Finding, int, error) {
 	for _, r := range b.Rules() {
 		w.rules[r.ID] = &watchedRule{}
 	}
-	tried := explore(newSpace(b), from, n, func(q policy.Request) string {
+	tried := explore(newSpace(b), requests(from), n, func(q policy.Request) string {
 		t := b.Trace(q)
 		w.look(b, t)
 		return shape(t)

@@ -83,22 +83,28 @@ func (d *dice) next() uint64 {
 
 func (d *dice) below(n int) int { return int(d.next() % uint64(n)) }
 
-// seeds are the requests that the sets' own tests begin from, and a plain one when there are none.
-func seeds(sets ...*policy.Bundle) ([]policy.Request, error) {
-	var out []policy.Request
+// seeds are the cases of the sets' own tests, from which a search begins.
+func seeds(sets ...*policy.Bundle) ([]policy.Case, error) {
+	var out []policy.Case
 	for _, b := range sets {
 		cases, err := policy.Cases(b)
 		if err != nil && len(sets) == 1 {
 			return nil, err
 		}
-		for _, c := range cases {
-			out = append(out, c.Request)
-		}
+		out = append(out, cases...)
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%w: a search begins from tests/bases.yaml, and there is none", writ.ErrInvalid)
 	}
 	return out, nil
+}
+
+func requests(cases []policy.Case) []policy.Request {
+	out := make([]policy.Request, len(cases))
+	for i, c := range cases {
+		out[i] = c.Request
+	}
+	return out
 }
 
 // shape is what a trace shows of the rules.

@@ -52,7 +52,9 @@ func changed(t testing.TB, file, was, is string) *policy.Bundle {
 	return b
 }
 
-func defaults(t testing.TB) *policy.Bundle { return changed(t, "limits/none.cedar", "", "// nothing\n") }
+func defaults(t testing.TB) *policy.Bundle {
+	return changed(t, "limits/none.cedar", "", "// nothing\n")
+}
 
 // lowRisk is an ask of tier 1 with nothing unusual.
 func lowRisk() policy.Request {
