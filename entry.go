@@ -72,6 +72,7 @@ const (
 	EntryHandOff    EntryKind = "handoff"     // an agent passed an incident on
 	EntryHandOffEnd EntryKind = "handoff.end" // and that was revoked
 	EntryOrphan     EntryKind = "orphan"      // a credential of the runner's on its target that belongs to no run it knows was ended
+	EntryPolicy     EntryKind = "policy"      // a policy set was put in force
 	EntryGenesis    EntryKind = "genesis"
 )
 
@@ -263,6 +264,13 @@ type (
 		By     Principal  `json:"by"`
 		Reason Commitment `json:"reason"` // to the person's words
 	}
+	PolicyBody struct {
+		Policy   Digest   `json:"policy"`            // of the set: what decisions name
+		Version  int64    `json:"version,omitempty"` // that its owners gave it
+		Manifest Digest   `json:"manifest,omitzero"` // of what they signed
+		Signers  []string `json:"signers,omitempty"` // key ids of those who did
+		Was      Digest   `json:"was,omitzero"`      // the set before, where this ledger knows it
+	}
 	CellBody struct {
 		Runner   RunnerID `json:"runner"`
 		Instance string   `json:"instance"` // of the journal that holds it now
@@ -347,6 +355,7 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryDeny:       func() any { return new(DenyBody) },
 	EntryFreeze:     func() any { return new(FreezeBody) },
 	EntrySettle:     func() any { return new(SettleBody) },
+	EntryPolicy:     func() any { return new(PolicyBody) },
 	EntryCell:       func() any { return new(CellBody) },
 	EntryDebt:       func() any { return new(DebtBody) },
 	EntryOrphan:     func() any { return new(OrphanBody) },

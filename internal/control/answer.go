@@ -98,7 +98,7 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 // is theirs (invariant I02).
 func (c *Control) question(tx *store.Tx, plan writ.Plan, digest writ.Digest, team string) (approval.Question, error) {
 	q := approval.Question{
-		Plan: plan, Digest: digest, Policy: c.Policy.Digest(), Roster: c.Roster, Now: c.Now(),
+		Plan: plan, Digest: digest, Policy: c.inForce().Bundle.Digest(), Roster: c.Roster, Now: c.Now(),
 		Slots: Slots(team),
 	}
 	a, ok, err := c.registered(tx, plan.Requester) // also of one that was suspended or removed since

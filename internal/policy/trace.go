@@ -21,7 +21,7 @@ func (b *Bundle) Trace(q Request) Trace {
 		return t
 	}
 	b.raise(&q.Facts, q.Playbook)
-	e, actions, err := b.evaluator(&q.Facts, q, (*shelf).find)
+	e, actions, err := b.evaluator(&q.Facts, q, manner{find: (*shelf).find})
 	if err != nil {
 		return t
 	}

@@ -25,13 +25,14 @@ const (
 	Idempotency  Table = "idempotency" // Key is unique
 	Nonces       Table = "nonce"       // Key is unique
 	Agents       Table = "agentrecord"
-	Cells        Table = "cell"     // ID is the runner's; which process works for it
-	Timeline     Table = "timeline" // which entries belong to which incident
-	Locks        Table = "lock"     // ID is the object that one run may write, Key the run
-	Attempts     Table = "attempt"  // Key is what was attempted, Due when it no longer matters
-	HandOffs     Table = "handoff"  // Key is the recipient's identity
-	Sessions     Table = "session"  // ID is the digest of a token, Key the session's name, Due its end
-	Slots        Table = "slot"     // ID is a plan that is not decided yet, Key its service
+	Cells        Table = "cell"      // ID is the runner's; which process works for it
+	Timeline     Table = "timeline"  // which entries belong to which incident
+	Locks        Table = "lock"      // ID is the object that one run may write, Key the run
+	Attempts     Table = "attempt"   // Key is what was attempted, Due when it no longer matters
+	HandOffs     Table = "handoff"   // Key is the recipient's identity
+	Sessions     Table = "session"   // ID is the digest of a token, Key the session's name, Due its end
+	PolicySets   Table = "policyset" // one row: the set in force
+	Slots        Table = "slot"      // ID is a plan that is not decided yet, Key its service
 )
 
 // tables maps a noun to its SQL name, none of which is a reserved word of SQLite or PostgreSQL.
@@ -62,13 +63,14 @@ var tables = map[Table]struct {
 	HandOffs:     {sql: "handoffs"},
 	Sessions:     {sql: "sessions", deletable: true},
 	Slots:        {sql: "slots", deletable: true},
+	PolicySets:   {sql: "policysets"},
 }
 
 // Tables returns every table.
 func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
-		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions,
+		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, PolicySets,
 	}
 }
 

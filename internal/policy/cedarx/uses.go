@@ -17,6 +17,7 @@ type Uses struct {
 	Pairs   [][2]string        // members that are compared with each other
 	IDs     []UID              // entities named in the head and in conditions, but for actions
 	Action  bool               // a condition asks which action it is
+	Whole   bool               // a condition uses the context otherwise than by its members
 }
 
 // Uses reads the statement. It does not change it.
@@ -24,17 +25,23 @@ func (p *Policy) Uses() Uses {
 	u := Uses{Numbers: map[string][]int64{}}
 	seen := map[string]bool{}
 	for _, c := range p.ast.Conditions {
+		contexts, byMember := 0, 0
 		ast.Inspect(ast.NewNode(c.Body), func(n ast.IsNode) bool {
 			switch n := n.(type) {
 			case ast.NodeTypeVariable:
 				u.Action = u.Action || string(n.Name) == "action"
+				if string(n.Name) == "context" {
+					contexts++
+				}
 			case ast.NodeTypeHas:
 				if m, ok := member(n.Arg, n.Value); ok {
 					seen[m] = true
+					byMember += count(isVariable(n.Arg, "context"))
 				}
 			case ast.NodeTypeAccess:
 				if m, ok := member(n.Arg, n.Value); ok {
 					seen[m] = true
+					byMember += count(isVariable(n.Arg, "context"))
 				}
 			case ast.NodeValue:
 				u.named(n.Value)
@@ -44,6 +51,7 @@ func (p *Policy) Uses() Uses {
 			}
 			return true
 		})
+		u.Whole = u.Whole || contexts != byMember
 	}
 	for _, node := range []any{p.ast.Principal, p.ast.Resource} {
 		switch n := node.(type) {
@@ -57,6 +65,13 @@ func (p *Policy) Uses() Uses {
 	}
 	u.Members = slices.Sorted(maps.Keys(seen))
 	return u
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // member names a direct member of one of the request's variables.
