@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -112,7 +113,7 @@ func (s *Server) watchPolicy(ctx context.Context) {
 	defer signal.Stop(hup)
 	t := time.NewTicker(pollEvery)
 	defer t.Stop()
-	w := &policyWatch{s: s, tried: s.loaded, seen: s.loaded}
+	w := &policyWatch{from: s.policies, to: s.Control, log: s.log, tried: s.loaded, seen: s.loaded}
 	for {
 		select {
 		case <-ctx.Done():
@@ -125,16 +126,24 @@ func (s *Server) watchPolicy(ctx context.Context) {
 	}
 }
 
+// An adopter takes a set, or hears why there is none. On an error of AdoptPolicy the set before stays in force.
+type adopter interface {
+	AdoptPolicy(ctx context.Context, s control.PolicySet) error
+	PolicyProblem(why string)
+}
+
 // policyWatch remembers what was looked at.
 type policyWatch struct {
-	s     *Server
+	from  policySource
+	to    adopter
+	log   *slog.Logger
 	tried writ.Digest // contents that were adopted or refused
 	seen  writ.Digest // contents at the look before
 }
 
 // look reads the directory and tries what is new; now says not to wait for a second look.
 func (w *policyWatch) look(ctx context.Context, now bool) {
-	sources, signature, name, err := w.s.policies.read()
+	sources, signature, name, err := w.from.read()
 	if err != nil {
 		name = writ.DigestOf([]byte(err.Error()))
 	}
@@ -145,20 +154,20 @@ func (w *policyWatch) look(ctx context.Context, now bool) {
 	}
 	var set control.PolicySet
 	if err == nil {
-		set, err = w.s.policies.judge(sources, signature)
+		set, err = w.from.judge(sources, signature)
 	}
 	if err == nil {
-		err = w.s.Control.AdoptPolicy(ctx, set)
+		err = w.to.AdoptPolicy(ctx, set)
 	}
 	if ctx.Err() != nil || errors.Is(err, writ.ErrUnavailable) && !now {
 		return // the store, not the set: try again
 	}
 	w.tried = name
 	if err != nil {
-		w.s.log.Error("the policy set in the directory was refused; the set before it stays in force", "error", writ.Printable(err.Error(), 400))
-		w.s.Control.PolicyProblem(writ.Printable(err.Error(), 400))
+		w.log.Error("the policy set in the directory was refused; the set before it stays in force", "error", writ.Printable(err.Error(), 400))
+		w.to.PolicyProblem(writ.Printable(err.Error(), 400))
 		return
 	}
-	w.s.Control.PolicyProblem("")
-	w.s.log.Info("policy set in force", "policy", set.Bundle.Digest().String(), "version", set.Version)
+	w.to.PolicyProblem("")
+	w.log.Info("policy set in force", "policy", set.Bundle.Digest().String(), "version", set.Version)
 }
