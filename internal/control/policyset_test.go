@@ -42,7 +42,7 @@ func TestPitfall08APolicySetNeverGoesBack(t *testing.T) {
 		}
 	}
 	try("here", w.ctl)
-	if p := w.propose(repair, w.restart(w.incident("shop").ID)); p.Decision == nil || p.Decision.Verdict != writ.Requires || !p.Decision.Policy.Equal(second.Bundle.Digest()) {
+	if p := w.settled(human("ann"), w.propose(repair, w.restart(w.incident("shop").ID)).ID); p.Decision == nil || p.Decision.Verdict != writ.Requires || !p.Decision.Policy.Equal(second.Bundle.Digest()) {
 		t.Errorf("decided by another set: %+v", p.Decision)
 	}
 	if st, err := w.ctl.Glance(t.Context()); err != nil || st.PolicyVersion != 2 || !st.Policy.Equal(second.Bundle.Digest()) {
@@ -78,7 +78,7 @@ func TestI05AReplicaBehindTheSetInForceDenies(t *testing.T) {
 	if err := other.AdoptPolicy(t.Context(), signedAs(first, 2, "two")); err != nil {
 		t.Fatal(err)
 	}
-	p := w.propose(repair, w.restart(w.incident("shop").ID))
+	p := w.settled(human("ann"), w.propose(repair, w.restart(w.incident("shop").ID)).ID)
 	if p.Decision == nil || p.Decision.Verdict != writ.Deny || p.Decision.Reason != writ.ReasonPolicyBehind {
 		t.Errorf("%+v", p.Decision)
 	}
