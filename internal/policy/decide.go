@@ -100,14 +100,25 @@ func (b *Bundle) raise(f *Facts, playbook string) {
 func (b *Bundle) evaluator(f *Facts, q Request, m manner) (*evaluator, []string, error) {
 	e := &evaluator{bundle: b, manner: m, facts: f, principal: f.principalEntity(), service: f.serviceEntity()}
 	for _, entity := range []cedarx.Entity{e.principal, e.service} {
+		if !m.record {
+			break // of what the schema demands of them, only the words below come from outside
+		}
 		if err := b.schema.CheckEntity(entity); err != nil {
 			return nil, nil, err
 		}
 	}
+	for _, r := range f.Roles {
+		if f.Principal.Kind == writ.KindAgent && !slices.Contains(b.known.Roles, r) {
+			return nil, nil, errUnknownWord
+		}
+	}
 	for _, p := range f.Planes {
-		if !slices.Contains(b.schema.Enum(typePlane), p) {
+		if !slices.Contains(b.known.Planes, p) {
 			return nil, nil, errUnknownPlane
 		}
+	}
+	if !slices.Contains(b.known.Envs, f.Env) {
+		return nil, nil, errUnknownWord
 	}
 	e.context = e.seen(f)
 	actions := make([]string, 0, 1+len(q.Operations))

@@ -128,6 +128,7 @@ func load(sources map[string][]byte, v Vocabulary) (*Bundle, error) {
 	if len(b.rules) == 0 {
 		return nil, errors.New("it holds no policy")
 	}
+	b.known = Words{Envs: schema.Enum(typeEnv), Roles: schema.Enum(typeRole), Planes: schema.Enum(typePlane)}
 	b.reads = readFacts(b.rules)
 	b.index = newIndex(schema, b.rules)
 	b.digest, err = digest(sources, full, v)

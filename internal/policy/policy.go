@@ -34,6 +34,7 @@ type Bundle struct {
 	rules  map[string]*rule
 	reads  []int // of contextFacts, those that some rule reads; nil when that is not known, and all may be
 	index  index
+	known  Words // its vocabularies, looked up for every decision
 	tests  map[string][]byte
 }
 

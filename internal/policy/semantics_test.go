@@ -98,6 +98,15 @@ func TestAnswerIsDecideWithoutTheFacts(t *testing.T) {
 	for _, q := range randomRequests(rand.New(rand.NewPCG(15, 16)), 3000) {
 		want, got := b.Decide(q), b.Answer(q)
 		want.Facts = got.Facts
+		for _, change := range []func(*policy.Facts){
+			func(f *policy.Facts) { f.Env = "production" }, func(f *policy.Facts) { f.Planes = []string{"mainframe"} }, func(f *policy.Facts) { f.Service = "" },
+		} {
+			bad := q
+			change(&bad.Facts)
+			if d := b.Answer(bad); d.Reason != b.Decide(bad).Reason || d.Reason != writ.ReasonInvalidRequest {
+				t.Fatalf("%s", d.Reason)
+			}
+		}
 		if !reflect.DeepEqual(want, got) {
 			t.Fatal(cmp.Diff(want, got, cmpDigest))
 		}

@@ -72,7 +72,7 @@ func (b *Bundle) Words() Words {
 	if b == nil {
 		return Words{}
 	}
-	w := Words{Envs: b.schema.Enum(typeEnv), Roles: b.schema.Enum(typeRole), Planes: b.schema.Enum(typePlane)}
+	w := Words{Envs: slices.Clone(b.known.Envs), Roles: slices.Clone(b.known.Roles), Planes: slices.Clone(b.known.Planes)}
 	for _, a := range b.schema.Actions() {
 		switch name, isPlaybook := cutPlaybook(a); {
 		case isPlaybook:

@@ -2,6 +2,7 @@ package study
 
 import (
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/writ-dev/writ"
@@ -35,13 +36,13 @@ const maxRecords = 1_000_000
 // FromBundle reads the decisions of a ledger bundle, in its order. It takes the bundle as it is: package verify judges
 // it. Errors wrap writ.ErrInvalid.
 func FromBundle(b ledger.Bundle) (Records, error) {
+	entries, err := open(b.Entries)
+	if err != nil {
+		return Records{}, err
+	}
 	var out Records
 	plans := map[writ.PlanID]writ.PlanBody{}
-	for _, x := range b.Entries {
-		e, err := ledger.Open(x.Leaf)
-		if err != nil {
-			return Records{}, fmt.Errorf("%w: entry %d: %w", writ.ErrInvalid, x.Index, err)
-		}
+	for _, e := range entries {
 		switch body := e.Body.(type) {
 		case *writ.PlanBody:
 			plans[body.Plan] = *body
@@ -56,6 +57,18 @@ func FromBundle(b ledger.Bundle) (Records, error) {
 				continue
 			}
 			out.All = append(out.All, r)
+		}
+	}
+	return out, nil
+}
+
+// open opens all leaves, several at once: it is most of the work. The error is that of the first that cannot be read.
+func open(leaves []ledger.BundleEntry) ([]ledger.Entry, error) {
+	out, errs := make([]ledger.Entry, len(leaves)), make([]error, len(leaves))
+	each(len(leaves), runtime.GOMAXPROCS(0), func(i int) { out[i], errs[i] = ledger.Open(leaves[i].Leaf) })
+	for i, err := range errs {
+		if err != nil {
+			return nil, fmt.Errorf("%w: entry %d: %w", writ.ErrInvalid, leaves[i].Index, err)
 		}
 	}
 	return out, nil

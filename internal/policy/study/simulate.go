@@ -48,30 +48,35 @@ func (s Simulation) Wider() bool {
 	return false
 }
 
-// chunk is how many records a worker takes at a time.
+// chunk is how many a worker takes at a time.
 const chunk = 256
+
+// each calls do for 0 to n-1, from so many goroutines at once, and returns when all are done.
+func each(n, workers int, do func(i int)) {
+	work := make(chan int)
+	var wg sync.WaitGroup
+	for range max(workers, 1) {
+		wg.Go(func() {
+			for from := range work {
+				for i := from; i < min(from+chunk, n); i++ {
+					do(i)
+				}
+			}
+		})
+	}
+	for from := 0; from < n; from += chunk {
+		work <- from
+	}
+	close(work)
+	wg.Wait()
+}
 
 // Simulate decides every record again under next, with so many workers at once. The result does not depend on their
 // number.
 func Simulate(next *policy.Bundle, records Records, workers int) Simulation {
 	out := Simulation{Records: len(records.All), Skipped: records.Skipped, Counts: map[Kind]int{}}
 	got := make([]Kind, len(records.All))
-	work := make(chan int)
-	var wg sync.WaitGroup
-	for range max(workers, 1) {
-		wg.Go(func() {
-			for from := range work {
-				for i := from; i < min(from+chunk, len(got)); i++ {
-					got[i] = kindOf(records.All[i].Answer, next.Answer(records.All[i].Request))
-				}
-			}
-		})
-	}
-	for from := 0; from < len(got); from += chunk {
-		work <- from
-	}
-	close(work)
-	wg.Wait()
+	each(len(got), workers, func(i int) { got[i] = kindOf(records.All[i].Answer, next.Answer(records.All[i].Request)) })
 	for i, k := range got {
 		r := &records.All[i]
 		if r.Alone {
