@@ -88,6 +88,7 @@ func measure(name string, n, runs int, load func(context.Context, int) (engine, 
 func timed(e engine) time.Duration { start := time.Now(); e.decide(); return time.Since(start) }
 
 func heap() int64 {
+	runtime.GC() // twice: what pools hold goes with the second
 	runtime.GC()
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
