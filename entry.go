@@ -78,6 +78,7 @@ const (
 	EntryNotice     EntryKind = "notice"      // somebody was told, or could not be
 	EntryReceipt    EntryKind = "receipt"     // the runner's signed statement about a run that ended (docs/spec/receipt.md)
 	EntryRunner     EntryKind = "runner"      // a person invited or removed a runner, or a key of one was registered
+	EntryPolicy     EntryKind = "policy"      // a policy set was put in force
 	EntryGenesis    EntryKind = "genesis"
 
 	EntryBreakGlass        EntryKind = "breakglass"         // a person asked for it; those who own the service are told
@@ -154,6 +155,8 @@ type (
 		Facts        json.RawMessage `json:"facts"`
 		Policy       Digest          `json:"policy"`
 		Engine       string          `json:"engine"`
+		Playbook     string          `json:"playbook,omitempty"`   // asked for; with the operations and the facts it is what a replay needs
+		Operations   []string        `json:"operations,omitempty"` // in the order of the steps
 	}
 	ApprovalBody struct {
 		Approval   ApprovalID `json:"approval"`
@@ -287,6 +290,13 @@ type (
 		As     Effect     `json:"as"` // applied or not_applied
 		By     Principal  `json:"by"`
 		Reason Commitment `json:"reason"` // to the person's words
+	}
+	PolicyBody struct {
+		Policy   Digest   `json:"policy"`            // of the set: what decisions name
+		Version  int64    `json:"version,omitempty"` // that its owners gave it
+		Manifest Digest   `json:"manifest,omitzero"` // of what they signed
+		Signers  []string `json:"signers,omitempty"` // key ids of those who did
+		Was      Digest   `json:"was,omitzero"`      // the set before, where this ledger knows it
 	}
 	CellBody struct {
 		Runner   RunnerID `json:"runner"`
@@ -461,6 +471,7 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryDeny:       func() any { return new(DenyBody) },
 	EntryFreeze:     func() any { return new(FreezeBody) },
 	EntrySettle:     func() any { return new(SettleBody) },
+	EntryPolicy:     func() any { return new(PolicyBody) },
 	EntryCell:       func() any { return new(CellBody) },
 	EntryDebt:       func() any { return new(DebtBody) },
 	EntryOrphan:     func() any { return new(OrphanBody) },

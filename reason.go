@@ -45,6 +45,7 @@ const (
 	ReasonNoGrantRule    Reason = "no_grant"        // no rule allows it
 	ReasonLimit          Reason = "limit"           // a rule that nobody's approval lifts
 	ReasonPolicyError    Reason = "policy_error"    // a rule failed to evaluate
+	ReasonPolicyBehind   Reason = "policy_behind"   // this server has not loaded the set that is in force
 	ReasonInvalidRequest Reason = "invalid_request" // facts do not fit the schema
 	ReasonUnmet          Reason = "unmet"           // even with everything asked for, it would not be allowed
 	ReasonIncidentClosed Reason = "incident_closed"

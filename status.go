@@ -168,20 +168,24 @@ type AlertGroup struct {
 
 // Status is the whole control plane at a glance.
 type Status struct {
-	Version     string            `json:"version"`
-	Incidents   int               `json:"incidents_open"`
-	Waiting     int               `json:"plans_waiting"`
-	Running     int               `json:"runs_active"`
-	LeasesAlive int               `json:"leases_alive"` // minted and not yet proven dead
-	LedgerSize  int64             `json:"ledger_size"`
-	Signed      int64             `json:"ledger_signed"` // size of the newest signed checkpoint
-	Policy      Digest            `json:"policy"`
-	Freezes     []Freeze          `json:"freezes,omitempty"`
-	Services    []ServiceLoad     `json:"services,omitempty"` // those with anything in use; people only
-	Runners     []RunnerStatus    `json:"runners,omitempty"`
-	Channels    []ChannelStatus   `json:"channels,omitempty"`       // of notices; people only
-	Unsettled   []RunID           `json:"runs_unsettled,omitempty"` // newest first, at most 100: a person must look and say what they did; people only
-	BreakGlass  *BreakGlassGlance `json:"break_glass,omitempty"`    // people only
+	Version     string `json:"version"`
+	Incidents   int    `json:"incidents_open"`
+	Waiting     int    `json:"plans_waiting"`
+	Running     int    `json:"runs_active"`
+	LeasesAlive int    `json:"leases_alive"` // minted and not yet proven dead
+	LedgerSize  int64  `json:"ledger_size"`
+	Signed      int64  `json:"ledger_signed"` // size of the newest signed checkpoint
+	Policy      Digest `json:"policy"`
+
+	PolicyVersion int64  `json:"policy_version,omitempty"` // of a signed set
+	PolicyProblem string `json:"policy_problem,omitempty"` // why the newest set was not put in force; the one before it is
+
+	Freezes    []Freeze          `json:"freezes,omitempty"`
+	Services   []ServiceLoad     `json:"services,omitempty"` // those with anything in use; people only
+	Runners    []RunnerStatus    `json:"runners,omitempty"`
+	Channels   []ChannelStatus   `json:"channels,omitempty"`       // of notices; people only
+	Unsettled  []RunID           `json:"runs_unsettled,omitempty"` // newest first, at most 100: a person must look and say what they did; people only
+	BreakGlass *BreakGlassGlance `json:"break_glass,omitempty"`    // people only
 }
 
 // A ServiceLoad is what of a service is in use, and what has to wait: why an ask is refused right now.

@@ -178,6 +178,12 @@ func runStatus(ctx context.Context, a *app, args []string) error {
 	return a.print(r.format, s, func() {
 		fmt.Fprintf(a.stdout, "incidents open %d · plans waiting %d · runs active %d · leases alive %d\n", s.Incidents, s.Waiting, s.Running, s.LeasesAlive)
 		fmt.Fprintf(a.stdout, "ledger %d entries, signed up to %d · policy %s\n", s.LedgerSize, s.Signed, s.Policy)
+		if s.PolicyVersion > 0 {
+			fmt.Fprintf(a.stdout, "policy version %d, signed by its owners\n", s.PolicyVersion)
+		}
+		if s.PolicyProblem != "" {
+			fmt.Fprintf(a.stdout, "✗ the newest policy set is not in force: %s\n", writ.Printable(s.PolicyProblem, 400))
+		}
 		for _, x := range s.Runners {
 			seen := "never"
 			if x.LastSeen != nil {

@@ -26,9 +26,10 @@ type Server struct {
 	Origin       string         `yaml:"origin"`                 // name of the ledger
 	Keys         ServerKeys     `yaml:"keys"`
 	Signer       SignerPeer     `yaml:"signer"`
-	Policies     string         `yaml:"policies,omitempty"` // directory; empty means the set that ships with Writ
-	Playbooks    []string       `yaml:"playbooks"`          // directories or files
-	Services     string         `yaml:"services"`           // catalog-info.yaml
+	Policies     string         `yaml:"policies,omitempty"`      // directory; empty means the set that ships with Writ
+	PolicyOwners *PolicyOwners  `yaml:"policy_owners,omitempty"` // who must have signed the set in policies; without, anybody may have written it
+	Playbooks    []string       `yaml:"playbooks"`               // directories or files
+	Services     string         `yaml:"services"`                // catalog-info.yaml
 	Targets      []ServerTarget `yaml:"targets"`
 	Protected    []string       `yaml:"protected,omitempty"` // what Writ itself rests on, besides its own namespaces: no agent may change it
 	Runners      []RunnerPeer   `yaml:"runners"`
@@ -48,6 +49,12 @@ type Server struct {
 	BreakGlass   *BreakGlass    `yaml:"breakglass,omitempty"` // what an ask for it needs
 	Dev          *DevProcesses  `yaml:"dev,omitempty"`        // only under --dev
 	Kubeconfig   string         `yaml:"kubeconfig,omitempty"` // always refused: a control plane holds no target credential
+}
+
+// PolicyOwners are the people whose signatures a policy set needs.
+type PolicyOwners struct {
+	Keys      []string `yaml:"keys"`      // PEM files of Ed25519 public keys
+	Threshold int      `yaml:"threshold"` // how many of them, from 1 on
 }
 
 // Limits bound how much of one service goes on at once, and how often one object is changed. 0 means the default.
@@ -271,6 +278,10 @@ func LoadServer(file string, dev bool) (Server, error) {
 	c.want(s.Keys.Control != "" && s.Keys.Grant != "" && s.Keys.Dispatch != "", "keys must name control, grant and dispatch")
 	c.url("signer.url", s.Signer.URL, false)
 	c.want(s.Signer.Key != "" && s.Signer.VKey != "", "signer must have key and vkey")
+	if o := s.PolicyOwners; o != nil {
+		c.want(s.Policies != "", "policy_owners need policies: a directory with a signed set (the set that ships with Writ is part of the program)")
+		c.want(o.Threshold >= 1 && o.Threshold <= len(o.Keys), "policy_owners.threshold must be 1 to the number of keys")
+	}
 	c.want(len(s.Playbooks) > 0, "playbooks must name at least one directory or file")
 	c.want(s.Services != "", "services must name a catalog-info.yaml")
 	c.want(s.PlanLife > 0, "plan_life must say how long a plan waits, such as 15m")

@@ -119,7 +119,7 @@ func (c *Control) question(tx *store.Tx, plan writ.Plan, digest writ.Digest, tea
 		return approval.Question{}, err
 	}
 	q := approval.Question{
-		Plan: plan, Digest: digest, Policy: c.Policy.Digest(), Roster: roster, Now: c.Now(),
+		Plan: plan, Digest: digest, Policy: c.inForce().Bundle.Digest(), Roster: roster, Now: c.Now(),
 		Slots: Slots(team),
 	}
 	a, ok, err := c.registered(tx, plan.Requester) // also of one that was suspended or removed since

@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/writ-dev/writ"
@@ -44,7 +45,7 @@ type Config struct {
 	Author       ledger.Author   // signs the control plane's entries and feeds
 	GrantKey     *ecdsa.PrivateKey
 	DispatchKey  *ecdsa.PrivateKey
-	Policy       *policy.Bundle
+	Policy       *policy.Bundle // in force until another is adopted
 	Library      Library
 	Services     catalogue.Catalogue
 	Targets      []Target
@@ -81,6 +82,10 @@ type Control struct {
 	self     writ.Principal
 	watch    *watch
 	events   eventCache
+
+	set      atomic.Pointer[PolicySet] // in force; never nil
+	problem  atomic.Pointer[string]
+	adopting sync.Mutex // one set at a time, so that the last one adopted is the one in force
 
 	mu      sync.Mutex
 	seen    map[writ.RunnerID]time.Time           // guarded by mu; when this replica last wrote that a runner called
@@ -133,7 +138,7 @@ func New(c Config) (*Control, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Control{
+	out := &Control{
 		Config: c, declared: declared,
 		holder: token.Thumbprint(&c.DispatchKey.PublicKey),
 		self:   writ.Principal{Kind: writ.KindService, Iss: c.Issuer, Sub: "control"},
@@ -141,7 +146,9 @@ func New(c Config) (*Control, error) {
 		seen:   map[writ.RunnerID]time.Time{},
 		said:   map[writ.RunnerID]bool{},
 		keys:   map[writ.RunnerID][]ed25519.PublicKey{},
-	}, nil
+	}
+	out.set.Store(&PolicySet{Bundle: c.Policy})
+	return out, nil
 }
 
 // Start reads the runners' keys and writes the genesis entry into an empty ledger. It is idempotent.
@@ -153,7 +160,7 @@ func (c *Control) Start(ctx context.Context) error {
 		if tx.Head() > 0 {
 			return nil
 		}
-		_, err := c.append(tx, writ.EntryGenesis, "", writ.GenesisBody{Origin: c.Origin, Policy: c.Policy.Digest()})
+		_, err := c.append(tx, writ.EntryGenesis, "", writ.GenesisBody{Origin: c.Origin, Policy: c.inForce().Bundle.Digest()})
 		return err
 	})
 }

@@ -17,11 +17,17 @@ func (c *Control) decide(tx *store.Tx, p *planRow, plan writ.Plan, phase writ.Ph
 	if err != nil {
 		return writ.Decision{}, err
 	}
-	d := c.Policy.Decide(q)
+	d := c.inForce().Bundle.Decide(q)
 	if d.ID, err = newID[writ.DecisionID](c, "dec"); err != nil {
 		return d, err
 	}
 	d.Plan, d.PlanDigest, d.Phase, d.Step, d.At = plan.ID, p.Digest, phase, step, c.now()
+	if late, err := c.behind(tx); err != nil {
+		return d, err
+	} else if late { // another replica decides by a newer set already
+		d.Verdict, d.Reason, d.Policies, d.Requirements = writ.Deny, writ.ReasonPolicyBehind, nil, writ.Requirements{}
+		d.Because = []string{"A newer policy set is in force, and this server has not loaded it."}
+	}
 	if stop, err := frozen(tx, plan); err != nil {
 		return d, err
 	} else if stop { // I18: a freeze stands above every rule
@@ -35,6 +41,7 @@ func (c *Control) decide(tx *store.Tx, p *planRow, plan writ.Plan, phase writ.Ph
 	e, err := c.append(tx, writ.EntryDecision, plan.Incident, writ.DecisionBody{
 		Decision: d.ID, Plan: d.Plan, PlanDigest: d.PlanDigest, Phase: phase, Step: step, Verdict: d.Verdict, Reason: d.Reason,
 		Policies: d.Policies, Requirements: d.Requirements, Facts: d.Facts, Policy: d.Policy, Engine: d.Engine,
+		Playbook: q.Playbook, Operations: q.Operations,
 	}, ref("plan", p.Leaf)...)
 	if err != nil {
 		return d, err

@@ -230,7 +230,7 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 		ID: aid, Kind: assignment.KindPlan, Expires: row.ExpiresAt,
 		Plan: &assignment.Planning{
 			Plan: id, Proposal: b, ProposalLeaf: e.hash, Playbook: pb.Source, Target: target.Location, Service: service.Name,
-			Environment: service.Environment, Scope: service.Locations, Policy: c.Policy.Digest(), Window: row.Window, Holder: c.holderOf(row),
+			Environment: service.Environment, Scope: service.Locations, Policy: c.inForce().Bundle.Digest(), Window: row.Window, Holder: c.holderOf(row),
 		},
 	})
 }

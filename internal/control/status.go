@@ -42,7 +42,7 @@ const maxCounted = 100_000
 
 // Glance is Status for the process itself: health and metrics.
 func (c *Control) Glance(ctx context.Context) (writ.Status, error) {
-	out := writ.Status{Version: c.Version, Policy: c.Policy.Digest()}
+	out := writ.Status{Version: c.Version, Policy: c.inForce().Bundle.Digest(), PolicyVersion: c.inForce().Version, PolicyProblem: c.policyProblem()}
 	err := c.Store.View(ctx, func(tx *store.Tx) error {
 		for _, q := range []struct {
 			to     *int

@@ -164,6 +164,11 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		if !b.On {
 			out.Summary = fmt.Sprintf("lease %s was proven dead at last", writ.Printable(b.Name, 80))
 		}
+	case *writ.PolicyBody:
+		out.Summary = fmt.Sprintf("policy set %s is in force", b.Policy)
+		if b.Version > 0 {
+			out.Summary += fmt.Sprintf(", version %d, signed by %d of its owners", b.Version, len(b.Signers))
+		}
 	case *writ.CellBody:
 		out.OK, out.Summary = b.Was == "", fmt.Sprintf("a process took the cell of %s, epoch %d", b.Runner, b.Epoch)
 	case *writ.OrphanBody:

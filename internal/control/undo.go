@@ -316,7 +316,7 @@ func (c *Control) openRevert(tx *store.Tx, u undoRow, in writ.Incident, id writ.
 		ID: aid, Kind: assignment.KindPlan, Expires: row.ExpiresAt,
 		Plan: &assignment.Planning{
 			Plan: pln, Proposal: b, ProposalLeaf: e.hash, Playbook: pb.Source, Target: of.Target, Service: of.Service, Environment: of.Environment,
-			Scope: service.Locations, Policy: c.Policy.Digest(), Window: row.Window, Holder: c.holder,
+			Scope: service.Locations, Policy: c.inForce().Bundle.Digest(), Window: row.Window, Holder: c.holder,
 			Reverts: &assignment.Reverts{Run: id, Plan: of.Bytes, Steps: steps},
 		},
 	})

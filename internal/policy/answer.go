@@ -9,6 +9,7 @@ import (
 )
 
 var (
+	errUnknownWord  = errors.New("an environment or a role of the facts is not declared")
 	errUnknownPlane = errors.New("a plane of the facts is not declared")
 	errNoAction     = errors.New("the request names no playbook, and is not for readings only")
 )

@@ -69,7 +69,7 @@ func BenchmarkDecide(b *testing.B) {
 			b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1000, "p99-µs")
 		})
 	}
-	for _, n := range []int{15, 150, 1500} {
+	for _, n := range []int{15, 150, 1500, 15000} {
 		bundle := loadOnly(b, scoped(n))
 		run(fmt.Sprintf("rules=%d/action", n), bundle, one, writ.Allow)
 		run(fmt.Sprintf("rules=%d/plan", n), bundle, lowRisk(), writ.Allow)
@@ -80,7 +80,7 @@ func BenchmarkDecide(b *testing.B) {
 }
 
 func BenchmarkLoad(b *testing.B) {
-	for _, n := range []int{15, 150, 1500} {
+	for _, n := range []int{15, 150, 1500, 15000} {
 		src := only(b, scoped(n))
 		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
 			b.ReportAllocs()

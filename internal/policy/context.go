@@ -69,6 +69,43 @@ func optional(name cedarx.Name, get func(*Facts) *int) contextFact {
 	}}
 }
 
+// contextOf is context with some of the facts only, by their place in contextFacts; nil means all.
+func (f *Facts) contextOf(some []int) cedarx.Record {
+	if some == nil {
+		return f.context()
+	}
+	m := make(cedarx.Members, len(some))
+	for _, i := range some {
+		if v := contextFacts[i].get(f); v != nil {
+			m[contextFacts[i].name] = v
+		}
+	}
+	return cedarx.NewRecord(m)
+}
+
+// readFacts are the places in contextFacts of what rules read. It also notes which rules ask for the action.
+func readFacts(rules map[string]*rule) []int {
+	read, whole := map[string]bool{}, false
+	for _, r := range rules {
+		u := r.policy.Uses()
+		r.readsAction = u.Action
+		whole = whole || u.Whole
+		for _, m := range u.Members {
+			read[m] = true
+		}
+	}
+	if whole {
+		return nil
+	}
+	out := []int{}
+	for i, f := range contextFacts {
+		if read["context."+string(f.name)] {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
 // context converts the facts. Absent facts are absent members.
 func (f *Facts) context() cedarx.Record {
 	m := make(cedarx.Members, len(contextFacts))

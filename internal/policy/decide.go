@@ -27,35 +27,100 @@ func (b *Bundle) Decide(q Request) writ.Decision {
 			Facts: json.RawMessage("{}"), Engine: cedarx.Engine,
 		}
 	}
-	return b.decide(q, (*shelf).find)
+	return b.decide(q, manner{find: (*shelf).find, record: true, classes: true})
 }
 
-// decide takes how policies are found, so that a test can compare the index with a search of all.
-func (b *Bundle) decide(q Request, find func(*shelf, cedarx.Entity) []*cedarx.Policy) writ.Decision {
+// Answer is Decide without the facts in their recorded form, which are half of its work: for simulations, where they
+// are on record already.
+func (b *Bundle) Answer(q Request) writ.Decision {
+	if b == nil {
+		return b.Decide(q)
+	}
+	return b.decide(q, manner{find: (*shelf).find, classes: true})
+}
+
+// A manner is how a decision is taken.
+type manner struct {
+	find    func(*shelf, cedarx.Entity) []*cedarx.Policy // tests compare the index with a search of all
+	record  bool                                         // the facts are written down, and checked against the schema
+	classes bool                                         // an action whose policies were evaluated already is not evaluated again
+}
+
+func (b *Bundle) decide(q Request, m manner) writ.Decision {
 	f := q.Facts
 	d := writ.Decision{Policy: b.digest, Engine: cedarx.Engine, Facts: json.RawMessage("{}")}
 	if err := f.check(); err != nil {
 		return invalid(d, err)
 	}
-	f.Tier = int(b.tiers.of(writ.Tier(f.Tier), q.Playbook, &f))
-	f.TierProof = b.tiers.proof[f.Tier].Strength()
-	facts, err := f.canonical()
+	b.raise(&f, q.Playbook)
+	if m.record {
+		facts, err := f.canonical()
+		if err != nil {
+			return invalid(d, err)
+		}
+		d.Facts = facts
+	}
+	e, actions, err := b.evaluator(&f, q, m)
 	if err != nil {
 		return invalid(d, err)
 	}
-	d.Facts = facts
-	e := evaluator{bundle: b, find: find, facts: &f, principal: f.principalEntity(), service: f.serviceEntity()}
+	return b.write(d, e.worst(actions))
+}
+
+// worst joins the answers on all actions. An action whose policies are those of one before it has the same answer.
+func (e *evaluator) worst(actions []string) answer {
+	var worst answer
+	var done [maxClasses]bool
+	for i, a := range actions {
+		if sh, known := e.bundle.index[a]; known && e.classes && sh.class > 0 && sh.class < maxClasses {
+			if done[sh.class] {
+				continue
+			}
+			done[sh.class] = true
+		}
+		if got := e.action(a); i == 0 {
+			worst = got
+		} else {
+			worst = worst.join(got)
+		}
+	}
+	return worst
+}
+
+// maxClasses bounds the classes of actions that are looked out for; actions of others are each decided.
+const maxClasses = 64
+
+// raise applies tiers.yaml to checked facts.
+func (b *Bundle) raise(f *Facts, playbook string) {
+	f.Tier = int(b.tiers.of(writ.Tier(f.Tier), playbook, f))
+	f.TierProof = b.tiers.proof[f.Tier].Strength()
+}
+
+// evaluator checks the facts' entities and names the actions of a request. f holds the facts that count, after tiers.yaml.
+func (b *Bundle) evaluator(f *Facts, q Request, m manner) (*evaluator, []string, error) {
+	e := &evaluator{bundle: b, manner: m, facts: f, principal: f.principalEntity(), service: f.serviceEntity()}
 	for _, entity := range []cedarx.Entity{e.principal, e.service} {
+		if !m.record {
+			break // of what the schema demands of them, only the words below come from outside
+		}
 		if err := b.schema.CheckEntity(entity); err != nil {
-			return invalid(d, err)
+			return nil, nil, err
+		}
+	}
+	for _, r := range f.Roles {
+		if f.Principal.Kind == writ.KindAgent && !slices.Contains(b.known.Roles, r) {
+			return nil, nil, errUnknownWord
 		}
 	}
 	for _, p := range f.Planes {
-		if !slices.Contains(b.schema.Enum(typePlane), p) {
-			return invalid(d, errUnknownPlane)
+		if !slices.Contains(b.known.Planes, p) {
+			return nil, nil, errUnknownPlane
 		}
 	}
-	e.context = f.context()
+	if !slices.Contains(b.known.Envs, f.Env) {
+		return nil, nil, errUnknownWord
+	}
+	e.context = e.seen(f)
 	actions := make([]string, 0, 1+len(q.Operations))
 	if q.Playbook != "" {
 		actions = append(actions, PlaybookAction(q.Playbook))
@@ -66,17 +131,9 @@ func (b *Bundle) decide(q Request, find func(*shelf, cedarx.Entity) []*cedarx.Po
 		}
 	}
 	if len(actions) == 0 || q.Playbook == "" && slices.ContainsFunc(actions, b.index.writes) {
-		return invalid(d, errNoAction)
+		return nil, nil, errNoAction
 	}
-	var worst answer
-	for i, a := range actions {
-		if got := e.action(a); i == 0 {
-			worst = got
-		} else {
-			worst = worst.join(got)
-		}
-	}
-	return b.write(d, worst)
+	return e, actions, nil
 }
 
 // write fills the decision from the joined answer.

@@ -10,8 +10,8 @@ import (
 
 // An evaluator decides the actions of one request on one set of facts.
 type evaluator struct {
-	bundle    *Bundle
-	find      func(*shelf, cedarx.Entity) []*cedarx.Policy
+	bundle *Bundle
+	manner
 	facts     *Facts
 	principal cedarx.Entity
 	service   cedarx.Entity
@@ -45,7 +45,7 @@ func (e *evaluator) action(name string) answer {
 		needs = joinRequirements(needs, e.demanded(e.bundle.rules[id].demand))
 	}
 	met := e.facts.meeting(needs)
-	second, err := e.authorize(policies, sh, met.context())
+	second, err := e.authorize(policies, sh, e.seen(met))
 	switch {
 	case err != nil:
 		return e.failed(err)
@@ -62,13 +62,23 @@ func (e *evaluator) action(name string) answer {
 	return deny(writ.ReasonUnmet, union(first.Reasons, second.Reasons))
 }
 
+// seen is the context: all facts, which the schema demands where they are checked, or those that some rule reads.
+func (e *evaluator) seen(f *Facts) cedarx.Record {
+	if e.record {
+		return f.context()
+	}
+	return f.contextOf(e.bundle.reads)
+}
+
 // invalidRequest marks an error of validation, as against one of the engine.
 type invalidRequest struct{ error }
 
 func (e *evaluator) authorize(policies []*cedarx.Policy, sh *shelf, context cedarx.Record) (cedarx.Result, error) {
 	q := cedarx.Request{Principal: e.principal.UID, Action: sh.action.UID, Resource: e.service.UID, Context: context}
-	if err := e.bundle.schema.CheckRequest(q); err != nil {
-		return cedarx.Result{}, invalidRequest{err}
+	if e.record {
+		if err := e.bundle.schema.CheckRequest(q); err != nil {
+			return cedarx.Result{}, invalidRequest{err}
+		}
 	}
 	return cedarx.Authorize(policies, cedarx.Entities{e.principal, e.service, sh.action}, q)
 }

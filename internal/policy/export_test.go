@@ -14,12 +14,12 @@ func DecideLinear(b *Bundle, q Request) writ.Decision {
 	for _, id := range slices.Sorted(maps.Keys(b.rules)) {
 		all = append(all, b.rules[id].policy)
 	}
-	return b.decide(q, func(*shelf, cedarx.Entity) []*cedarx.Policy { return all })
+	return b.decide(q, manner{find: func(*shelf, cedarx.Entity) []*cedarx.Policy { return all }, record: true})
 }
 
 // DecideBroken decides with a policy that makes the engine panic.
 func DecideBroken(b *Bundle, q Request) writ.Decision {
-	return b.decide(q, func(*shelf, cedarx.Entity) []*cedarx.Policy { return []*cedarx.Policy{{ID: "limits/broken"}} })
+	return b.decide(q, manner{find: func(*shelf, cedarx.Entity) []*cedarx.Policy { return []*cedarx.Policy{{ID: "limits/broken"}} }, record: true})
 }
 
 // Canonical is the form in which a decision records facts.

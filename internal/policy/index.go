@@ -3,6 +3,7 @@ package policy
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/writ-dev/writ/internal/policy/cedarx"
 )
@@ -15,33 +16,78 @@ type index map[string]*shelf
 // A shelf holds the policies that can match one action, sorted by id.
 type shelf struct {
 	action cedarx.Entity
+	class  int              // shelves of one class hold the same policies, none of which asks for the action: 0 is a class of its own
 	any    []*cedarx.Policy // whatever the resource
 	named  map[cedarx.UID][]*cedarx.Policy
 }
 
+// newIndex builds one shelf for each choice of policies and shares it among the actions that have it: thousands of actions
+// differ in a few groups.
 func newIndex(s *cedarx.Schema, rules map[string]*rule) index {
+	heads, of := []cedarx.Scope{}, map[string]int{} // the different heads, as far as actions go
+	headOf := make(map[string]int, len(rules))
+	for id, r := range rules {
+		scope := r.policy.Scope()
+		key := scopeKey(scope)
+		i, known := of[key]
+		if !known {
+			i, of[key] = len(heads), len(heads)
+			heads = append(heads, scope)
+		}
+		headOf[id] = i
+	}
 	ids := slices.Sorted(maps.Keys(rules))
-	out := index{}
+	out, shelves := index{}, map[string]*shelf{}
 	for _, name := range s.Actions() {
 		action, _ := s.Action(name)
-		sh := &shelf{action: action, named: map[cedarx.UID][]*cedarx.Policy{}}
-		for _, id := range ids {
-			p := rules[id].policy
-			scope := p.Scope()
-			if scope.Actions != nil && !slices.ContainsFunc(scope.Actions, func(uid cedarx.UID) bool {
-				return uid == action.UID || action.Parents.Contains(uid)
-			}) {
-				continue
-			}
-			if scope.Resource == (cedarx.UID{}) {
-				sh.any = append(sh.any, p)
-			} else {
-				sh.named[scope.Resource] = append(sh.named[scope.Resource], p)
+		matching := make([]byte, len(heads))
+		for i, h := range heads {
+			if h.Actions == nil || slices.ContainsFunc(h.Actions, func(uid cedarx.UID) bool { return uid == action.UID || action.Parents.Contains(uid) }) {
+				matching[i] = 1
 			}
 		}
-		out[name] = sh
+		same, known := shelves[string(matching)]
+		if !known {
+			same = fill(ids, rules, headOf, matching, len(shelves)+1)
+			shelves[string(matching)] = same
+		}
+		own := *same
+		own.action = action
+		out[name] = &own
 	}
 	return out
+}
+
+func scopeKey(s cedarx.Scope) string {
+	if s.Actions == nil {
+		return "*"
+	}
+	var w strings.Builder
+	for _, a := range s.Actions {
+		w.WriteString(string(a.ID))
+		w.WriteByte(0)
+	}
+	return w.String()
+}
+
+// fill puts the policies with a matching head on a shelf, sorted by id.
+func fill(ids []string, rules map[string]*rule, headOf map[string]int, matching []byte, class int) *shelf {
+	sh := &shelf{class: class, named: map[cedarx.UID][]*cedarx.Policy{}}
+	for _, id := range ids {
+		if matching[headOf[id]] == 0 {
+			continue
+		}
+		p := rules[id].policy
+		if rules[id].readsAction {
+			sh.class = 0
+		}
+		if to := p.Scope().Resource; to == (cedarx.UID{}) {
+			sh.any = append(sh.any, p)
+		} else {
+			sh.named[to] = append(sh.named[to], p)
+		}
+	}
+	return sh
 }
 
 // writes reports whether an action is known to change anything.

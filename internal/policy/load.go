@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/canon"
@@ -22,6 +24,9 @@ const (
 	fileSchema = "schema.cedarschema"
 	fileTiers  = "tiers.yaml"
 	dirTests   = "tests"
+
+	// FileSignature holds the owners' signatures on the others; it is no source. Package seal reads it.
+	FileSignature = "bundle.sig"
 )
 
 // Limits of a bundle. Sizes are checked before anything is parsed.
@@ -34,27 +39,49 @@ const (
 // Load reads a bundle from a file system and checks all of it. Errors wrap writ.ErrInvalid; on error there is no
 // bundle, and the caller keeps the one it has.
 func Load(fsys fs.FS, v Vocabulary) (*Bundle, error) {
-	sources := map[string][]byte{}
-	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+	sources, _, err := ReadSources(fsys)
+	if err != nil {
+		return nil, err
+	}
+	return LoadSources(sources, v)
+}
+
+// ReadSources reads the files of a set, and apart from them the signature file, which may be missing. Of each file one
+// byte more than MaxFile is read, so that whoever checks the size sees that it is too large. Errors wrap writ.ErrInvalid.
+func ReadSources(fsys fs.FS) (sources map[string][]byte, signature []byte, err error) {
+	sources = map[string][]byte{}
+	err = fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		if len(sources) == MaxFiles {
 			return fmt.Errorf("more than %d files", MaxFiles)
 		}
+		limit := int64(MaxFile + 1)
+		if name == FileSignature {
+			limit = maxSignature
+		}
 		f, err := fsys.Open(name)
 		if err != nil {
 			return err
 		}
 		defer f.Close()
-		sources[name], err = io.ReadAll(io.LimitReader(f, MaxFile+1))
+		b, err := io.ReadAll(io.LimitReader(f, limit))
+		if name == FileSignature {
+			signature = b
+		} else {
+			sources[name] = b
+		}
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("%w: policy bundle: %w", writ.ErrInvalid, err)
+		return nil, nil, fmt.Errorf("%w: policy bundle: %w", writ.ErrInvalid, err)
 	}
-	return LoadSources(sources, v)
+	return sources, signature, nil
 }
+
+// maxSignature is one byte more than package seal takes.
+const maxSignature = 512<<10 + 1
 
 // LoadSources is Load for sources by path, with '/' between folders.
 func LoadSources(sources map[string][]byte, v Vocabulary) (*Bundle, error) {
@@ -86,20 +113,23 @@ func load(sources map[string][]byte, v Vocabulary) (*Bundle, error) {
 	if b.tiers, err = parseTiers(sources[fileTiers]); err != nil {
 		return nil, fmt.Errorf("%s: %w", fileTiers, err)
 	}
+	var files []string
 	for _, name := range slices.Sorted(maps.Keys(sources)) {
-		folder, _, _ := strings.Cut(name, "/")
 		switch {
-		case folder == dirTests:
+		case strings.HasPrefix(name, dirTests+"/"):
 			b.tests[name] = bytes.Clone(sources[name])
 		case strings.HasSuffix(name, ".cedar"):
-			if err := b.add(Folder(folder), name, sources[name]); err != nil {
-				return nil, err
-			}
+			files = append(files, name)
 		}
+	}
+	if err := b.add(files, sources); err != nil {
+		return nil, err
 	}
 	if len(b.rules) == 0 {
 		return nil, errors.New("it holds no policy")
 	}
+	b.known = Words{Envs: schema.Enum(typeEnv), Roles: schema.Enum(typeRole), Planes: schema.Enum(typePlane)}
+	b.reads = readFacts(b.rules)
 	b.index = newIndex(schema, b.rules)
 	b.digest, err = digest(sources, full, v)
 	return b, err
@@ -130,27 +160,64 @@ func checkFile(name string, src []byte) error {
 	return nil
 }
 
-// add parses one source and takes its policies in.
-func (b *Bundle) add(folder Folder, name string, src []byte) error {
+// add parses and checks the sources, several at once, and takes their policies in, in the order of files. The first
+// refusal in that order is the one that is told.
+func (b *Bundle) add(files []string, sources map[string][]byte) error {
+	found, errs := make([][]*rule, len(files)), make([]error, len(files))
+	next := make(chan int)
+	var wg sync.WaitGroup
+	for range min(len(files), runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := range next {
+				folder, _, _ := strings.Cut(files[i], "/")
+				found[i], errs[i] = b.read(Folder(folder), files[i], sources[files[i]])
+			}
+		})
+	}
+	for i := range files {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+	for i, rules := range found {
+		for _, r := range rules {
+			if other := b.rules[r.ID]; other != nil {
+				return fmt.Errorf("%s:%d: @id %q is taken by %s:%d", r.File, r.Line, r.ID, other.File, other.Line)
+			}
+			if len(b.rules) == MaxRules {
+				return fmt.Errorf("more than %d policies", MaxRules)
+			}
+			b.rules[r.ID] = r
+		}
+		if errs[i] != nil {
+			return errs[i]
+		}
+	}
+	return nil
+}
+
+// read parses one source and returns its policies, up to the first that is refused.
+func (b *Bundle) read(folder Folder, name string, src []byte) ([]*rule, error) {
 	ps, err := cedarx.Parse(name, src)
 	if err != nil {
-		return errors.New(writ.Printable(err.Error(), 400))
+		return nil, errors.New(writ.Printable(err.Error(), 400))
 	}
+	if len(ps) > MaxRules {
+		return nil, fmt.Errorf("more than %d policies", MaxRules)
+	}
+	out := make([]*rule, 0, len(ps))
 	for _, p := range ps {
 		where := fmt.Sprintf("%s:%d", name, p.Line)
 		if err := b.check(folder, p); err != nil {
-			return fmt.Errorf("%s: %w", where, err)
+			return out, fmt.Errorf("%s: %w", where, err)
 		}
-		r := &rule{Rule: Rule{ID: p.ID, Folder: folder, File: name, Line: p.Line, Text: p.Text()}, policy: p}
+		r := &rule{Rule: Rule{ID: p.ID, Folder: folder, File: name, Line: p.Line}, policy: p}
 		if err := annotate(r, p); err != nil {
-			return fmt.Errorf("%s: %s: %w", where, p.ID, err)
+			return out, fmt.Errorf("%s: %s: %w", where, p.ID, err)
 		}
-		if len(b.rules) == MaxRules {
-			return fmt.Errorf("more than %d policies", MaxRules)
-		}
-		b.rules[p.ID] = r
+		out = append(out, r)
 	}
-	return nil
+	return out, nil
 }
 
 // check refuses a policy that its folder, the schema or lint does not allow.
@@ -161,8 +228,6 @@ func (b *Bundle) check(folder Folder, p *cedarx.Policy) error {
 		return errors.New("the policy has no @id")
 	case !within || !writ.IsName(rest):
 		return fmt.Errorf("@id %q must be %s/<name>", writ.Printable(p.ID, 80), folder)
-	case b.rules[p.ID] != nil:
-		return fmt.Errorf("@id %q is taken by %s:%d", p.ID, b.rules[p.ID].File, b.rules[p.ID].Line)
 	case folder == Grants && p.Forbid:
 		return fmt.Errorf("%s: grants/ holds permits only", p.ID)
 	case folder != Grants && !p.Forbid:

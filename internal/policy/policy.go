@@ -32,7 +32,9 @@ type Bundle struct {
 	schema *cedarx.Schema
 	tiers  tiers
 	rules  map[string]*rule
+	reads  []int // of contextFacts, those that some rule reads; nil when that is not known, and all may be
 	index  index
+	known  Words // its vocabularies, looked up for every decision
 	tests  map[string][]byte
 }
 
@@ -48,8 +50,16 @@ type Rule struct {
 
 type rule struct {
 	Rule
-	demand demand
-	policy *cedarx.Policy
+	demand      demand
+	policy      *cedarx.Policy
+	readsAction bool // a condition asks which action it is
+}
+
+// shown is the rule for people.
+func (r *rule) shown() Rule {
+	out := r.Rule
+	out.Text = r.policy.Text()
+	return out
 }
 
 // Digest names the bundle by content: every source file, the completed schema, the vocabulary and the engine.
@@ -67,7 +77,7 @@ func (b *Bundle) Rules() []Rule {
 	}
 	out := make([]Rule, 0, len(b.rules))
 	for _, r := range b.rules {
-		out = append(out, r.Rule)
+		out = append(out, r.shown())
 	}
 	slices.SortFunc(out, func(a, b Rule) int { return strings.Compare(a.ID, b.ID) })
 	return out
@@ -82,5 +92,5 @@ func (b *Bundle) Rule(id string) (Rule, bool) {
 	if !ok {
 		return Rule{}, false
 	}
-	return r.Rule, true
+	return r.shown(), true
 }

@@ -2,34 +2,46 @@ package policy
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/writ-dev/writ"
-	"github.com/writ-dev/writ/internal/playbook/strictyaml"
 )
 
-// A Report is the outcome of a bundle's own tests.
+// A Report is the outcome of a bundle's own tests. Its lists hold ids of rules, sorted.
 type Report struct {
-	Cases    int
-	Failures []Failure
+	Cases    int       `json:"cases"`
+	Results  []Result  `json:"results"`
+	Failures []Failure `json:"-"`
 	// NotAlone are the limits and requirements that decide in no case alone. Such a rule could be lost unnoticed, and
 	// a bundle with any must not be published.
-	NotAlone []string
+	NotAlone []string `json:"never_sole_decider,omitempty"`
 	// NotUsed are the grants that no case needs.
-	NotUsed []string
+	NotUsed []string `json:"never_used,omitempty"`
+	// NotSatisfied are the rules whose conditions hold in no case.
+	NotSatisfied []string `json:"never_satisfied,omitempty"`
+	// NotCleared are the limits and requirements that stand in the way of every case that they could speak about: no
+	// case shows that somebody passes them.
+	NotCleared []string `json:"never_cleared,omitempty"`
 }
 
 // OK reports whether every case came out as wanted and every rule is covered.
 func (r Report) OK() bool {
-	return r.Cases > 0 && len(r.Failures) == 0 && len(r.NotAlone) == 0 && len(r.NotUsed) == 0
+	return r.Cases > 0 && len(r.Failures)+len(r.NotAlone)+len(r.NotUsed)+len(r.NotSatisfied)+len(r.NotCleared) == 0
+}
+
+// A Result is how one case came out.
+type Result struct {
+	File    string   `json:"file"`
+	Case    string   `json:"case"`
+	Failure *Failure `json:"failure,omitempty"`
 }
 
 // A Failure is one case that came out differently.
 type Failure struct {
-	File, Case string
-	Want, Got  string // in words
-	Facts      string // canonical JSON of what the rules saw
+	File  string `json:"-"`
+	Case  string `json:"-"`
+	Want  string `json:"want"` // in words
+	Got   string `json:"got"`
+	Facts string `json:"facts"` // canonical JSON of what the rules saw
 }
 
 func (f Failure) String() string {
@@ -39,88 +51,69 @@ func (f Failure) String() string {
 // Test runs the tests that the bundle carries in tests/*.yaml. An error wraps writ.ErrInvalid and means that a file
 // could not be read; a case that comes out differently is in the report.
 func Test(b *Bundle) (Report, error) {
-	if b == nil {
-		return Report{}, fmt.Errorf("%w: no policy bundle", writ.ErrInvalid)
-	}
-	src, ok := b.tests[fileBases]
-	if !ok {
-		return Report{}, fmt.Errorf("%w: %s is missing", writ.ErrInvalid, fileBases)
-	}
-	bases, err := parseBases(src)
+	cases, err := Cases(b)
 	if err != nil {
-		return Report{}, fmt.Errorf("%s: %w", fileBases, err)
+		return Report{}, err
 	}
 	var r Report
-	alone, used := map[string]bool{}, map[string]bool{}
-	for _, file := range slices.Sorted(maps.Keys(b.tests)) {
-		if file == fileBases {
+	c := coverage{alone: map[string]bool{}, used: map[string]bool{}, satisfied: map[string]bool{}, cleared: map[string]bool{}}
+	for _, x := range cases {
+		if x.File == fileBases {
 			continue
 		}
-		if err := runFile(b, file, bases, &r, alone, used); err != nil {
-			return Report{}, fmt.Errorf("%s: %w", file, err)
+		t := b.Trace(x.Request)
+		r.Cases++
+		result := Result{File: x.File, Case: x.Name}
+		if got := x.got(t.Decision); got != x.want {
+			f := Failure{File: x.File, Case: x.Name, Want: x.want, Got: got, Facts: string(t.Decision.Facts)}
+			r.Failures, result.Failure = append(r.Failures, f), &f
+		} else {
+			c.take(b, t)
 		}
+		r.Results = append(r.Results, result)
 	}
 	for _, rule := range b.Rules() {
-		switch {
-		case rule.Folder == Grants && !used[rule.ID]:
-			r.NotUsed = append(r.NotUsed, rule.ID)
-		case rule.Folder != Grants && !alone[rule.ID]:
-			r.NotAlone = append(r.NotAlone, rule.ID)
+		forbid := rule.Folder != Grants
+		for _, x := range []struct {
+			missing bool
+			list    *[]string
+		}{
+			{!forbid && !c.used[rule.ID], &r.NotUsed}, {forbid && !c.alone[rule.ID], &r.NotAlone},
+			{!c.satisfied[rule.ID], &r.NotSatisfied}, {forbid && !c.cleared[rule.ID], &r.NotCleared},
+		} {
+			if x.missing {
+				*x.list = append(*x.list, rule.ID)
+			}
 		}
 	}
 	return r, nil
 }
 
-func runFile(b *Bundle, file string, bases map[string]base, r *Report, alone, used map[string]bool) error {
-	var f testFile
-	if err := strictyaml.Unmarshal(b.tests[file], &f); err != nil {
-		return err
-	}
-	seen := map[string]bool{}
-	for _, c := range f.Cases {
-		name := c.Base
-		if name == "" {
-			name = f.Base
-		}
-		from, known := bases[name]
-		if c.Name == "" || seen[c.Name] || !known {
-			return fmt.Errorf("%w: case %q needs a name of its own and a known base", writ.ErrInvalid, writ.Printable(c.Name, 80))
-		}
-		seen[c.Name] = true
-		q, err := c.request(from)
-		if err != nil {
-			return fmt.Errorf("case %q: %w", c.Name, err)
-		}
-		want, err := c.Want.outcome()
-		if err != nil {
-			return fmt.Errorf("case %q: %w", c.Name, err)
-		}
-		d := b.Decide(q)
-		reason := ""
-		if c.Want.Reason != "" {
-			reason = string(d.Reason)
-		}
-		r.Cases++
-		if got := describe(string(d.Verdict), reason, d.Policies, d.Errors, d.Requirements); got != want {
-			r.Failures = append(r.Failures, Failure{File: file, Case: c.Name, Want: want, Got: got, Facts: string(d.Facts)})
-			continue
-		}
-		cover(b, d, alone, used)
-	}
-	return nil
-}
+// coverage notes what the cases that came out as wanted show of each rule.
+type coverage struct{ alone, used, satisfied, cleared map[string]bool }
 
-// cover notes which rules a decision rests on: the one forbid that decided alone, and the grants.
-func cover(b *Bundle, d writ.Decision, alone, used map[string]bool) {
+func (c coverage) take(b *Bundle, t Trace) {
+	for _, id := range t.Satisfied {
+		c.satisfied[id] = true
+	}
+	for _, id := range t.Silent {
+		c.cleared[id] = true
+	}
+	d := t.Decision
 	var forbids []string
 	for _, id := range d.Policies {
 		if b.rules[id].Folder == Grants {
-			used[id] = true
+			c.used[id] = true
 		} else {
 			forbids = append(forbids, id)
 		}
 	}
+	if d.Reason == writ.ReasonNeedsApproval { // the second evaluation passed them all
+		for _, id := range forbids {
+			c.cleared[id] = true
+		}
+	}
 	if len(forbids) == 1 && (d.Reason == writ.ReasonLimit || d.Reason == writ.ReasonNeedsApproval) {
-		alone[forbids[0]] = true
+		c.alone[forbids[0]] = true
 	}
 }

@@ -26,7 +26,14 @@ type Playbook struct {
 }
 
 // PlaybookAction is the action that asks for a playbook.
-func PlaybookAction(name string) string { return "playbook/" + name }
+func PlaybookAction(name string) string { return playbookPrefix + name }
+
+const playbookPrefix = "playbook/"
+
+// cutPlaybook is the other way round.
+func cutPlaybook(action string) (name string, ok bool) {
+	return strings.CutPrefix(action, playbookPrefix)
+}
 
 // ObserveEvidence is the action that asks for any reading; readers of the vocabulary are actions of their own.
 const ObserveEvidence = "evidence.read"

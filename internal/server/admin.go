@@ -64,11 +64,13 @@ var (
 	descDebts     = prometheus.NewDesc("writ_lease_debts", "Leases of a runner that could not be proven dead in time; it gets no new grants while there is one.", []string{"runner"}, nil)
 	descSilent    = prometheus.NewDesc("writ_runner_silent", "1 while nothing is heard of a runner and leases of its runs are alive.", []string{"runner"}, nil)
 	descFailing   = prometheus.NewDesc("writ_notice_channel_failing", "1 while the last attempt to tell somebody by a channel failed.", []string{"channel"}, nil)
+	descPolicyBad = prometheus.NewDesc("writ_policy_refused", "1 while the newest policy set could not be put in force, and the one before it is.", nil, nil)
+	descPolicy    = prometheus.NewDesc("writ_policy_version", "Version of the signed policy set in force, 0 for an unsigned one.", nil, nil)
 	descRunner    = prometheus.NewDesc("writ_runner_last_seen_seconds", "Seconds since a runner asked for work.", []string{"runner"}, nil)
 )
 
 func (g *gauges) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{descIncidents, descWaiting, descRunning, descLeases, descFreezes, descEntries, descSigned, descRunner, descDebts, descSilent, descFailing} {
+	for _, d := range []*prometheus.Desc{descIncidents, descWaiting, descRunning, descLeases, descFreezes, descEntries, descSigned, descRunner, descDebts, descSilent, descFailing, descPolicyBad, descPolicy} {
 		ch <- d
 	}
 }
@@ -94,6 +96,12 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		}
 		ch <- prometheus.MustNewConstMetric(descFailing, prometheus.GaugeValue, failing, x.Name)
 	}
+	refused := 0.0
+	if st.PolicyProblem != "" {
+		refused = 1
+	}
+	ch <- prometheus.MustNewConstMetric(descPolicyBad, prometheus.GaugeValue, refused)
+	ch <- prometheus.MustNewConstMetric(descPolicy, prometheus.GaugeValue, float64(st.PolicyVersion))
 	for _, r := range st.Runners {
 		silent := 0.0
 		if r.Silent {

@@ -24,7 +24,9 @@ type rules struct {
 	services catalogue.Catalogue
 	targets  []control.Target
 	library  control.Library
-	policy   *policy.Bundle
+	source   policySource
+	loaded   writ.Digest // contents of the policies' directory, zero without one
+	policy   control.PolicySet
 }
 
 // loadRules reads services, targets, playbooks and policies, and refuses what does not fit together.
@@ -47,7 +49,10 @@ func loadRules(c config.Server, dev bool) (rules, error) {
 	if r.library, err = loadLibrary(c, r.targets); err != nil {
 		return r, err
 	}
-	r.policy, err = LoadPolicy(c.Path(c.Policies), dev, vocabulary(r))
+	if r.source, err = newPolicySource(c, dev, vocabulary(r)); err != nil {
+		return r, err
+	}
+	r.policy, r.loaded, err = r.source.load()
 	return r, err
 }
 

@@ -40,6 +40,8 @@ type Server struct {
 	Control   *control.Control
 	auth      *authn.Authenticator
 	access    *token.Access // nil: there is no token endpoint
+	policies  policySource
+	loaded    writ.Digest // contents of the policies' directory when the server began
 	store     *store.Store
 	listeners []listener
 	deaths    *prometheus.HistogramVec
@@ -62,10 +64,18 @@ func New(ctx context.Context, c config.Server, version string, dev bool, log *sl
 	if s.store, err = openStore(ctx, c, identity, log); err != nil {
 		return nil, err
 	}
-	if s.Control, err = newControl(c, s.store, identity, version, dev, s.deaths, s.notices, log); err != nil {
+	rules, err := loadRules(c, dev)
+	if err != nil {
+		return nil, err
+	}
+	s.policies, s.loaded = rules.source, rules.loaded
+	if s.Control, err = newControl(c, s.store, identity, version, dev, rules, s.deaths, s.notices, log); err != nil {
 		return nil, err
 	}
 	if err := s.Control.Start(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.Control.AdoptPolicy(ctx, rules.policy); err != nil {
 		return nil, err
 	}
 	access, err := newAccess(c)
@@ -130,8 +140,8 @@ func databaseURLs(c config.Server) (state, blobs string, err error) {
 // signTimeout bounds one signature: the signer does one fdatasync.
 const signTimeout = 10 * time.Second
 
-// newControl loads policy, playbooks and services and makes the use cases.
-func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, version string, dev bool, deaths *prometheus.HistogramVec, count *prometheus.CounterVec, log *slog.Logger) (*control.Control, error) {
+// newControl makes the use cases.
+func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, version string, dev bool, rules rules, deaths *prometheus.HistogramVec, count *prometheus.CounterVec, log *slog.Logger) (*control.Control, error) {
 	author, err := ledger.NewAuthor(identity)
 	if err != nil {
 		return nil, err
@@ -145,10 +155,6 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 		return nil, fmt.Errorf("keys.dispatch: %w", err)
 	}
 	verifier, err := ledger.ParseVerifier(c.Signer.VKey)
-	if err != nil {
-		return nil, err
-	}
-	rules, err := loadRules(c, dev)
 	if err != nil {
 		return nil, err
 	}
@@ -187,7 +193,7 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 		Notices: told,
 		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier, VKey: c.Signer.VKey,
 		Approve: approve,
-		Author:  author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy, Library: rules.library,
+		Author:  author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy.Bundle, Library: rules.library,
 		Services: rules.services, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
 		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), BreakGlass: breakGlass(c.BreakGlass), Now: fault.Clock(), Rand: rand.Reader, Log: log,
 		Died: func(what string, after time.Duration) { deaths.WithLabelValues(what).Observe(after.Seconds()) },
@@ -351,6 +357,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	g.Go(func() error { s.Control.Sweep(ctx); return nil })
 	g.Go(func() error { s.Control.Notify(ctx); return nil })
 	g.Go(func() error { s.auth.Watch(ctx); return nil })
+	g.Go(func() error { s.watchPolicy(ctx); return nil })
 	return errors.Join(g.Wait(), s.close())
 }
 

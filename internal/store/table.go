@@ -38,6 +38,7 @@ const (
 	Enrolments   Table = "enrolment"  // ID is a runner's key or the digest of a code, Key the runner, Due the code's end
 	BreakGlasses Table = "breakglass" // Key is the team, Due when the review is due
 	Passkeys     Table = "passkey"    // ID is its credential's, Key the person
+	PolicySets   Table = "policyset"  // one row: the set in force
 )
 
 // tables maps a noun to its SQL name, none of which is a reserved word of SQLite or PostgreSQL.
@@ -74,13 +75,14 @@ var tables = map[Table]struct {
 	Channels:     {sql: "channels", deletable: true},
 	BreakGlasses: {sql: "breakglass"},
 	Passkeys:     {sql: "passkeys"},
+	PolicySets:   {sql: "policysets"},
 }
 
 // Tables returns every table.
 func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
-		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels, Enrolments, BreakGlasses, Passkeys,
+		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels, Enrolments, BreakGlasses, Passkeys, PolicySets,
 	}
 }
 

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/config"
+	"github.com/writ-dev/writ/internal/durable"
+	"github.com/writ-dev/writ/internal/pin"
+	"github.com/writ-dev/writ/internal/policy"
+	"github.com/writ-dev/writ/internal/policy/seal"
+	"github.com/writ-dev/writ/internal/server"
+)
+
+func runPolicySign(_ context.Context, a *app, args []string) error {
+	f := newFlags(a, "policy sign", "<dir> --key owner.pem [--version N]", "Signs a policy set as one of its owners, into bundle.sig beside it. With --version it begins a new signature file, which makes those of other owners void; without, it adds a signature to the file that is there.")
+	key := f.String("key", "", "the owner's private key `file`")
+	version := f.Int64("version", 0, "begin version `N`: above every version that was in force")
+	rest, err := f.parse(args, 1)
+	if err != nil {
+		return err
+	}
+	if *key == "" {
+		return &usageError{"--key is missing", "--key keys/policy-owner.pem"}
+	}
+	owner, err := pin.Load(*key)
+	if err != nil {
+		return err
+	}
+	sources, was, err := policy.ReadSources(os.DirFS(rest[0]))
+	if err != nil {
+		return err
+	}
+	var out []byte
+	switch {
+	case *version != 0:
+		out, err = seal.Sign(sources, *version, owner)
+	case len(was) == 0:
+		return &usageError{"the set is not signed yet: --version is missing", "--version 1"}
+	default:
+		out, err = seal.AddSignature(was, sources, owner)
+	}
+	if err != nil {
+		return err
+	}
+	if err := durable.WriteFile(filepath.Join(rest[0], policy.FileSignature), out, 0o644); err != nil {
+		return err
+	}
+	m, err := seal.Read(out)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "✔ version %d, %d files, signed by %s\n", m.Version, len(m.Files), seal.KeyID(owner.Public().(ed25519.PublicKey)))
+	return nil
+}
+
+// ownerFlags say whose signatures count: the server's policy_owners, or keys named here.
+type ownerFlags struct {
+	keys      words
+	threshold int
+}
+
+func addOwnerFlags(f *flags) *ownerFlags {
+	o := &ownerFlags{}
+	f.Var(&o.keys, "owner", "public key `file` of an owner, instead of -c; may be repeated")
+	f.IntVar(&o.threshold, "threshold", 1, "with --owner: how many must have signed")
+	return o
+}
+
+func (o *ownerFlags) read(serverFile string, dev bool) (seal.Owners, error) {
+	if len(o.keys) == 0 {
+		if serverFile == "" {
+			return seal.Owners{}, &usageError{"say whose signatures count", "-c writ.yaml (its policy_owners), or --owner file --threshold N"}
+		}
+		c, err := config.LoadServer(serverFile, dev)
+		if err != nil {
+			return seal.Owners{}, err
+		}
+		return server.PolicyOwners(c)
+	}
+	out := seal.Owners{Threshold: o.threshold}
+	for _, file := range o.keys {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return out, fmt.Errorf("%w: owner: %w", writ.ErrInvalid, err)
+		}
+		k, err := pin.ParsePublic(b)
+		if err != nil {
+			return out, fmt.Errorf("owner %s: %w", file, err)
+		}
+		out.Keys = append(out.Keys, k)
+	}
+	return out, out.Check()
+}
+
+func runPolicyVerify(_ context.Context, a *app, args []string) error {
+	f := newFlags(a, "policy verify", "<dir> -c writ.yaml | --owner file … --threshold N", "Checks that enough owners signed exactly the files of a policy set. Exit 5 if not.")
+	file, dev := f.String("c", "", "a server's configuration `file`"), f.Bool("dev", false, "read the configuration as writ serve --dev does")
+	o := addOwnerFlags(f)
+	rest, err := f.parse(args, 1)
+	if err != nil {
+		return err
+	}
+	owners, err := o.read(*file, *dev)
+	if err != nil {
+		return err
+	}
+	sources, signature, err := policy.ReadSources(os.DirFS(rest[0]))
+	if err != nil {
+		return err
+	}
+	m, signers, err := seal.Verify(signature, sources, owners)
+	if err != nil {
+		return &exitError{exitDiffers, err.Error()}
+	}
+	fmt.Fprintf(a.stdout, "✔ version %d, %d files, signed by %d of %d owners, and %d must\n", m.Version, len(m.Files), len(signers), len(owners.Keys), owners.Threshold)
+	return nil
+}
+
+func runPolicyPublish(_ context.Context, a *app, args []string) error {
+	f := newFlags(a, "policy publish", "<dir> -c writ.yaml", "Puts a policy set into the directory that a server reads, which then puts it in force. It refuses a set that does not load with the server's catalogues and playbooks, a set of which a test fails or a rule is not covered, one that too few owners signed, and a version that is not above the one there.")
+	file, dev := f.String("c", "", "the server's configuration `file`"), f.Bool("dev", false, "read the configuration as writ serve --dev does")
+	rest, err := f.parse(args, 1)
+	if err != nil {
+		return err
+	}
+	if *file == "" {
+		return &usageError{"-c is missing: the server's configuration says where its set is and who owns it", "-c writ.yaml"}
+	}
+	c, err := config.LoadServer(*file, *dev)
+	if err != nil {
+		return err
+	}
+	if c.Policies == "" || c.PolicyOwners == nil {
+		return &usageError{"publish needs policies and policy_owners in the server's configuration", "policies: policies, policy_owners: {keys: [owner.pub], threshold: 1}"}
+	}
+	owners, err := server.PolicyOwners(c)
+	if err != nil {
+		return err
+	}
+	s := policySet{server: *file, dev: *dev}
+	v, err := s.vocabulary()
+	if err != nil {
+		return err
+	}
+	sources, signature, err := policy.ReadSources(os.DirFS(rest[0]))
+	if err != nil {
+		return err
+	}
+	m, err := publishable(a, sources, signature, owners, v, c.Path(c.Policies))
+	if err != nil {
+		return err
+	}
+	if err := replaceSet(c.Path(c.Policies), sources, signature); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "✔ version %d is in %s; writ status says when it is in force\n", m.Version, c.Path(c.Policies))
+	return nil
+}
+
+// publishable refuses what must not come into force. Exit 5 says that the set, not the call, is at fault.
+func publishable(a *app, sources map[string][]byte, signature []byte, owners seal.Owners, v policy.Vocabulary, there string) (seal.Manifest, error) {
+	refuse := func(err error) (seal.Manifest, error) { return seal.Manifest{}, &exitError{exitDiffers, err.Error()} }
+	m, _, err := seal.Verify(signature, sources, owners)
+	if err != nil {
+		return refuse(err)
+	}
+	b, err := policy.LoadSources(sources, v)
+	if err != nil {
+		return refuse(err)
+	}
+	report, err := policy.Test(b)
+	if err != nil {
+		return refuse(err)
+	}
+	if !report.OK() {
+		a.tested(report, len(b.Rules()))
+		return refuse(fmt.Errorf("a set whose tests fail or leave a rule uncovered is not published"))
+	}
+	old, was, err := policy.ReadSources(os.DirFS(there))
+	if err != nil || len(was) == 0 {
+		return m, nil // nothing signed is there
+	}
+	before, _, err := seal.Verify(was, old, owners)
+	if err == nil && m.Version <= before.Version {
+		return refuse(fmt.Errorf("version %d is not above version %d, which is there", m.Version, before.Version))
+	}
+	return m, nil
+}
+
+// replaceSet writes the files of a set and removes those that are not in it. The signature comes last: until then what is
+// in the directory matches no signature, and the server keeps the set that it has.
+func replaceSet(dir string, sources map[string][]byte, signature []byte) error {
+	old, _, err := policy.ReadSources(os.DirFS(dir))
+	if err != nil {
+		return err
+	}
+	for _, name := range sortedKeys(sources) {
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := durable.WriteFile(path, sources[name], 0o644); err != nil {
+			return err
+		}
+	}
+	for _, name := range sortedKeys(old) {
+		if _, kept := sources[name]; !kept && fs.ValidPath(name) {
+			if err := os.Remove(filepath.Join(dir, filepath.FromSlash(name))); err != nil {
+				return err
+			}
+		}
+	}
+	return durable.WriteFile(filepath.Join(dir, policy.FileSignature), signature, 0o644)
+}
