@@ -84,7 +84,7 @@ func testFull(t *testing.T, e Engine) {
 	f := start(t, e)
 	must(t, f.Close())
 	var err error
-	f.Store, err = e.Open(Setup{Dir: f.dir, Signer: f.signer, MaxPages: 200})
+	f.Store, err = e.Open(Setup{Dir: f.dir, Signer: f.signer, MaxPages: 300})
 	must(t, err)
 	fill(t, f)
 	n := int(f.size())

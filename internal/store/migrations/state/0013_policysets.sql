@@ -10,3 +10,7 @@ CREATE TABLE policysets (
     due BIGINT NOT NULL CHECK (due >= 0),
     doc TEXT NOT NULL CHECK (doc <> '')
 );
+CREATE INDEX policysets_incident ON policysets (incident, seq) WHERE incident <> '';
+CREATE INDEX policysets_state ON policysets (state, seq) WHERE state <> '';
+CREATE INDEX policysets_key ON policysets (key, seq) WHERE key <> '';
+CREATE INDEX policysets_due ON policysets (due) WHERE due > 0;
