@@ -115,7 +115,7 @@ func (a *Authenticator) answer(ctx context.Context, r *http.Request, p writ.Prin
 func (a *Authenticator) principal(ctx context.Context, r *http.Request) (writ.Principal, error) {
 	raw, ok := bearer(r)
 	if !ok && len(r.Header.Values("Authorization")) == 0 {
-		raw, ok = cookie(r)
+		raw, ok = a.cookie(r)
 	}
 	if !ok {
 		return writ.Principal{}, refuse(CodeCredentialMissing)
