@@ -45,9 +45,9 @@ func (l *logins) EndSession(_ context.Context, token writ.Digest) error {
 }
 
 // devices are an authenticator under --dev, or not, with the keys of a person and an agent.
-func devices(t *testing.T, dev bool) (a *authn.Authenticator, person, agent string) {
+func devices(t *testing.T, dev bool, sessions *logins) (a *authn.Authenticator, person, agent string) {
 	t.Helper()
-	c := authn.Config{Dev: dev, Now: time.Now, Sessions: &logins{open: map[string]writ.Principal{}}, Issuers: []authn.Issuer{{URL: "https://idp.example", Audience: "writ", Kind: writ.KindHuman, Algorithms: []string{"RS256"}}}}
+	c := authn.Config{Dev: dev, Now: time.Now, Sessions: sessions, Issuers: []authn.Issuer{{URL: "https://idp.example", Audience: "writ", Kind: writ.KindHuman, Algorithms: []string{"RS256"}}}}
 	for sub, k := range map[string]struct {
 		kind writ.Kind
 		to   *string
@@ -69,7 +69,7 @@ func devices(t *testing.T, dev bool) (a *authn.Authenticator, person, agent stri
 }
 
 func TestADevelopmentLoginIsAPersonsAndEndsWhenTheyLeave(t *testing.T) {
-	a, person, agent := devices(t, true)
+	a, person, agent := devices(t, true, &logins{open: map[string]writ.Principal{}})
 	r := httptest.NewRequest("GET", "/", nil)
 	if _, err := a.DevLogin(t.Context(), r, agent); !errors.Is(err, writ.ErrUnknownUser) {
 		t.Errorf("an agent's key logs in: %v", err)
@@ -98,13 +98,15 @@ func TestADevelopmentLoginIsAPersonsAndEndsWhenTheyLeave(t *testing.T) {
 }
 
 func TestOutsideDevelopmentNeitherItsKeyNorItsCookieCounts(t *testing.T) {
-	a, person, _ := devices(t, false)
+	const token = "writses_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	somebody := writ.Principal{Kind: writ.KindHuman, Iss: "https://idp.example", Sub: "somebody"}
+	a, person, _ := devices(t, false, &logins{open: map[string]writ.Principal{writ.DigestOf([]byte(token)).String(): somebody}})
 	r := httptest.NewRequest("GET", "/", nil)
 	if _, err := a.DevLogin(t.Context(), r, person); !errors.Is(err, writ.ErrUnknownUser) {
 		t.Errorf("a development key logs in: %v", err)
 	}
-	// Whatever is in the cookie, it is not looked at.
-	r.AddCookie(&http.Cookie{Name: authn.DevCookie, Value: "writses_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"})
+	// Even a good token is not looked at in a cookie that other hosts and plain HTTP could have set.
+	r.AddCookie(&http.Cookie{Name: authn.DevCookie, Value: token})
 	if _, err := a.Principal(t.Context(), r); !errors.Is(err, writ.ErrUnknownUser) {
 		t.Errorf("%v", err)
 	}
