@@ -34,5 +34,5 @@ func (d *door) health(ctx context.Context, by writ.Principal, _ *http.Request) (
 	if !v.Good {
 		said = "something needs somebody"
 	}
-	return view{title: "Health", said: said, data: v}, nil
+	return view{title: "Health", said: said, data: v, slow: true}, nil
 }

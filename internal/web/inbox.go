@@ -15,7 +15,7 @@ import (
 // Limits of the inbox: what a person can take in, and what is worth looking up for them.
 const (
 	maxCards  = 25             // plans that are shown whole; the rest are a line each
-	maxRecent = 100            // plans that are looked at for what was done and what is alike
+	maxRecent = 50             // plans that are looked at for what was done and what is alike
 	recent    = 24 * time.Hour // what is called today
 	quietRows = 8
 )
@@ -89,7 +89,7 @@ func (d *door) inbox(ctx context.Context, by writ.Principal, _ *http.Request) (v
 		return view{}, err
 	}
 	v.Open = len(open)
-	return view{title: fmt.Sprintf("Inbox (%d)", len(waiting)), said: count(len(waiting), "plan") + " waiting", data: v}, nil
+	return view{title: fmt.Sprintf("Inbox (%d)", len(waiting)), said: count(len(waiting), "plan") + " waiting", data: v, slow: true}, nil
 }
 
 // alike counts the other plans of today with the same playbook on the same service.

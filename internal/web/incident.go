@@ -67,7 +67,7 @@ func (d *door) incident(ctx context.Context, by writ.Principal, r *http.Request)
 		v.Cut = len(v.Rows) - maxTimeline
 		v.Rows = v.Rows[v.Cut:]
 	}
-	return view{title: "Incident: " + long(s.Title), said: "incident " + word(s.State), data: v}, nil
+	return view{title: "Incident: " + long(s.Title), said: "incident " + word(s.State), data: v, slow: true}, nil
 }
 
 func (d *door) incidents(ctx context.Context, by writ.Principal, r *http.Request) (view, error) {

@@ -18,6 +18,8 @@ const eventStream = "text/event-stream"
 const (
 	// lookTime is how often a stream looks for changes: a person does not notice a second.
 	lookTime = time.Second
+	// slowLook is how often for pages that are put together from many objects.
+	slowLook = 3 * time.Second
 	// quietTime is how long a stream may say nothing before it sends a comment, so that proxies keep it open.
 	quietTime = 15 * time.Second
 	// streamLife ends a stream, so that a session that was ended sees no more than this. The browser connects again.
@@ -91,6 +93,9 @@ func (d *door) follow(ctx context.Context, r *http.Request, by writ.Principal, n
 		v, err := build(ctx, by, r)
 		if err != nil {
 			return
+		}
+		if v.slow {
+			look.Reset(slowLook)
 		}
 		f := d.frame(ctx, by, r.URL.Path, "", v)
 		for _, id := range fragments {

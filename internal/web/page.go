@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/writ-dev/writ"
@@ -45,10 +46,34 @@ type debt struct {
 	writ.LeaseDebt
 }
 
+// alarmLife is how old what every page shows may be. It is the same for all people, and counting it takes milliseconds, so
+// that a hundred followed pages would otherwise keep a processor busy. A form that does something makes it new.
+const alarmLife = 500 * time.Millisecond
+
+// A glance keeps the newest alarm.
+type glance struct {
+	mu    sync.Mutex // held while it is read, so that one reads for all; guards what follows
+	at    time.Time  // zero when it must be read
+	alarm alarm
+}
+
+// forget has the next page read the alarm.
+func (g *glance) forget() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.at = time.Time{}
+}
+
 // alarms reads what every page shows on its head. A page without an answer says so: no alarm is not good news then.
 func (d *door) alarms(ctx context.Context, by writ.Principal) alarm {
 	if !by.Valid() {
 		return alarm{}
+	}
+	d.glance.mu.Lock()
+	defer d.glance.mu.Unlock()
+	now := d.Now()
+	if age := now.Sub(d.glance.at); !d.glance.at.IsZero() && age >= 0 && age < alarmLife {
+		return d.glance.alarm
 	}
 	s, err := d.Overview.Status(ctx, by)
 	if err != nil {
@@ -63,6 +88,7 @@ func (d *door) alarms(ctx context.Context, by writ.Principal) alarm {
 			a.Silent = append(a.Silent, r.ID)
 		}
 	}
+	d.glance.at, d.glance.alarm = now, a
 	return a
 }
 

@@ -53,7 +53,7 @@ func bars(s writ.RunStatus, now time.Time) []bar {
 	var out []bar
 	open := -1 // the row whose effect is awaited
 	begin := func(label string, at time.Time) {
-		out = append(out, bar{Label: label, Class: "wait", From: at, To: now, Open: true})
+		out = append(out, bar{Label: label, Class: "wait", From: at, To: later(at, now), Open: true})
 		open = len(out) - 1
 	}
 	end := func(at time.Time, ok bool) {
@@ -93,7 +93,7 @@ func bars(s writ.RunStatus, now time.Time) []bar {
 		if l.NeverMinted {
 			continue
 		}
-		b := bar{Label: "lease, with power", Class: "wait", From: l.MintedAt, To: now, Open: true}
+		b := bar{Label: "lease, with power", Class: "wait", From: l.MintedAt, To: later(l.MintedAt, now), Open: true}
 		if l.PowerGone != nil {
 			b.To, b.Open, b.Class = *l.PowerGone, false, "dim"
 		}
@@ -101,13 +101,21 @@ func bars(s writ.RunStatus, now time.Time) []bar {
 		if l.PowerGone == nil {
 			continue
 		}
-		b = bar{Label: "lease, identity", Class: "wait", From: *l.PowerGone, To: now, Open: true}
+		b = bar{Label: "lease, identity", Class: "wait", From: *l.PowerGone, To: later(*l.PowerGone, now), Open: true}
 		if l.IdentityGone != nil {
 			b.To, b.Open, b.Class = *l.IdentityGone, false, "dim"
 		}
 		out = append(out, b)
 	}
 	return out
+}
+
+// later guards against a runner's clock that runs ahead of this one.
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func first(a, b time.Time) time.Time {

@@ -69,6 +69,7 @@ type door struct {
 	pages   map[string]*template.Template
 	assets  map[string]asset
 	streams chan struct{} // one token for each stream under way
+	glance  glance
 	mux     *http.ServeMux
 }
 
@@ -159,6 +160,7 @@ func (d *door) register() {
 type view struct {
 	title, said string
 	data        any
+	slow        bool // to make: a stream looks less often
 }
 
 // A builder makes a page for a person. Errors are answered as a page.
@@ -210,6 +212,7 @@ func (d *door) act(path string, do doer) {
 			err = &writ.Refusal{Code: writ.ReasonForm, Kind: writ.ErrInvalid, Detail: "the form could not be read, or is longer than 32 KiB"}
 		} else {
 			to, err = do(r.Context(), by, r, form{r.PostForm})
+			d.glance.forget()
 		}
 		if err != nil {
 			d.fail(w, r, by, err)

@@ -183,6 +183,7 @@ func TestAFormWithoutItsFieldsDoesNothing(t *testing.T) {
 func TestAFreezeThatIsSentTwiceFreezesOnce(t *testing.T) {
 	f := newFake(t)
 	h := site(t, f)
+	get(t, h, "/") // what this page knew is not what the next one shows
 	for range 2 {
 		ask(t, h, "POST", "/freeze", url.Values{"scope": {"all"}, "reason": {"now"}})
 	}
