@@ -72,6 +72,9 @@ func TestThePagesOfARunningInstallation(t *testing.T) {
 	}
 
 	a := x.wants("scale-service", replicas(6), writ.PlanWaiting)
+	if page := x.url + "/plans/" + string(a.Plan); !strings.Contains(a.text, page) {
+		t.Errorf("the agent is not told of %s: %s", page, a.text)
+	}
 	v.sees(t, "/", string(a.Plan), "then it is denied")
 	v.sees(t, "/plans/"+string(a.Plan), "Your answer", "writ approve "+string(a.Plan), "read by Writ itself", "not verified")
 	if got := x.approves(a.Plan); got.code != 0 {

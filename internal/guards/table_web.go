@@ -109,4 +109,12 @@ var pages = []Guard{
 		Package:   "./internal/authn",
 		Test:      "TestOutsideDevelopmentNeitherItsKeyNorItsCookieCounts",
 	},
+	{
+		Invariant: "identity",
+		File:      "internal/authn/login.go",
+		Guard:     "else if to := q.Get(\"to\"); IsPage(to) {",
+		Instead:   "else if to := q.Get(\"to\"); to != \"\" {",
+		Package:   "./cmd/writ",
+		Test:      "TestALoginGoesOnToThePageThatWasAskedFor",
+	},
 }

@@ -43,8 +43,7 @@ func (d *door) stream(w http.ResponseWriter, r *http.Request, name string, build
 	if !ok {
 		return
 	}
-	began := d.began(r)
-	if d.Now().Sub(began) >= watchLife {
+	if r.Header.Get("Last-Event-ID") == lastID {
 		w.WriteHeader(http.StatusNoContent) // which ends an EventSource for good
 		return
 	}
@@ -61,10 +60,29 @@ func (d *door) stream(w http.ResponseWriter, r *http.Request, name string, build
 	w.Header().Set("Content-Type", eventStream)
 	w.Header().Set("X-Accel-Buffering", "no") // else nginx holds events back
 	s := &sender{w, http.NewResponseController(w)}
+	began := d.began(r)
+	if d.Now().Sub(began) >= watchLife {
+		d.still(ctx, by, name, s)
+		return
+	}
 	if s.send(fmt.Sprintf("id: %d\nretry: 2000\n: writ\n\n", began.UnixMilli())) != nil {
 		return
 	}
 	d.follow(ctx, r.WithContext(ctx), by, name, build, s)
+}
+
+// lastID is the id of a page's last event: whoever comes back with it gets no more.
+const lastID = "end"
+
+// still tells a page that has been followed for so long that it is followed no more.
+func (d *door) still(ctx context.Context, by writ.Principal, name string, s *sender) {
+	html, err := d.fragment(name, "still", d.frame(ctx, by, "", "", view{}))
+	if err != nil {
+		return
+	}
+	if data, err := json.Marshal(map[string]string{"id": "alarms", "html": html}); err == nil {
+		s.send(fmt.Sprintf("id: %s\ndata: %s\n\n", lastID, data))
+	}
 }
 
 // began is when the browser opened the page: it gives back the id that the first stream gave it.

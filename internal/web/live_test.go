@@ -77,8 +77,12 @@ func TestAStreamDoesNotKeepASessionAliveForEver(t *testing.T) {
 		t.Errorf("after 19 minutes: %s", resp.Status)
 	}
 	first = f.now.Add(-20 * time.Minute).UnixMilli()
-	resp, _ = follow(t, f, "/runs/"+string(runID), http.Header{"Last-Event-Id": {fmt.Sprint(first)}})
+	_, next := follow(t, f, "/runs/"+string(runID), http.Header{"Last-Event-Id": {fmt.Sprint(first)}})
+	if part := next(); part["id"] != "alarms" || !strings.Contains(part["html"], "This page stands still.") {
+		t.Errorf("after 20 minutes it says %v", part)
+	}
+	resp, _ = follow(t, f, "/runs/"+string(runID), http.Header{"Last-Event-Id": {"end"}})
 	if resp.StatusCode != http.StatusNoContent {
-		t.Errorf("after 20 minutes: %s", resp.Status)
+		t.Errorf("whoever comes back after the end: %s", resp.Status)
 	}
 }
