@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -122,4 +123,23 @@ func TestALoginGoesOnToPagesOfThisHostOnly(t *testing.T) {
 			t.Errorf("IsPage(%q) is %t", to, !good)
 		}
 	}
+}
+
+func FuzzIsPage(f *testing.F) {
+	for _, s := range []string{"/", "/plans?state=waiting", "//evil.example", "/\\evil.example", "/%2f/evil.example", "/a#b", "/..//evil.example"} {
+		f.Add(s)
+	}
+	base, err := url.Parse("https://writ.test/login/callback")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		if !authn.IsPage(s) {
+			return
+		}
+		u, err := base.Parse(s)
+		if err != nil || u.Scheme != "https" || u.Host != "writ.test" || u.User != nil {
+			t.Fatalf("%q leads to %v, %v", s, u, err)
+		}
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"time"
 
 	"github.com/writ-dev/writ"
 )
@@ -14,6 +15,9 @@ import (
 // Types, drawings that are part of the page, forms to ourselves, and nothing else. See W3C CSP 3 and Trusted Types.
 const contentPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; " +
 	"base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types live"
+
+// answerTime bounds the making and sending of one answer.
+const answerTime = 30 * time.Second
 
 // around is what every answer gets: headers that keep browsers from guessing, framing and keeping it, and a page instead
 // of a broken connection when the door panics.
@@ -26,6 +30,7 @@ func (d *door) around(next http.Handler) http.Handler {
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
 		h.Set("Referrer-Policy", "same-origin") // with no-referrer, a browser's forms would not name their origin
 		h.Set("Cache-Control", "no-store")
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime)) // a stream sets its own
 		defer func() {
 			switch v := recover(); v {
 			case nil:

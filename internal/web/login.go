@@ -30,9 +30,13 @@ func (d *door) devLogin(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, writ.Principal{}, writ.ErrNotFound)
 		return
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	to := r.PostFormValue("to")
-	c, err := d.Browser.DevLogin(r.Context(), r, r.PostFormValue("key"))
+	f, err := readForm(w, r)
+	if err != nil {
+		d.fail(w, r, writ.Principal{}, err)
+		return
+	}
+	to := f.Get("to")
+	c, err := d.Browser.DevLogin(r.Context(), r, f.Get("key"))
 	if errors.Is(err, writ.ErrUnknownUser) {
 		d.show(w, r, writ.Principal{}, http.StatusUnauthorized, "login", "", view{title: "Development login", data: loginView{To: to, Wrong: true, Other: d.LoginPath}})
 		return

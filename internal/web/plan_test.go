@@ -247,3 +247,30 @@ func TestAnEntryIsProvedForThePage(t *testing.T) {
 		t.Error("an entry at the wrong place is called proven")
 	}
 }
+
+// A page has no character that a reader would not see, or would see it change the text around it, whatever bytes it shows.
+func FuzzEvidenceIsShownHarmlessly(f *testing.F) {
+	for _, c := range hostile {
+		if len(c.text) < 1000 {
+			f.Add([]byte(c.text))
+		}
+	}
+	f.Add([]byte("\xff\xfe\x00[redacted][redacted]\n\n\r\n"))
+	fake := newFake(f)
+	h := site(f, fake)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		fake.bytes = b
+		page := get(t, h, "/evidence/"+string(evidence))
+		if len(page) > 200_000 {
+			t.Fatalf("%d bytes", len(page))
+		}
+		if found := inline.FindString(strings.ReplaceAll(page, "&", "")); found != "" && strings.Contains(found, "<") {
+			t.Fatalf("%q", found)
+		}
+		for _, r := range page {
+			if r < ' ' && r != '\n' && r != '\t' || r >= 0x7f && r < 0xa0 || r >= 0x200b && r <= 0x200f || r >= 0x2028 && r <= 0x202e || r >= 0x2060 && r <= 0x206f || r == 0xfeff || r == 0xfffd {
+				t.Fatalf("%q is on the page", r)
+			}
+		}
+	})
+}

@@ -192,9 +192,6 @@ func (d *door) page(path, live, name string, build builder) {
 	}
 }
 
-// A form is what a person sent.
-type form struct{ url.Values }
-
 // A doer does what a form asks for and returns the page to go on to.
 type doer func(ctx context.Context, by writ.Principal, r *http.Request, f form) (to string, err error)
 
@@ -205,13 +202,10 @@ func (d *door) act(path string, do doer) {
 		if !ok {
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 		to := ""
-		err := r.ParseForm()
-		if err != nil {
-			err = &writ.Refusal{Code: writ.ReasonForm, Kind: writ.ErrInvalid, Detail: "the form could not be read, or is longer than 32 KiB"}
-		} else {
-			to, err = do(r.Context(), by, r, form{r.PostForm})
+		f, err := readForm(w, r)
+		if err == nil {
+			to, err = do(r.Context(), by, r, f)
 			d.glance.forget()
 		}
 		if err != nil {
@@ -221,10 +215,6 @@ func (d *door) act(path string, do doer) {
 		http.Redirect(w, r, to, http.StatusSeeOther)
 	})
 }
-
-// maxForm bounds the body of a form: a reason has 4,000 characters, of up to four bytes each as a browser escapes three
-// times as long.
-const maxForm = 32 << 10
 
 // sub returns a folder of the embedded files.
 func sub(dir string) fs.FS {
