@@ -11,7 +11,7 @@ import (
 
 // files are all that each process is given. No key, no database and no state stands in two lists.
 var files = map[string][]string{
-	"server": {"writ.yaml", "keys/control.pem", "keys/grant.pem", "keys/dispatch.pem", "keys/runner.pub", "catalog-info.yaml", "playbooks", "targets"},
+	"server": {"writ.yaml", "keys/control.pem", "keys/grant.pem", "keys/token.pem", "keys/dispatch.pem", "keys/runner.pub", "catalog-info.yaml", "playbooks", "targets"},
 	"runner": {"runner.yaml", "keys/runner.pem", "keys/owner.pub", "trust.json"},
 	"signer": {"signer.yaml", "keys/log.pem", "keys/signer.pem", "signer.state"},
 }

@@ -67,7 +67,7 @@ func runInit(_ context.Context, a *app, args []string) error {
   start           writ serve --dev -c %[1]s/writ.yaml
   alerts          POST http://127.0.0.1:8420/v1/alerts/alertmanager with the token in %[1]s/tokens/alertmanager
   agent           MCP at http://127.0.0.1:8420/mcp with the token in %[1]s/tokens/%[3]s
-  you             writ inbox --config %[1]s/cli-%[2]s.yaml
+  you             http://127.0.0.1:8420 in a browser, with the key in %[1]s/tokens/%[2]s; or writ inbox --config %[1]s/cli-%[2]s.yaml
   verify          writ ledger export --config %[1]s/cli-%[2]s.yaml -f all.bundle && writ ledger verify all.bundle --trust %[1]s/verify.json
 `, in.Dir, people[0], agents[0])
 	return nil

@@ -131,7 +131,7 @@ func (a *Authenticator) principal(ctx context.Context, r *http.Request) (writ.Pr
 	}
 	switch {
 	case raw == "" && len(r.Header.Values("Authorization")) == 0:
-		raw, _ = cookie(r)
+		raw, _ = a.cookie(r)
 	case a.isOwn(raw):
 		h, err := a.holder(ctx, r, raw, scheme, nil)
 		return h.Principal, err

@@ -46,6 +46,8 @@ const (
 	loginTime = 10 * time.Minute
 	// maxForm bounds the body of a login's requests.
 	maxForm = 4 << 10
+	// maxPage bounds the page to go on to: it is kept in a cookie, and ours are shorter.
+	maxPage = 300
 	// rediscover is the least time between two tries to find an issuer's endpoints.
 	rediscover = 10 * time.Second
 )
@@ -92,6 +94,7 @@ type attempt struct {
 	Secret    string
 	Port      int    `json:",omitempty"` // of the command line's listener on the person's machine; 0 for a browser
 	Challenge string `json:",omitempty"` // of the command line's own verifier
+	To        string `json:",omitempty"` // the page that a browser goes on to
 }
 
 func (t attempt) part(name string) string {
@@ -110,6 +113,8 @@ func (l *login) begin(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		t.Port, t.Challenge = port, q.Get("challenge")
+	} else if to := q.Get("to"); IsPage(to) {
+		t.To = to
 	}
 	c, err := l.endpoints(r.Context())
 	if err != nil {
@@ -123,6 +128,13 @@ func (l *login) begin(w http.ResponseWriter, r *http.Request) {
 	}
 	setCookie(w, loginCookie, base64.RawURLEncoding.EncodeToString(b), loginTime)
 	http.Redirect(w, r, c.AuthCodeURL(t.part("state"), oidc.Nonce(t.part("nonce")), oauth2.S256ChallengeOption(t.part("verifier"))), http.StatusSeeOther)
+}
+
+// IsPage reports whether a browser may be sent to a path after its login: one of this host, whatever wrote the link.
+func IsPage(to string) bool {
+	u, err := url.ParseRequestURI(to)
+	return err == nil && len(to) <= maxPage && u.Scheme == "" && u.Host == "" && strings.HasPrefix(to, "/") && !strings.HasPrefix(to, "//") &&
+		!strings.ContainsFunc(to, func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '\\' })
 }
 
 // isDigest reports whether s has the form of a SHA-256 in base64url.
@@ -160,6 +172,10 @@ func (l *login) callback(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	setCookie(w, SessionCookie, raw, s.Expires.Sub(l.a.now()))
+	if t.To != "" {
+		http.Redirect(w, r, t.To, http.StatusSeeOther)
+		return
+	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	fmt.Fprintf(w, "You are logged in as %s until %s.\n", writ.Printable(who.Sub, maxSubject), s.Expires.UTC().Format(time.RFC3339))
 }

@@ -19,7 +19,7 @@ import (
 const columns = 5
 
 var (
-	row   = regexp.MustCompile(`(?m)^\| (I\d\d|identity|passkey) \|(.*)\|$`)
+	row   = regexp.MustCompile(`(?m)^\| (I\d\d|identity|passkey|pages) \|(.*)\|$`)
 	quote = regexp.MustCompile("`([^`]+)`")
 )
 
@@ -169,7 +169,7 @@ func TestTheDocumentOfTheInvariantsTellsWhatTheTableProves(t *testing.T) {
 	for n := 1; n <= 20; n++ {
 		all = append(all, fmt.Sprintf("I%02d", n))
 	}
-	all = append(all, "identity", "passkey") // no invariants of their own: who may speak and what a person's answer is, on which all of them rest
+	all = append(all, "identity", "passkey", "pages") // no invariants of their own: who may speak, what a person's answer is and what people are shown, on which all of them rest
 	if !slices.Equal(order, all) {
 		t.Fatalf("the rows are %v, want %v", order, all)
 	}

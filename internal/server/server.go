@@ -33,6 +33,7 @@ import (
 	"github.com/writ-dev/writ/internal/signer"
 	"github.com/writ-dev/writ/internal/store"
 	"github.com/writ-dev/writ/internal/token"
+	"github.com/writ-dev/writ/internal/web"
 )
 
 // A Server is the control plane, ready to serve.
@@ -86,7 +87,7 @@ func New(ctx context.Context, c config.Server, version string, dev bool, log *sl
 		return nil, err
 	}
 	s.access = access
-	return s, s.listen(c, identity, s.auth, version)
+	return s, s.listen(c, identity, s.auth, version, dev)
 }
 
 // openStore opens state and ledger, with the signer as the only holder of the checkpoint key.
@@ -191,7 +192,7 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 	}
 	return control.New(control.Config{
 		Notices: told,
-		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier, VKey: c.Signer.VKey,
+		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PageURL: c.ExternalURL, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier, VKey: c.Signer.VKey,
 		Approve: approve,
 		Author:  author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy.Bundle, Library: rules.library,
 		Services: rules.services, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
@@ -240,7 +241,7 @@ func loadPublic(path string) (ed25519.PublicKey, error) {
 }
 
 // listen binds the doors.
-func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *authn.Authenticator, version string) error {
+func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *authn.Authenticator, version string, dev bool) error {
 	h, err := s.doors(c, auth, version, false)
 	if err != nil {
 		return err
@@ -253,6 +254,13 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 		for _, path := range []string{authn.PathLogin, authn.PathCallback, authn.PathToken, authn.PathLogout} {
 			h.Handle(path, login)
 		}
+	}
+	pages, err := s.pages(c, auth, dev)
+	if err != nil {
+		return err
+	}
+	for _, pattern := range web.Paths {
+		h.Handle(pattern, pages)
 	}
 	var public *tls.Config
 	if c.TLS != nil {
@@ -306,7 +314,7 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 		issuers = append(issuers, i.URL)
 	}
 	agents := mcp.Handler(mcp.Config{
-		Authenticator: who, Certificates: certificates, Proofs: s.access != nil, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, ExternalURL: c.ExternalURL, Issuers: issuers,
+		Authenticator: who, Certificates: certificates, Proofs: s.access != nil, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, ExternalURL: c.ExternalURL, PageURL: c.ExternalURL, Issuers: issuers,
 		Version: version, Log: s.log,
 	})
 	mux := http.NewServeMux()

@@ -2,5 +2,5 @@ package bench
 
 import "github.com/writ-dev/writ/internal/control"
 
-// Control is the world's control plane, for measurements of what stands before it.
+// Control returns the world's control plane, for whoever measures a door in front of it.
 func (w *World) Control() *control.Control { return w.control }
