@@ -31,6 +31,7 @@ type Server struct {
 	Targets      []ServerTarget `yaml:"targets"`
 	Protected    []string       `yaml:"protected,omitempty"` // what Writ itself rests on, besides its own namespaces: no agent may change it
 	Runners      []RunnerPeer   `yaml:"runners"`
+	Calendars    []Calendar     `yaml:"calendars,omitempty"` // when services may be changed
 	Agents       []Agent        `yaml:"agents,omitempty"`
 	Approvers    []Approver     `yaml:"approvers,omitempty"`
 	Operators    []string       `yaml:"operators,omitempty"` // teams whose people see and end everybody's sessions

@@ -41,6 +41,7 @@ func (c *Control) decide(tx *store.Tx, p *planRow, plan writ.Plan, phase writ.Ph
 	}
 	if step == "" {
 		p.Decision, p.DecisionLeaf = &d, e.hash
+		p.Change = c.Calendars.At(q.Facts.Service, q.Facts.Env, time.Unix(q.Facts.Now, 0))
 	}
 	return d, nil
 }
@@ -82,6 +83,7 @@ func (c *Control) request(tx *store.Tx, p planRow, plan writ.Plan, step string) 
 	}
 	ttl := int(grantLife.Seconds())
 	f.Now, f.TTL, f.MaxObjects, f.MaxPermille = now.Unix(), &ttl, &plan.Budget.MaxObjects, &plan.Budget.MaxPermille
+	c.calendarFacts(f, now)
 	return q, nil
 }
 

@@ -72,7 +72,9 @@ type Facts struct {
 	// When, and how much: the server's clock, the change calendar, and the request after clamping.
 	Now               int64  `json:"now"` // seconds since the Unix epoch
 	ChangeFreezeUntil *int64 `json:"changeFreezeUntil,omitempty"`
-	TTL               *int   `json:"ttl,omitempty"` // seconds of grant asked for
+	InWindow          *bool  `json:"inWindow,omitempty"`  // a change window is open; nil when no calendar declares one for the service
+	Calendars         string `json:"calendars,omitempty"` // digest of the calendars that said so; recorded, not seen by rules
+	TTL               *int   `json:"ttl,omitempty"`       // seconds of grant asked for
 	MaxObjects        *int   `json:"maxObjects,omitempty"`
 	MaxPermille       *int   `json:"maxPermille,omitempty"`
 

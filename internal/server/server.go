@@ -162,7 +162,7 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 	return control.New(control.Config{
 		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier,
 		Author: author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy, Library: rules.library,
-		Services: rules.services, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
+		Services: rules.services, Calendars: rules.calendar, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
 		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), Now: fault.Clock(), Rand: rand.Reader, Log: log,
 		Died: func(what string, after time.Duration) { deaths.WithLabelValues(what).Observe(after.Seconds()) },
 	})
