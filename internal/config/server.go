@@ -32,6 +32,7 @@ type Server struct {
 	Protected    []string       `yaml:"protected,omitempty"` // what Writ itself rests on, besides its own namespaces: no agent may change it
 	Runners      []RunnerPeer   `yaml:"runners"`
 	Calendars    []Calendar     `yaml:"calendars,omitempty"` // when services may be changed
+	Veto         *Veto          `yaml:"veto,omitempty"`      // an external decision point that can only say no
 	Agents       []Agent        `yaml:"agents,omitempty"`
 	Approvers    []Approver     `yaml:"approvers,omitempty"`
 	Operators    []string       `yaml:"operators,omitempty"` // teams whose people see and end everybody's sessions
@@ -248,6 +249,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 		c.want(l.Window >= 0 && time.Duration(l.Window) <= 24*time.Hour, "limits.window must be at most 24h, such as 1h")
 	}
 	c.protected(s.Protected)
+	c.veto(s.Veto, dev)
 	for i, t := range s.Targets {
 		l, err := writ.ParseLocation(t.Location)
 		c.want(err == nil && len(l.Segments()) == 0, "targets[%d].location must be <plane>://<target>", i)

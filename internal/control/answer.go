@@ -40,11 +40,16 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 			return err
 		}
 	}
+	veto, err := c.vetoOnAnswer(ctx, id)
+	if err != nil {
+		return err
+	}
 	return c.Store.Update(ctx, func(tx *store.Tx) error {
 		p, row, err := store.Load[planRow](tx, store.Plans, string(id))
 		if err != nil {
 			return notFound(err, "plan", string(id))
 		}
+		p.veto = veto
 		if !c.now().Before(p.ExpiresAt) { // I05: the sweep that writes it down may come later
 			return &writ.Refusal{Code: writ.ReasonApprovalExpired, Detail: "nobody answered in time, which means no", Hint: "propose it again", Kind: writ.ErrConflict}
 		}

@@ -17,21 +17,21 @@ func (c *Control) decide(tx *store.Tx, p *planRow, plan writ.Plan, phase writ.Ph
 	if err != nil {
 		return writ.Decision{}, err
 	}
-	d := c.Policy.Decide(q)
+	if phase == writ.PhaseGrant {
+		q.Facts.Veto = c.vetoFact(*p, plan)
+	}
+	d, err := c.judge(tx, q, plan)
+	if err != nil {
+		return d, err
+	}
+	if phase == writ.PhaseGrant && d.Allowed() && q.Facts.Veto != "" && q.Facts.Veto != vetoPermit {
+		d.Verdict, d.Reason, d.Policies = writ.Deny, writ.ReasonExternalVeto, nil
+		d.Because = []string{"The external decision point did not permit it."}
+	}
 	if d.ID, err = newID[writ.DecisionID](c, "dec"); err != nil {
 		return d, err
 	}
 	d.Plan, d.PlanDigest, d.Phase, d.Step, d.At = plan.ID, p.Digest, phase, step, c.now()
-	if stop, err := frozen(tx, plan); err != nil {
-		return d, err
-	} else if stop { // I18: a freeze stands above every rule
-		d.Verdict, d.Reason, d.Policies, d.Because = writ.Deny, writ.ReasonFrozen, nil, []string{"A person has frozen this."}
-		d.Requirements = writ.Requirements{}
-	}
-	if at := plan.Touches(c.Protected); at != "" && plan.Requester.Kind == writ.KindAgent { // no rule lifts this either
-		d.Verdict, d.Reason, d.Policies, d.Requirements = writ.Deny, writ.ReasonProtected, nil, writ.Requirements{}
-		d.Because = []string{fmt.Sprintf("Writ itself rests on %s: only a person may ask for a change of it.", at)}
-	}
 	e, err := c.append(tx, writ.EntryDecision, plan.Incident, writ.DecisionBody{
 		Decision: d.ID, Plan: d.Plan, PlanDigest: d.PlanDigest, Phase: phase, Step: step, Verdict: d.Verdict, Reason: d.Reason,
 		Policies: d.Policies, Requirements: d.Requirements, Facts: d.Facts, Policy: d.Policy, Engine: d.Engine,
@@ -42,6 +42,22 @@ func (c *Control) decide(tx *store.Tx, p *planRow, plan writ.Plan, phase writ.Ph
 	if step == "" {
 		p.Decision, p.DecisionLeaf = &d, e.hash
 		p.Change = c.Calendars.At(q.Facts.Service, q.Facts.Env, time.Unix(q.Facts.Now, 0))
+	}
+	return d, nil
+}
+
+// judge asks policy, and puts above its answer what no rule lifts.
+func (c *Control) judge(tx *store.Tx, q policy.Request, plan writ.Plan) (writ.Decision, error) {
+	d := c.Policy.Decide(q)
+	if stop, err := frozen(tx, plan); err != nil {
+		return d, err
+	} else if stop { // I18: a freeze stands above every rule
+		d.Verdict, d.Reason, d.Policies, d.Because = writ.Deny, writ.ReasonFrozen, nil, []string{"A person has frozen this."}
+		d.Requirements = writ.Requirements{}
+	}
+	if at := plan.Touches(c.Protected); at != "" && plan.Requester.Kind == writ.KindAgent { // no rule lifts this either
+		d.Verdict, d.Reason, d.Policies, d.Requirements = writ.Deny, writ.ReasonProtected, nil, writ.Requirements{}
+		d.Because = []string{fmt.Sprintf("Writ itself rests on %s: only a person may ask for a change of it.", at)}
 	}
 	return d, nil
 }

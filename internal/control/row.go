@@ -36,7 +36,8 @@ type (
 		DecisionLeaf  writ.Digest       `json:",omitzero"`
 		Run           writ.RunID        `json:",omitempty"`
 		Change        writ.ChangeWindow `json:",omitzero"` // what the calendars said at the newest decision
-		Tainted       bool              // a parameter was seen only in text that others can write
+		veto          *vetoAnswer
+		Tainted       bool // a parameter was seen only in text that others can write
 		CreatedAt     time.Time
 		ExpiresAt     time.Time
 	}

@@ -17,11 +17,11 @@ var floor = map[string]int{
 	"trust": 2, "evidence": 2, "catalogue": 2, "calendar": 2, "lineage": 2, "playbook/strictyaml": 2,
 	// F3 are adapters.
 	"store": 3, "store/storetest": 3, "connector/kubernetes": 3, "connector/httpapi": 3, "connector/noop": 3,
-	"connector/connectortest": 3, "authn": 3, "signer": 3, "verify": 3, "runner/journal": 3, "config": 3,
+	"connector/connectortest": 3, "authn": 3, "signer": 3, "verify": 3, "runner/journal": 3, "config": 3, "veto": 3,
 	// F4 are the use cases.
 	"runner": 4, "control": 4,
 	// F5 are the doors.
-	"api": 5, "mcp": 5, "client": 5,
+	"api": 5, "authzen": 5, "mcp": 5, "client": 5,
 	// F6 puts it all together.
 	"server": assembly, "setup": assembly, "rotate": assembly, "storefront": assembly, "demo": assembly, "bench": assembly, "siege": assembly, "testbed": assembly, "testbed/trustdomain": assembly, "testbed/idp": assembly, "guards": assembly,
 	"floors": assembly, "cmd/writ": assembly, "e2e": assembly, "e2e/install": assembly, "e2e/crash": assembly,
@@ -61,12 +61,12 @@ type ban struct {
 
 var (
 	planes = []string{"connector/*"}
-	doors  = []string{"api", "mcp", "client"}
+	doors  = []string{"api", "authzen", "mcp", "client"}
 )
 
 var bans = []ban{
 	{
-		who: []string{"control", "api", "mcp", "client"}, what: planes, transitive: true,
+		who: []string{"control", "api", "authzen", "mcp", "client"}, what: planes, transitive: true,
 		because: "the control plane holds no power over targets",
 	},
 	{

@@ -77,6 +77,9 @@ func (f *Facts) canonical() (json.RawMessage, error) {
 	w.optional("ttl", f.TTL)
 	w.bool("undo", f.Undo)
 	w.optional("unsettled", f.Unsettled)
+	if f.Veto != "" {
+		w.string("veto", f.Veto)
+	}
 	w.b = append(w.b, '}')
 	return w.b, w.err
 }

@@ -78,6 +78,10 @@ type Facts struct {
 	MaxObjects        *int   `json:"maxObjects,omitempty"`
 	MaxPermille       *int   `json:"maxPermille,omitempty"`
 
+	// Veto is what the external decision point said: permit, deny or unanswered; empty when none was asked. It is recorded and
+	// not seen by rules: it can only turn an allow into a deny, and the control plane does that.
+	Veto string `json:"veto,omitempty"`
+
 	// TierProof is the proof that tiers.yaml demands at Tier. Decide sets it; what a caller puts there is ignored.
 	TierProof int `json:"tierProof"`
 }
