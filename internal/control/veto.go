@@ -65,7 +65,7 @@ func (c *Control) askVeto(ctx context.Context, p planRow, plan writ.Plan, approv
 	if err != nil || !d.Allowed() && !(approving && d.Verdict == writ.Requires) {
 		return nil, err
 	}
-	out := &vetoAnswer{digest: p.Digest, said: vetoUnanswered}
+	out := &vetoAnswer{digest: p.Digest, said: vetoUnanswered, at: c.now()} // by the facts of before the call
 	permitted, err := c.Veto.Permits(ctx, VetoQuestion{
 		Subject: plan.Requester, Playbook: plan.Playbook.Name, Service: plan.Service, Plan: plan.ID, Digest: p.Digest, Incident: plan.Incident, Facts: d.Facts,
 	})
@@ -77,7 +77,6 @@ func (c *Control) askVeto(ctx context.Context, p planRow, plan writ.Plan, approv
 	default:
 		out.said = vetoDeny
 	}
-	out.at = c.now()
 	return out, nil
 }
 

@@ -90,3 +90,12 @@ func TestTheVetoIsAskedFreshlyForEachGrant(t *testing.T) {
 		t.Errorf("%s %s", s.State, s.Reason)
 	}
 }
+
+func TestAnAnswerThatIsOldWhenTheGrantIsIssuedIsNone(t *testing.T) {
+	o := &outside{}
+	w := newWorld(t, vetoedBy(o))
+	o.says = func() (bool, error) { w.pass(31 * time.Second); return true, nil }
+	if s := w.propose(repair, w.restart(w.incident("shop").ID)); s.State != writ.PlanDenied || s.Reason != writ.ReasonExternalVeto {
+		t.Errorf("%s %s", s.State, s.Reason)
+	}
+}
