@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/client"
@@ -28,13 +29,30 @@ func (*decider) AccessNames(context.Context, writ.Principal) (writ.AccessNames, 
 	return writ.AccessNames{}, nil
 }
 
+// Nothing of these tests requests anything.
+func (*decider) Propose(context.Context, writ.Principal, writ.Ask) (writ.PlanStatus, error) {
+	return writ.PlanStatus{}, writ.ErrDenied
+}
+
+func (*decider) Plan(context.Context, writ.Principal, writ.PlanID, time.Duration) (writ.PlanStatus, error) {
+	return writ.PlanStatus{}, writ.ErrNotFound
+}
+
+func (*decider) Begin(context.Context, writ.Principal, string, writ.Digest) ([]byte, bool, error) {
+	return nil, false, writ.ErrDenied
+}
+
+func (*decider) Finish(context.Context, writ.Principal, string, int, []byte) error {
+	return writ.ErrDenied
+}
+
 type someone struct{}
 
 func (someone) Principal(context.Context, *http.Request) (writ.Principal, error) { return human, nil }
 
 func TestAQuestionAboutAccessArrivesAsItWasAsked(t *testing.T) {
 	d := &decider{}
-	h, err := authzen.Handler(authzen.Config{Authenticator: someone{}, Evaluator: d, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler)})
+	h, err := authzen.Handler(authzen.Config{Authenticator: someone{}, Evaluator: d, Proposer: d, Idempotency: d, BindingKey: make([]byte, 32), ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

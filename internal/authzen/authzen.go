@@ -53,6 +53,9 @@ type Evaluator interface {
 type Config struct {
 	Authenticator Authenticator
 	Evaluator     Evaluator
+	Proposer      Proposer
+	Idempotency   Idempotency
+	BindingKey    []byte // 32 bytes, the same for all replicas; nothing else is signed with it
 	ExternalURL   string // of the server, without a trailing slash: the identifier of this decision point
 	Log           *slog.Logger
 }
@@ -61,8 +64,8 @@ type door struct{ Config }
 
 // Handler serves Prefix and PathMetadata.
 func Handler(c Config) (http.Handler, error) {
-	if c.Authenticator == nil || c.Evaluator == nil || c.Log == nil {
-		return nil, fmt.Errorf("%w: AuthZEN: authenticator, evaluator and log are needed", writ.ErrInvalid)
+	if c.Authenticator == nil || c.Evaluator == nil || c.Proposer == nil || c.Idempotency == nil || c.Log == nil || len(c.BindingKey) != 32 {
+		return nil, fmt.Errorf("%w: AuthZEN: authenticator, evaluator, proposer, idempotency, a binding key of 32 bytes and log are needed", writ.ErrInvalid)
 	}
 	if u, err := url.Parse(c.ExternalURL); err != nil || u.Host == "" || strings.HasSuffix(c.ExternalURL, "/") {
 		return nil, fmt.Errorf("%w: AuthZEN: the external URL is absolute and without a trailing slash", writ.ErrInvalid)
@@ -72,6 +75,8 @@ func Handler(c Config) (http.Handler, error) {
 	mux.HandleFunc("POST "+PathEvaluation, d.asked(d.evaluation))
 	mux.HandleFunc("POST "+PathEvaluations, d.asked(d.evaluations))
 	mux.HandleFunc("POST "+PathSearch+"{for}", d.asked(d.search))
+	mux.HandleFunc("POST "+PathRequests, d.asked(d.once(d.request)))
+	mux.HandleFunc("GET "+PathRequests+"/{id}", d.asked(d.requested))
 	mux.HandleFunc("GET "+PathMetadata, d.metadata)
 	return http.NewCrossOriginProtection().Handler(echo(mux)), nil
 }
@@ -99,7 +104,7 @@ func (d door) asked(handle handler) http.HandlerFunc {
 			err = writ.ErrUnknownUser
 		}
 		var in object
-		if err == nil {
+		if err == nil && r.Method == http.MethodPost {
 			in, err = read(w, r)
 		}
 		var out any
@@ -108,6 +113,10 @@ func (d door) asked(handle handler) http.HandlerFunc {
 		}
 		if err != nil {
 			d.refuse(w, r, err)
+			return
+		}
+		if c, ok := out.(created); ok {
+			answer(w, http.StatusCreated, c.task)
 			return
 		}
 		answer(w, http.StatusOK, out)
@@ -139,6 +148,8 @@ var outcomes = []struct {
 	{writ.ErrUnknownUser, http.StatusUnauthorized, "a valid bearer token is needed"},
 	{writ.ErrDenied, http.StatusForbidden, ""},
 	{writ.ErrNotFound, http.StatusNotFound, "there is no such call"},
+	{writ.ErrFrozen, http.StatusForbidden, ""},
+	{writ.ErrConflict, http.StatusConflict, ""},
 	{writ.ErrInvalid, http.StatusBadRequest, ""},
 	{writ.ErrBusy, http.StatusTooManyRequests, "a limit is reached"},
 	{writ.ErrUnavailable, http.StatusServiceUnavailable, "a part of Writ cannot be reached"},
@@ -159,6 +170,10 @@ func failure(err error) (status int, say string) {
 }
 
 func (d door) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if e, ok := errors.AsType[*requestError](err); ok {
+		answer(w, e.status, map[string]string{"error": e.code, "error_description": e.detail})
+		return
+	}
 	status, say := failure(err)
 	if status >= 500 {
 		d.Log.ErrorContext(r.Context(), "a question about access failed", "error", writ.Printable(err.Error(), 300))
@@ -188,5 +203,7 @@ func (d door) metadata(w http.ResponseWriter, _ *http.Request) {
 		"search_subject_endpoint":     d.ExternalURL + PathSearch + "subject",
 		"search_resource_endpoint":    d.ExternalURL + PathSearch + "resource",
 		"search_action_endpoint":      d.ExternalURL + PathSearch + "action",
+		"access_request_endpoint":     d.ExternalURL + PathRequests,
+		"capabilities":                []string{"urn:openid:authzen:capability:access-request"},
 	})
 }

@@ -16,7 +16,12 @@ import (
 )
 
 // rules answers by the names alone: the agent a may restart shop, and scale needs an owner. It keeps what it was asked.
-type rules struct{ asked []writ.AccessQuestion }
+type rules struct {
+	asked    []writ.AccessQuestion
+	proposed []writ.Ask
+	state    writ.PlanState
+	later    time.Duration
+}
 
 var (
 	agentA = writ.Principal{Kind: writ.KindAgent, Iss: "https://idp.test", Sub: "a"}
@@ -26,7 +31,7 @@ var (
 
 func (r *rules) Evaluate(_ context.Context, by writ.Principal, q writ.AccessQuestion) (writ.Decision, error) {
 	r.asked = append(r.asked, q)
-	d := writ.Decision{Verdict: writ.Deny, Reason: writ.ReasonNoGrantRule, Policies: []string{"limits/x"}, At: time.Unix(1800000000, 0).UTC()}
+	d := writ.Decision{Verdict: writ.Deny, Reason: writ.ReasonNoGrantRule, Policies: []string{"limits/x"}, At: time.Unix(1800000000, 0).UTC().Add(r.later)}
 	switch {
 	case by.Kind == writ.KindAgent && by != q.Subject:
 		return d, writ.Refuse(writ.ReasonNotYours, "an agent asks about itself only")
@@ -69,7 +74,7 @@ func newDoor(t *testing.T) asking {
 	t.Helper()
 	r := &rules{}
 	h, err := authzen.Handler(authzen.Config{
-		Authenticator: keys{"Bearer a": agentA, "Bearer ann": ann}, Evaluator: r, ExternalURL: "https://writ.test", Log: slog.New(slog.DiscardHandler),
+		Authenticator: keys{"Bearer a": agentA, "Bearer ann": ann}, Evaluator: r, Proposer: r, Idempotency: &remembered{}, BindingKey: make([]byte, 32), ExternalURL: "https://writ.test", Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -83,6 +88,7 @@ func (a asking) post(as, path, body string) (int, map[string]any, http.Header) {
 	req.Header.Set("Authorization", "Bearer "+as)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Request-ID", "req-7")
+	req.Header.Set("Idempotency-Key", "a-key-of-this-body-"+writ.DigestOf([]byte(body)).String()[8:40])
 	w := httptest.NewRecorder()
 	a.door.ServeHTTP(w, req)
 	var out map[string]any
@@ -255,7 +261,7 @@ func TestASearchGoesThroughItsPages(t *testing.T) {
 func TestTheMetadataNamesThisDecisionPoint(t *testing.T) {
 	w := httptest.NewRecorder()
 	newDoor(t).door.ServeHTTP(w, httptest.NewRequest("GET", "https://other.test"+authzen.PathMetadata, nil))
-	var got map[string]string
+	var got map[string]any
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || got["policy_decision_point"] != "https://writ.test" || got["access_evaluation_endpoint"] != "https://writ.test/access/v1/evaluation" {
 		t.Errorf("%s", w.Body)
 	}

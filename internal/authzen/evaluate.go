@@ -33,7 +33,9 @@ type shownContext struct {
 // An accessRequest says what would turn a denial into an allow: approvals of people. Without it the denial cannot be
 // lifted by asking.
 type accessRequest struct {
-	Endpoint  string          `json:"endpoint"` // where the repair is proposed, which asks the people
+	Endpoint  string          `json:"endpoint,omitempty"` // where the subject itself requests it, with Binding and Expires; absent for others
+	Expires   *time.Time      `json:"expires_at,omitempty"`
+	Binding   string          `json:"binding_token,omitempty"`
 	Approvals map[string]int  `json:"approvals,omitempty"`
 	Proof     writ.ProofLevel `json:"proof,omitempty"`
 }
@@ -68,7 +70,15 @@ func (d door) one(ctx context.Context, by writ.Principal, in, defaults object) (
 	if err != nil {
 		return verdict{}, err
 	}
-	return d.show(by, got), nil
+	out := d.show(by, got)
+	if a := out.Context.Access; a != nil && by.Same(q.Subject) && q.Incident != "" && q.Plan == "" {
+		until := got.At.Add(denialLife).Truncate(time.Second)
+		if a.Binding, err = d.bind(by, q, until); err != nil {
+			return verdict{}, err
+		}
+		a.Endpoint, a.Expires = d.ExternalURL+PathRequests, &until
+	}
+	return out, nil
 }
 
 // show puts a decision in the form of the API. Agents see codes and sentences; people and services see the rules, too.
@@ -84,7 +94,7 @@ func (d door) show(by writ.Principal, got writ.Decision) verdict {
 	}
 	need := got.Requirements
 	if len(need.Approvals) > 0 || need.Proof != "" {
-		out.Context.Access = &accessRequest{Endpoint: d.ExternalURL + "/v1/proposals", Approvals: need.Approvals, Proof: need.Proof}
+		out.Context.Access = &accessRequest{Approvals: need.Approvals, Proof: need.Proof}
 	}
 	for _, cap := range []struct {
 		name string

@@ -137,8 +137,21 @@ func names(q *writ.AccessQuestion, about object) error {
 			return form("context.plan must be the id of a plan")
 		}
 	}
-	q.Playbook, err = about.text("context", "playbook", false)
-	return err
+	if q.Playbook, err = about.text("context", "playbook", false); err != nil {
+		return err
+	}
+	approval, err := about.object("approval")
+	if err != nil || approval == nil {
+		return err
+	}
+	id, err := approval.text("context.approval", "id", true)
+	if err != nil {
+		return err
+	}
+	if q.Plan, err = writ.ParsePlanID(id); err != nil {
+		return form("context.approval.id must be that of an approved request")
+	}
+	return nil
 }
 
 // principal reads a subject: its id is issuer|sub, since the same sub of two issuers is two subjects.

@@ -274,7 +274,11 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 	mux := http.NewServeMux()
 	mux.Handle(mcp.Path, agents)
 	mux.Handle(mcp.PathMetadata, agents)
-	advice, err := authzen.Handler(authzen.Config{Authenticator: who, Evaluator: ctl, ExternalURL: c.ExternalURL, Log: s.log})
+	binding, err := bindingKey(ctl.DispatchKey)
+	if err != nil {
+		return nil, err
+	}
+	advice, err := authzen.Handler(authzen.Config{Authenticator: who, Evaluator: ctl, Proposer: ctl, Idempotency: ctl.Idempotency(), BindingKey: binding, ExternalURL: c.ExternalURL, Log: s.log})
 	if err != nil {
 		return nil, err
 	}
