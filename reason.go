@@ -50,6 +50,7 @@ const (
 	ReasonUnmet          Reason = "unmet"           // even with everything asked for, it would not be allowed
 	ReasonIncidentClosed Reason = "incident_closed"
 	ReasonFrozen         Reason = "frozen"
+	ReasonExternalVeto   Reason = "external_veto" // the external decision point said no, or nothing that counts
 	ReasonBudget         Reason = "budget"      // the blast radius is in use by other runs, or beyond the limit
 	ReasonObjectBusy     Reason = "object_busy" // another run is writing the same object
 	ReasonCooldown       Reason = "cooldown"    // the last run on the object was too short a time ago

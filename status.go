@@ -25,6 +25,7 @@ type PlanStatus struct {
 	Plan        *Plan            `json:"plan,omitempty"`
 	Decision    *Decision        `json:"decision,omitempty"` // the newest on the whole plan
 	Needs       Requirements     `json:"needs,omitzero"`
+	Change      *ChangeWindow    `json:"change_window,omitempty"` // that the newest decision relied on; absent when no calendar covers the service
 	Approvals   []ApprovalStatus `json:"approvals,omitempty"`
 	Claim       string           `json:"claim,omitempty"` // the agent's words, not verified
 	Evidence    []Evidence       `json:"evidence,omitempty"`

@@ -33,6 +33,8 @@ type Server struct {
 	Targets      []ServerTarget `yaml:"targets"`
 	Protected    []string       `yaml:"protected,omitempty"` // what Writ itself rests on, besides its own namespaces: no agent may change it
 	Runners      []RunnerPeer   `yaml:"runners"`
+	Calendars    []Calendar     `yaml:"calendars,omitempty"` // when services may be changed
+	Veto         *Veto          `yaml:"veto,omitempty"`      // an external decision point that can only say no
 	Agents       []Agent        `yaml:"agents,omitempty"`
 	Approvers    []Approver     `yaml:"approvers,omitempty"`
 	Operators    []string       `yaml:"operators,omitempty"` // teams whose people see and end everybody's sessions
@@ -303,6 +305,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 		c.want(b.PerDay >= 0 && b.PerDay <= 100, "breakglass.per_day must be 1 to 100, or 0 for the default")
 	}
 	c.protected(s.Protected)
+	c.veto(s.Veto, dev)
 	for i, t := range s.Targets {
 		l, err := writ.ParseLocation(t.Location)
 		c.want(err == nil && len(l.Segments()) == 0, "targets[%d].location must be <plane>://<target>", i)

@@ -41,11 +41,16 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 			return err
 		}
 	}
+	veto, err := c.vetoOn(ctx, id, writ.PlanWaiting)
+	if err != nil {
+		return err
+	}
 	return c.Store.Update(ctx, func(tx *store.Tx) error {
 		p, row, err := store.Load[planRow](tx, store.Plans, string(id))
 		if err != nil {
 			return notFound(err, "plan", string(id))
 		}
+		p.veto = veto
 		if err := c.waits(p, row); err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/approval"
+	"github.com/writ-dev/writ/internal/calendar"
 	"github.com/writ-dev/writ/internal/catalogue"
 	"github.com/writ-dev/writ/internal/connector"
 	"github.com/writ-dev/writ/internal/ledger"
@@ -51,6 +52,8 @@ type Config struct {
 	Targets      []Target
 	Runners      map[writ.RunnerID]ed25519.PublicKey // the key each runner signs its entries with; nil for one that is to enrol
 	Agents       []writ.Agent                        // declared in the configuration; others are registered by people and stand in the store
+	Calendars    calendar.Set                        // when services may be changed; the zero Set says nothing
+	Veto         Veto                                // optional: an external decision point that can turn an allow into a deny
 	Roster       approval.Roster
 	Mapped       map[string]bool // issuers of people that say which teams they are of: the roster's groups count as far as they agree
 	Operators    []string        // teams whose people see and end everybody's sessions

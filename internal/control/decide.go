@@ -17,11 +17,39 @@ func (c *Control) decide(tx *store.Tx, p *planRow, plan writ.Plan, phase writ.Ph
 	if err != nil {
 		return writ.Decision{}, err
 	}
-	d := c.inForce().Bundle.Decide(q)
+	if phase == writ.PhaseGrant {
+		q.Facts.Veto = c.vetoFact(*p, plan)
+	}
+	d, err := c.judge(tx, q, plan)
+	if err != nil {
+		return d, err
+	}
+	if phase == writ.PhaseGrant && d.Allowed() && q.Facts.Veto != "" && q.Facts.Veto != vetoPermit {
+		d.Verdict, d.Reason, d.Policies = writ.Deny, writ.ReasonExternalVeto, nil
+		d.Because = []string{"The external decision point did not permit it."}
+	}
 	if d.ID, err = newID[writ.DecisionID](c, "dec"); err != nil {
 		return d, err
 	}
 	d.Plan, d.PlanDigest, d.Phase, d.Step, d.At = plan.ID, p.Digest, phase, step, c.now()
+	e, err := c.append(tx, writ.EntryDecision, plan.Incident, writ.DecisionBody{
+		Decision: d.ID, Plan: d.Plan, PlanDigest: d.PlanDigest, Phase: phase, Step: step, Verdict: d.Verdict, Reason: d.Reason,
+		Policies: d.Policies, Requirements: d.Requirements, Facts: d.Facts, Policy: d.Policy, Engine: d.Engine,
+		Playbook: q.Playbook, Operations: q.Operations,
+	}, ref("plan", p.Leaf)...)
+	if err != nil {
+		return d, err
+	}
+	if step == "" {
+		p.Decision, p.DecisionLeaf = &d, e.hash
+		p.Change = c.Calendars.At(q.Facts.Service, q.Facts.Env, time.Unix(q.Facts.Now, 0))
+	}
+	return d, nil
+}
+
+// judge asks policy, and puts above its answer what no rule lifts.
+func (c *Control) judge(tx *store.Tx, q policy.Request, plan writ.Plan) (writ.Decision, error) {
+	d := c.inForce().Bundle.Decide(q)
 	if late, err := c.behind(tx); err != nil {
 		return d, err
 	} else if late { // another replica decides by a newer set already
@@ -37,17 +65,6 @@ func (c *Control) decide(tx *store.Tx, p *planRow, plan writ.Plan, phase writ.Ph
 	if at := plan.Touches(c.Protected); at != "" && plan.Requester.Kind == writ.KindAgent { // no rule lifts this either
 		d.Verdict, d.Reason, d.Policies, d.Requirements = writ.Deny, writ.ReasonProtected, nil, writ.Requirements{}
 		d.Because = []string{fmt.Sprintf("Writ itself rests on %s: only a person may ask for a change of it.", at)}
-	}
-	e, err := c.append(tx, writ.EntryDecision, plan.Incident, writ.DecisionBody{
-		Decision: d.ID, Plan: d.Plan, PlanDigest: d.PlanDigest, Phase: phase, Step: step, Verdict: d.Verdict, Reason: d.Reason,
-		Policies: d.Policies, Requirements: d.Requirements, Facts: d.Facts, Policy: d.Policy, Engine: d.Engine,
-		Playbook: q.Playbook, Operations: q.Operations,
-	}, ref("plan", p.Leaf)...)
-	if err != nil {
-		return d, err
-	}
-	if step == "" {
-		p.Decision, p.DecisionLeaf = &d, e.hash
 	}
 	return d, nil
 }
@@ -90,6 +107,7 @@ func (c *Control) request(tx *store.Tx, p planRow, plan writ.Plan, step string) 
 	}
 	ttl := int(grantLife.Seconds())
 	f.Now, f.TTL, f.MaxObjects, f.MaxPermille = now.Unix(), &ttl, &plan.Budget.MaxObjects, &plan.Budget.MaxPermille
+	c.calendarFacts(f, now)
 	return q, nil
 }
 

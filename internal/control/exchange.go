@@ -102,9 +102,13 @@ func (c *Control) exchange(ctx context.Context, who writ.Principal, thumbprint s
 	if _, err := c.asker(ctx, who, writ.RoleRepair); err != nil {
 		return writ.IssuedGrant{}, err
 	}
+	veto, err := c.vetoOn(ctx, details.Plan, writ.PlanReady)
+	if err != nil {
+		return writ.IssuedGrant{}, err
+	}
 	var out writ.IssuedGrant
 	var after error // what the caller is told once the transaction stands
-	err := c.Store.Update(ctx, func(tx *store.Tx) error {
+	err = c.Store.Update(ctx, func(tx *store.Tx) error {
 		out, after = writ.IssuedGrant{}, nil // the store may call again
 		p, row, err := store.Load[planRow](tx, store.Plans, string(details.Plan))
 		if err == nil && !p.Proposal.By.Same(who) {
@@ -118,6 +122,7 @@ func (c *Control) exchange(ctx context.Context, who writ.Principal, thumbprint s
 			return err
 		}
 		if writ.PlanState(row.State) == writ.PlanReady {
+			p.veto = veto
 			if err := c.issue(tx, p, row, plan); err != nil {
 				return err
 			}

@@ -55,6 +55,9 @@ func (c *Control) show(tx *store.Tx, by writ.Principal, p planRow, state writ.Pl
 		Service: p.Service, Environment: p.Environment, Playbook: p.Proposal.Playbook, Parameters: p.Proposal.Parameters,
 		Requester: p.Proposal.By, Digest: p.Digest, Run: p.Run, Emergency: p.Proposal.Emergency, CreatedAt: p.CreatedAt, ExpiresAt: p.ExpiresAt,
 	}
+	if !p.Change.Calendars.IsZero() {
+		out.Change = &p.Change
+	}
 	if p.Decision != nil {
 		out.Needs = p.Decision.Requirements
 	}

@@ -36,12 +36,19 @@ func (c *Control) planned(ctx context.Context, runner writ.RunnerID, a assignmen
 	if ans.Planned != nil {
 		plan, misfit = c.checkPlanned(runner, asked, *a.Plan, *ans.Planned)
 	}
+	var veto *vetoAnswer
+	if ans.Planned != nil && misfit == nil {
+		asked.Tainted, asked.Digest = tainted, writ.DigestOf(ans.Planned.Plan)
+		if veto, err = c.askVeto(ctx, asked, plan, false); err != nil {
+			return err
+		}
+	}
 	return c.Store.Update(ctx, func(tx *store.Tx) error {
 		p, prow, err := store.Load[planRow](tx, store.Plans, string(a.Plan.Plan))
 		if err != nil {
 			return err
 		}
-		p.Tainted = tainted
+		p.Tainted, p.veto = tainted, veto
 		if err := c.close(tx, a.ID); err != nil {
 			return err
 		}

@@ -33,9 +33,11 @@ type (
 		Detail, Hint  string
 		RetryAt       *time.Time `json:",omitempty"`
 		Decision      *writ.Decision
-		DecisionLeaf  writ.Digest `json:",omitzero"`
-		Run           writ.RunID  `json:",omitempty"`
-		Tainted       bool        // a parameter was seen only in text that others can write
+		DecisionLeaf  writ.Digest       `json:",omitzero"`
+		Run           writ.RunID        `json:",omitempty"`
+		Change        writ.ChangeWindow `json:",omitzero"` // what the calendars said at the newest decision
+		veto          *vetoAnswer
+		Tainted       bool // a parameter was seen only in text that others can write
 		CreatedAt     time.Time
 		ExpiresAt     time.Time
 	}

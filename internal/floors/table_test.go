@@ -14,14 +14,14 @@ var floor = map[string]int{
 	".": 1,
 	// F2 is pure logic.
 	"playbook": 2, "plan": 2, "policy": 2, "policy/study": 2, "policy/seal": 2, "approval": 2, "grant": 2, "ledger": 2, "connector": 2, "assignment": 2,
-	"trust": 2, "evidence": 2, "notice": 2, "catalogue": 2, "lineage": 2, "receipt": 2, "enrol": 2, "playbook/strictyaml": 2,
+	"trust": 2, "evidence": 2, "notice": 2, "catalogue": 2, "calendar": 2, "lineage": 2, "receipt": 2, "enrol": 2, "playbook/strictyaml": 2,
 	// F3 are adapters.
 	"store": 3, "store/storetest": 3, "connector/kubernetes": 3, "connector/httpapi": 3, "connector/noop": 3,
-	"connector/connectortest": 3, "approval/approvaltest": 3, "authn": 3, "signer": 3, "verify": 3, "runner/journal": 3, "config": 3, "notify": 3, "passkey": 3,
+	"connector/connectortest": 3, "approval/approvaltest": 3, "authn": 3, "signer": 3, "verify": 3, "runner/journal": 3, "config": 3, "notify": 3, "passkey": 3, "veto": 3,
 	// F4 are the use cases.
 	"runner": 4, "control": 4,
 	// F5 are the doors.
-	"api": 5, "mcp": 5, "client": 5, "oauth": 5, "web": 5,
+	"api": 5, "authzen": 5, "mcp": 5, "client": 5, "oauth": 5, "web": 5,
 	// F6 puts it all together.
 	"server": assembly, "setup": assembly, "rotate": assembly, "storefront": assembly, "demo": assembly, "bench": assembly, "siege": assembly, "testbed": assembly, "testbed/trustdomain": assembly, "testbed/idp": assembly, "testbed/softkey": assembly, "guards": assembly,
 	"floors": assembly, "cmd/writ": assembly, "e2e": assembly, "e2e/install": assembly, "e2e/crash": assembly,
@@ -65,12 +65,12 @@ type ban struct {
 
 var (
 	planes = []string{"connector/*"}
-	doors  = []string{"api", "mcp", "client", "oauth", "web"}
+	doors  = []string{"api", "authzen", "mcp", "client", "oauth", "web"}
 )
 
 var bans = []ban{
 	{
-		who: []string{"control", "api", "mcp", "client", "oauth", "web"}, what: planes, transitive: true,
+		who: []string{"control", "api", "authzen", "mcp", "client", "oauth", "web"}, what: planes, transitive: true,
 		because: "the control plane holds no power over targets",
 	},
 	{

@@ -15,6 +15,9 @@ func (f *Facts) canonical() (json.RawMessage, error) {
 	w.b = append(w.b, '{')
 	w.int("approvalsOncall", f.ApprovalsOncall)
 	w.int("approvalsOwner", f.ApprovalsOwner)
+	if f.Calendars != "" {
+		w.string("calendars", f.Calendars)
+	}
 	w.bool("certified", f.Certified)
 	if f.ChangeFreezeUntil != nil {
 		w.int("changeFreezeUntil", int(*f.ChangeFreezeUntil))
@@ -30,6 +33,9 @@ func (f *Facts) canonical() (json.RawMessage, error) {
 	w.bool("evidenceFresh", f.EvidenceFresh)
 	w.optional("failures", f.Failures)
 	w.optional("hops", f.Hops)
+	if f.InWindow != nil {
+		w.bool("inWindow", *f.InWindow)
+	}
 	w.string("incident", string(f.Incident))
 	w.bool("incidentOpen", f.IncidentOpen)
 	w.optional("maxObjects", f.MaxObjects)
@@ -74,6 +80,9 @@ func (f *Facts) canonical() (json.RawMessage, error) {
 	w.optional("ttl", f.TTL)
 	w.bool("undo", f.Undo)
 	w.optional("unsettled", f.Unsettled)
+	if f.Veto != "" {
+		w.string("veto", f.Veto)
+	}
 	w.b = append(w.b, '}')
 	return w.b, w.err
 }

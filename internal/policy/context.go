@@ -47,6 +47,12 @@ var contextFacts = []contextFact{
 		}
 		return cedarx.Long(*f.ChangeFreezeUntil)
 	}},
+	{name: "inWindow", kind: "Bool", optional: true, get: func(f *Facts) cedarx.Value {
+		if f.InWindow == nil {
+			return nil
+		}
+		return cedarx.Bool(*f.InWindow)
+	}},
 	optional("ttl", func(f *Facts) *int { return f.TTL }),
 	optional("maxObjects", func(f *Facts) *int { return f.MaxObjects }),
 	optional("maxPermille", func(f *Facts) *int { return f.MaxPermille }),

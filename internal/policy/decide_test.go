@@ -191,6 +191,7 @@ func TestNoApprovalPassesALimit(t *testing.T) {
 		"limits/registered": func(f *policy.Facts) { f.Registered = false }, "limits/suspended": func(f *policy.Facts) { f.Suspended = true },
 		"limits/incident-closed": func(f *policy.Facts) { f.IncidentOpen = false }, "limits/evidence": func(f *policy.Facts) { f.EvidenceFresh = false },
 		"limits/change-freeze":  func(f *policy.Facts) { f.ChangeFreezeUntil = new(f.Now + 1) },
+		"limits/change-window":  func(f *policy.Facts) { f.InWindow = new(false) },
 		"limits/self-diagnosed": func(f *policy.Facts) { f.SelfDiagnosed = true }, "limits/plane-budget": func(f *policy.Facts) { f.PlanesAfter = new(3) },
 		"limits/same-fix": func(f *policy.Facts) { f.SameFixRepeated = new(3) }, "limits/blast-radius": func(f *policy.Facts) { f.Permille = new(1001) },
 		"limits/cluster-wide": func(f *policy.Facts) { f.Cluster = true }, "limits/one-change-at-a-time": func(f *policy.Facts) { f.Concurrent = new(1) },

@@ -73,9 +73,15 @@ type Facts struct {
 	// When, and how much: the server's clock, the change calendar, and the request after clamping.
 	Now               int64  `json:"now"` // seconds since the Unix epoch
 	ChangeFreezeUntil *int64 `json:"changeFreezeUntil,omitempty"`
-	TTL               *int   `json:"ttl,omitempty"` // seconds of grant asked for
+	InWindow          *bool  `json:"inWindow,omitempty"`  // a change window is open; nil when no calendar declares one for the service
+	Calendars         string `json:"calendars,omitempty"` // digest of the calendars that said so; recorded, not seen by rules
+	TTL               *int   `json:"ttl,omitempty"`       // seconds of grant asked for
 	MaxObjects        *int   `json:"maxObjects,omitempty"`
 	MaxPermille       *int   `json:"maxPermille,omitempty"`
+
+	// Veto is what the external decision point said: permit, deny or unanswered; empty when none was asked. It is recorded and
+	// not seen by rules: it can only turn an allow into a deny, and the control plane does that.
+	Veto string `json:"veto,omitempty"`
 
 	// TierProof is the proof that tiers.yaml demands at Tier. Decide sets it; what a caller puts there is ignored.
 	TierProof int `json:"tierProof"`

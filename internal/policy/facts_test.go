@@ -29,6 +29,10 @@ func full(t *testing.T) policy.Facts {
 			v.SetString(strings.Repeat("x", n))
 		case reflect.Pointer:
 			v.Set(reflect.New(v.Type().Elem()))
+			if v.Elem().Kind() == reflect.Bool {
+				v.Elem().SetBool(true)
+				break
+			}
 			v.Elem().SetInt(int64(n))
 		case reflect.Slice:
 			v.Set(reflect.ValueOf([]string{"a", "b" + strings.Repeat("x", n)}))
@@ -76,7 +80,7 @@ func TestRulesReadFactsUnderTheNameOfTheRecord(t *testing.T) {
 	elsewhere := []string{
 		"principal", "team", "roles", "suspended", "oncall", // of the asker's entity
 		"service", "owningTeam", "env", "stateful", // of the service's entity
-		"owner", "incident", // recorded only
+		"owner", "incident", "calendars", "veto", // recorded only
 	}
 	names := policy.ContextNames()
 	var recorded []string

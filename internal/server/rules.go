@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/calendar"
 	"github.com/writ-dev/writ/internal/canon"
 	"github.com/writ-dev/writ/internal/catalogue"
 	"github.com/writ-dev/writ/internal/config"
@@ -27,6 +28,7 @@ type rules struct {
 	source   policySource
 	loaded   writ.Digest // contents of the policies' directory, zero without one
 	policy   control.PolicySet
+	calendar calendar.Set
 }
 
 // loadRules reads services, targets, playbooks and policies, and refuses what does not fit together.
@@ -47,6 +49,9 @@ func loadRules(c config.Server, dev bool) (rules, error) {
 		r.targets = append(r.targets, control.Target{Location: writ.Location(t.Location), Runner: writ.RunnerID(t.Runner), Catalogue: cat})
 	}
 	if r.library, err = loadLibrary(c, r.targets); err != nil {
+		return r, err
+	}
+	if r.calendar, err = loadCalendars(c, r.services); err != nil {
 		return r, err
 	}
 	if r.source, err = newPolicySource(c, dev, vocabulary(r)); err != nil {

@@ -23,6 +23,7 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/api"
 	"github.com/writ-dev/writ/internal/authn"
+	"github.com/writ-dev/writ/internal/authzen"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/control"
 	"github.com/writ-dev/writ/internal/fault"
@@ -190,12 +191,16 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 	if err != nil {
 		return nil, err
 	}
+	refuser, err := newVeto(c)
+	if err != nil {
+		return nil, err
+	}
 	return control.New(control.Config{
 		Notices: told,
 		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PageURL: c.ExternalURL, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier, VKey: c.Signer.VKey,
 		Approve: approve,
 		Author:  author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy.Bundle, Library: rules.library,
-		Services: rules.services, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
+		Services: rules.services, Calendars: rules.calendar, Veto: refuser, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
 		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), BreakGlass: breakGlass(c.BreakGlass), Now: fault.Clock(), Rand: rand.Reader, Log: log,
 		Died: func(what string, after time.Duration) { deaths.WithLabelValues(what).Observe(after.Seconds()) },
 	})
@@ -330,6 +335,16 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 	}
 	mux.Handle(mcp.Path, agents)
 	mux.Handle(mcp.PathMetadata, agents)
+	binding, err := bindingKey(ctl.DispatchKey)
+	if err != nil {
+		return nil, err
+	}
+	advice, err := authzen.Handler(authzen.Config{Authenticator: who, Evaluator: ctl, Proposer: ctl, Idempotency: ctl.Idempotency(), BindingKey: binding, ExternalURL: c.ExternalURL, Log: s.log})
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle(authzen.Prefix, advice)
+	mux.Handle(authzen.PathMetadata, advice)
 	mux.Handle("/", doors)
 	return mux, nil
 }
