@@ -225,9 +225,9 @@ func TestPitfall36AnOfflineQuorumRunsOnePlanAndTheLedgerHearsOfIt(t *testing.T) 
 	g.verified(t)
 }
 
-// TestPitfall37TheDrillRunsOnTheRealPath exercises one use and one refusal with the command line, with an approval by
+// TestNHI03ADrillEndsByItselfWithTwoPeopleAndAReview exercises one use and one refusal with the command line, with an approval by
 // somebody else in between, and then asks as an agent.
-func TestPitfall37TheDrillRunsOnTheRealPath(t *testing.T) {
+func TestNHI03ADrillEndsByItselfWithTwoPeopleAndAReview(t *testing.T) {
 	t.Parallel()
 	g := newGlassSite(t, "drill")
 	g.start()
@@ -259,6 +259,9 @@ func TestPitfall37TheDrillRunsOnTheRealPath(t *testing.T) {
 	}
 	if s := g.wantCLI(t, 0, you, "status"); strings.Contains(s.out, "last drill never") || strings.Contains(s.out, "DRILL DUE") || !strings.Contains(s.out, "next ") {
 		t.Errorf("after it: %s", s.out)
+	}
+	if s := g.wantCLI(t, 0, you, "breakglass", "list"); !strings.Contains(s.out, " used ") || !strings.Contains(s.out, " due ") {
+		t.Errorf("nothing is left open, and a review is owed: %s", s.out)
 	}
 	x.diagnosed()
 	if out := g.agent(t, repairer).propose(t, x.incident, inEmergency, x.workload(), x.evidence...); out.Plan != "" || !strings.Contains(out.text, string(writ.ReasonBreakGlass)) {

@@ -255,3 +255,25 @@ func TestARunnerPlansForNoOtherHolderThanTheProposalNames(t *testing.T) {
 		}
 	})
 }
+
+// CAP-05: a runner's clock that is moved back gives an expired grant no more time: what the control plane says now lies in
+// that clock's future.
+func TestCAP05AClockThatIsMovedBackExtendsNoGrant(t *testing.T) {
+	for name, back := range map[string]time.Duration{"two minutes": 2 * time.Minute, "ten minutes": 10 * time.Minute, "an hour": time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.start()
+				h := w.held("one")
+				time.Sleep(time.Until(time.Unix(h.claims.Expires, 0)) + 30*time.Second)
+				w.now = func() time.Time { return time.Now().Add(-back) }
+				a := w.await(h.present(0))
+				if a.Refused == nil && w.ended(h.run).State != writ.RunRefused {
+					t.Errorf("%+v", a)
+				}
+				if calls, _ := w.target.calls(); calls != 0 || w.target.mints != 0 {
+					t.Errorf("%d calls and %d leases", calls, w.target.mints)
+				}
+			})
+		})
+	}
+}
