@@ -30,6 +30,13 @@ func (d *door) health(ctx context.Context, by writ.Principal, _ *http.Request) (
 	for _, r := range s.Runners {
 		v.Good = v.Good && len(r.Debts) == 0 && !r.Silent && r.LastSeen != nil
 	}
+	for _, x := range s.Channels {
+		v.Good = v.Good && !x.Failing
+	}
+	if g := s.BreakGlass; g != nil {
+		v.Good = v.Good && g.Open == 0 && len(g.Owed) == 0 && !g.Late
+	}
+	v.Good = v.Good && s.PolicyProblem == ""
 	said := "nothing needs anybody"
 	if !v.Good {
 		said = "something needs somebody"

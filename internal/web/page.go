@@ -37,7 +37,10 @@ type alarm struct {
 	Debts     []debt
 	Silent    []writ.RunnerID // of whose runs leases are alive, and nothing is heard
 	Unsettled []writ.RunID
-	Unknown   bool // the control plane could not say
+	Failing   []writ.ChannelStatus   // channels by which nobody could be told
+	Glass     *writ.BreakGlassGlance // asked for and not answered, or owing a review; nil for neither
+	Policy    string                 // why the newest policy set is not in force
+	Unknown   bool                   // the control plane could not say
 }
 
 // A debt is a lease that could not be proven dead in time, with the runner that owes it.
@@ -88,6 +91,15 @@ func (d *door) alarms(ctx context.Context, by writ.Principal) alarm {
 			a.Silent = append(a.Silent, r.ID)
 		}
 	}
+	for _, x := range s.Channels {
+		if x.Failing {
+			a.Failing = append(a.Failing, x)
+		}
+	}
+	if g := s.BreakGlass; g != nil && (g.Open > 0 || len(g.Owed) > 0 || g.Late) {
+		a.Glass = g
+	}
+	a.Policy = s.PolicyProblem
 	d.glance.at, d.glance.alarm = now, a
 	return a
 }

@@ -201,6 +201,31 @@ func TestALeaseThatIsNotProvenDeadIsRedOnEveryPage(t *testing.T) {
 	}
 }
 
+func TestWhatNobodyHearsOtherwiseIsOnEveryPage(t *testing.T) {
+	f := newFake(t)
+	f.status.Channels = []writ.ChannelStatus{{Name: "slack", Kind: "slack", Failing: true, Failures: 3, Failure: "refused", Status: 503}, {Name: "mail", Kind: "mail", Delivered: &at}}
+	f.status.BreakGlass = &writ.BreakGlassGlance{Owed: []writ.BreakGlassID{"bgl_01JDB4ZK4E8Q6W2N7M5T9V3XCA"}, Overdue: 1}
+	f.status.PolicyProblem = "limits/what.cedar: <b>no</b>"
+	h := site(t, f)
+	for _, path := range everyPage {
+		page := get(t, h, path)
+		for _, want := range []string{"Channel slack fails", "1 overdue: the team&#39;s next ask is refused", "The newest set is not in force: limits/what.cedar: &lt;b&gt;no"} {
+			if !strings.Contains(page, want) && !strings.Contains(page, strings.ReplaceAll(want, "&#39;", "'")) {
+				t.Errorf("%s does not say %q", path, want)
+			}
+		}
+	}
+	page := get(t, h, "/health")
+	for _, want := range []string{"3 attempts failed in a row", "writ notify test slack", "delivers", "1 review owed, 1 of them overdue", "writ breakglass list"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("health does not say %q", want)
+		}
+	}
+	if strings.Contains(page, `state good">yes`) {
+		t.Error("health calls it good")
+	}
+}
+
 func TestALeaseShowsWhenItWasMintedAndWhenItWasProvenDead(t *testing.T) {
 	f := newFake(t)
 	page := get(t, site(t, f), "/runs/"+string(runID))
