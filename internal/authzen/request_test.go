@@ -19,9 +19,9 @@ const (
 )
 
 // Propose keeps the one ask that these tests make.
-func (r *rules) Propose(_ context.Context, _ writ.Principal, ask writ.Ask) (writ.PlanStatus, error) {
+func (r *rules) Propose(ctx context.Context, _ writ.Principal, ask writ.Ask) (writ.PlanStatus, error) {
 	r.proposed = append(r.proposed, ask)
-	return r.Plan(nil, agentA, plan, 0)
+	return r.Plan(ctx, agentA, plan, 0)
 }
 
 func (r *rules) Plan(_ context.Context, by writ.Principal, id writ.PlanID, _ time.Duration) (writ.PlanStatus, error) {

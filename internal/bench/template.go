@@ -100,6 +100,13 @@ func (w *World) read(ctx context.Context) (*template, error) {
 				if err != nil {
 					return err
 				}
+				e, err := ledger.Open(leaf)
+				if err != nil {
+					return err
+				}
+				if e.Record.Kind == writ.EntryReceipt { // its own signature covers the names in it, and receipts are one chain: copies have none
+					continue
+				}
 				leaves, indexes = append(leaves, leaf), append(indexes, line.Index)
 			}
 		}
