@@ -37,7 +37,10 @@ func (d *door) handOver(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, by, err)
 		return
 	}
-	http.Redirect(w, r, d.Approving.Origin+pathEntered+"?"+url.Values{"code": {code}}.Encode(), http.StatusSeeOther)
+	// A page that goes on by itself: a redirect would be part of the login's form, which form-action keeps on this origin.
+	to := d.Approving.Origin + pathEntered + "?" + url.Values{"code": {code}}.Encode()
+	w.Header().Set("Refresh", "0; url="+to)
+	d.show(w, r, by, http.StatusOK, "handover", "", view{title: "On to approving", data: to})
 }
 
 // entered takes the code, opens the session, and goes on to the page that was asked for.
