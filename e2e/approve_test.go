@@ -129,13 +129,16 @@ func TestAPasskeyAnswersInABrowser(t *testing.T) {
 		return p
 	}
 	plan := x.wants("scale-service", replicas(6), writ.PlanWaiting).Plan
-	for name, a := range map[string]act{
-		"not verified":                     {},
-		"not verified, and nobody demands": {Weakened: true},
-		"another plan's bytes":             {Verified: true, Altered: true},
+	for name, c := range map[string]struct {
+		act
+		told string
+	}{
+		"not verified":                     {act{}, ""}, // by the browser, in its own words
+		"not verified, and nobody demands": {act{Weakened: true}, "verified"},
+		"another plan's bytes":             {act{Verified: true, Altered: true}, "The plan on this page is not the one of its digest."},
 	} {
-		a.Do, a.Who, a.Plan, a.Verdict = "answer", you, plan, writ.Approve
-		if s := b.does(a); !strings.HasPrefix(s.Told, "Not done: ") {
+		c.Do, c.Who, c.Plan, c.Verdict = "answer", you, plan, writ.Approve
+		if s := b.does(c.act); !strings.HasPrefix(s.Told, "Not done: ") || !strings.Contains(s.Told, c.told) {
 			t.Errorf("%s: %q", name, s.Told)
 		}
 		if p := state(plan); p.State != writ.PlanWaiting || len(p.Approvals) != 0 {
