@@ -133,8 +133,8 @@ func TestAPasskeyAnswersInABrowser(t *testing.T) {
 		act
 		told string
 	}{
-		"not verified":                     {act{}, ""}, // by the browser, in its own words
-		"not verified, and nobody demands": {act{Weakened: true}, "verified"},
+		"not verified":                     {act{}, ""},                                                        // by the browser, in its own words
+		"not verified, and nobody demands": {act{Weakened: true}, "the authenticator did not verify its user"}, // by the server,
 		"another plan's bytes":             {act{Verified: true, Altered: true}, "The plan on this page is not the one of its digest."},
 	} {
 		c.Do, c.Who, c.Plan, c.Verdict = "answer", you, plan, writ.Approve
