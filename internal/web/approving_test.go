@@ -304,3 +304,20 @@ func FuzzACallOfTheScriptIsTakenOrRefused(f *testing.F) {
 		}
 	})
 }
+
+func TestTier4AsksForTheNameOfTheFirstObject(t *testing.T) {
+	f := newFake(t)
+	h, _ := approvals(t, f)
+	plan := *f.plan.Plan
+	plan.Tier = writ.T4
+	b, err := plan.Bytes()
+	must(t, err)
+	f.plan.Plan, f.plan.Bytes, f.plan.Digest = &plan, b, writ.DigestOf(b)
+	a := ask(t, h, "GET", "/approve/"+string(f.plan.ID), nil, here)
+	if !strings.Contains(a.body, `name="typed"`) {
+		t.Errorf("%s: it does not", a.Status)
+	}
+	if strings.Contains(a.body, `name="typed" value`) {
+		t.Error("it is filled in")
+	}
+}
