@@ -70,7 +70,7 @@ func (a approver) AnswerByPasskey(_ context.Context, _ writ.Principal, id writ.P
 }
 
 // approvals are the pages of the approving origin, of a fake whose plan has bytes.
-func approvals(t *testing.T, f *fake) (http.Handler, func(*web.Config)) {
+func approvals(t testing.TB, f *fake) (http.Handler, func(*web.Config)) {
 	t.Helper()
 	b, err := os.ReadFile("../../testdata/vectors/plan.json")
 	must(t, err)
@@ -287,9 +287,9 @@ func FuzzACallOfTheScriptIsTakenOrRefused(f *testing.F) {
 	for _, body := range calls {
 		f.Add(body)
 	}
+	fake := newFake(f)
+	h, _ := approvals(f, fake)
 	f.Fuzz(func(t *testing.T, body string) {
-		fake := newFake(t)
-		h, _ := approvals(t, fake)
 		for what := range calls {
 			r := httptest.NewRequest("POST", approveOrigin+"/approve/"+string(fake.plan.ID)+"/"+what, strings.NewReader(body))
 			r.Header.Set("Content-Type", "application/json")
