@@ -6,7 +6,7 @@ import "time"
 type Session struct {
 	ID      SessionID `json:"id"`
 	Person  Person    `json:"person"`
-	Way     string    `json:"way" doc:"browser or command line"`
+	Way     string    `json:"way" doc:"browser, command line, development key or approving"`
 	Since   time.Time `json:"since"`
 	Seen    time.Time `json:"seen" doc:"Last use, to the minute"`
 	Expires time.Time `json:"expires"`

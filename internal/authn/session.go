@@ -45,7 +45,12 @@ func newSecret(prefix string, random io.Reader) (string, writ.Digest, error) {
 
 // session returns whose session a token is.
 func (a *Authenticator) session(ctx context.Context, raw string) (writ.Principal, error) {
-	random, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimPrefix(raw, sessionPrefix))
+	return a.sessionOf(ctx, raw, sessionPrefix)
+}
+
+// sessionOf returns whose session a token with this prefix is.
+func (a *Authenticator) sessionOf(ctx context.Context, raw, prefix string) (writ.Principal, error) {
+	random, err := base64.RawURLEncoding.Strict().DecodeString(strings.TrimPrefix(raw, prefix))
 	if err != nil || len(random) != sessionRandom || a.sessions == nil {
 		return writ.Principal{}, refuse(CodeSession)
 	}

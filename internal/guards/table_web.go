@@ -52,7 +52,7 @@ var pages = []Guard{
 	{
 		Invariant: "pages",
 		File:      "internal/web/around.go",
-		Guard:     `h.Set("Content-Security-Policy", contentPolicy)`,
+		Guard:     `h.Set("Content-Security-Policy", d.policy)`,
 		Instead:   `_ = contentPolicy`,
 		Package:   "./internal/web",
 		Test:      "TestEveryPageCarriesTheContentPolicyAndNothingThatItBlocks",

@@ -10,9 +10,14 @@ import (
 	"github.com/writ-dev/writ/internal/web"
 )
 
-// pages are the people's pages, at the main listener alone: agents' listeners have none.
-func (s *Server) pages(c config.Server, auth *authn.Authenticator, dev bool) (http.Handler, error) {
+// pages puts the people's pages at the main listener alone, agents' listeners have none: those at the external URL among
+// the others of h, and, where it is configured, the approving origin before all of h.
+func (s *Server) pages(c config.Server, auth *authn.Authenticator, dev bool, h *http.ServeMux) (http.Handler, error) {
 	verifier, err := ledger.ParseVerifier(c.Signer.VKey)
+	if err != nil {
+		return nil, err
+	}
+	at, err := s.approving(c, auth)
 	if err != nil {
 		return nil, err
 	}
@@ -20,9 +25,24 @@ func (s *Server) pages(c config.Server, auth *authn.Authenticator, dev bool) (ht
 	if c.Login != nil {
 		login = authn.PathLogin
 	}
-	return web.Handler(web.Config{
+	w := web.Config{
 		Auth: admitted{auth, ctl}, Browser: auth, Plans: ctl, Runs: ctl, Incidents: ctl, Readings: ctl, Freezes: ctl, Agents: ctl, Playbooks: ctl, Ledger: ctl,
-		Overview: ctl, Denials: ctl, Dev: dev && len(c.DevKeys) > 0, LoginPath: login, Verifier: verifier, ExternalURL: c.ExternalURL, Log: s.log,
+		Overview: ctl, Denials: ctl, Dev: dev && len(c.DevKeys) > 0, LoginPath: login, Verifier: verifier, ExternalURL: c.ExternalURL, Approving: at, Log: s.log,
 		Now: time.Now, // as people's own clocks go
-	})
+	}
+	pages, err := web.Handler(w)
+	if err != nil {
+		return nil, err
+	}
+	for _, pattern := range web.Paths {
+		h.Handle(pattern, pages)
+	}
+	if at == nil {
+		return h, nil
+	}
+	own, err := web.ApprovingHandler(w)
+	if err != nil {
+		return nil, err
+	}
+	return byHost(at.Host(), own, h), nil
 }

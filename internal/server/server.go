@@ -34,7 +34,6 @@ import (
 	"github.com/writ-dev/writ/internal/signer"
 	"github.com/writ-dev/writ/internal/store"
 	"github.com/writ-dev/writ/internal/token"
-	"github.com/writ-dev/writ/internal/web"
 )
 
 // A Server is the control plane, ready to serve.
@@ -260,12 +259,9 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 			h.Handle(path, login)
 		}
 	}
-	pages, err := s.pages(c, auth, dev)
+	all, err := s.pages(c, auth, dev, h)
 	if err != nil {
 		return err
-	}
-	for _, pattern := range web.Paths {
-		h.Handle(pattern, pages)
 	}
 	var public *tls.Config
 	if c.TLS != nil {
@@ -275,7 +271,7 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 		}
 		public = &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}}
 	}
-	if err := s.add("the server", c.Listen, h, public, 0); err != nil {
+	if err := s.add("the server", c.Listen, all, public, 0); err != nil {
 		return err
 	}
 	if c.SPIFFE != nil && c.SPIFFE.Listen != "" {

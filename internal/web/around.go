@@ -24,7 +24,7 @@ const answerTime = 30 * time.Second
 func (d *door) around(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", contentPolicy)
+		h.Set("Content-Security-Policy", d.policy)
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")
 		h.Set("Cross-Origin-Resource-Policy", "same-origin")
@@ -81,6 +81,12 @@ type failView struct {
 
 // fail answers with an error. Only refusals and errors about the request itself show their text.
 func (d *door) fail(w http.ResponseWriter, r *http.Request, by writ.Principal, err error) {
+	v := d.outcome(r, err)
+	d.show(w, r, by, v.Status, "fail", "", view{title: http.StatusText(v.Status), data: v})
+}
+
+// outcome is how an error is told, and has the log know of the door's own.
+func (d *door) outcome(r *http.Request, err error) failView {
 	o := outcome{nil, http.StatusInternalServerError, "Something went wrong inside Writ; its log says what."}
 	for _, row := range outcomes {
 		if errors.Is(err, row.kind) {
@@ -102,12 +108,12 @@ func (d *door) fail(w http.ResponseWriter, r *http.Request, by writ.Principal, e
 	}
 	if o.status == http.StatusUnauthorized {
 		v.LogIn = d.LoginPath
-		if d.Dev {
+		if d.Dev && d.enter == "" {
 			v.LogIn = PathDevLogin
 		}
 	}
 	if from := parent(r.URL.Path); r.Method == http.MethodPost && from != "" {
 		v.Back = from
 	}
-	d.show(w, r, by, o.status, "fail", "", view{title: http.StatusText(o.status), data: v})
+	return v
 }

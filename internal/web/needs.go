@@ -11,7 +11,7 @@ import (
 
 // The interfaces below are all that this door can do. Implementations are safe for concurrent use, return before ctx
 // ends, wrap one of the root's error kinds or a *writ.Refusal, and check themselves what the caller may see and do. What
-// a method reports as done is durable. Nothing here answers a plan.
+// a method reports as done is durable. Nothing in this file answers a plan: approving.go has what does, for its own origin.
 
 // An Authenticator finds out whose session a request comes with, or returns writ.ErrUnknownUser.
 type Authenticator interface {

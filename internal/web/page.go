@@ -18,17 +18,19 @@ import (
 
 // A frame is what stands around every page, and the page's own data.
 type frame struct {
-	Title string
-	Said  string // one sentence on the state of what is shown
-	Here  string // first segment of the path: marks the place in the menu
-	Path  string
-	Live  string // where the stream of changes is; empty for a page that does not change
-	By    writ.Principal
-	Dev   bool
-	Alarm alarm
-	Now   time.Time
-	Page  any
-	Parts map[string]template.HTML // the fragments, rendered
+	Title  string
+	Said   string // one sentence on the state of what is shown
+	Here   string // first segment of the path: marks the place in the menu
+	Path   string
+	Live   string // where the stream of changes is; empty for a page that does not change
+	By     writ.Principal
+	Dev    bool
+	Alarm  alarm
+	Now    time.Time
+	Page   any
+	Home   string                   // the external URL
+	Script template.JS              // at the approving origin
+	Parts  map[string]template.HTML // the fragments, rendered
 }
 
 // An alarm is what must be seen on every page.
@@ -107,7 +109,7 @@ func (d *door) alarms(ctx context.Context, by writ.Principal) alarm {
 // frame puts a view into its frame.
 func (d *door) frame(ctx context.Context, by writ.Principal, path, live string, v view) frame {
 	here, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	return frame{Title: v.title, Said: v.said, Here: here, Path: path, Live: live, By: by, Dev: d.Dev, Alarm: d.alarms(ctx, by), Now: d.Now().UTC(), Page: v.data}
+	return frame{Title: v.title, Said: v.said, Here: here, Path: path, Live: live, By: by, Dev: d.Dev, Alarm: d.alarms(ctx, by), Now: d.Now().UTC(), Page: v.data, Home: d.ExternalURL, Script: d.script}
 }
 
 // show renders a page whole before it sends the first byte, so that no page ends in the middle of a sentence.
@@ -150,13 +152,22 @@ func version(html string) string {
 	return hex.EncodeToString(sum[:6])
 }
 
-// parsePages parses each page's file together with the frame and the parts that pages share.
-func parsePages(assets map[string]asset) (map[string]*template.Template, error) {
-	shared, err := template.New("page").Funcs(words).Funcs(template.FuncMap{
+// parseShared parses the frame and the parts that pages share.
+func parseShared(assets map[string]asset) (*template.Template, error) {
+	t, err := template.New("page").Funcs(words).Funcs(template.FuncMap{
 		"asset": func(name string) string { return "/static/" + name + "?v=" + assets[name].version },
 	}).ParseFS(sub("templates"), "frame.html", "parts.html")
 	if err != nil {
 		return nil, fmt.Errorf("pages: %w", err)
+	}
+	return t, nil
+}
+
+// parsePages parses each page's file together with the frame and the parts that pages share.
+func parsePages(assets map[string]asset) (map[string]*template.Template, error) {
+	shared, err := parseShared(assets)
+	if err != nil {
+		return nil, err
 	}
 	names, err := fs.Glob(sub("templates"), "*.html")
 	if err != nil {

@@ -13,12 +13,13 @@ import (
 // what the agent claims is its own words. The three are never mixed.
 type planView struct {
 	writ.PlanStatus
-	Moved   bool // the world is not as it was when the plan was made
-	Waiting bool // somebody's word is wanted, and may still be given
-	Hidden  bool // earlier reasons are not shown before this person has answered
-	Slots   []slot
-	Answers []writ.ApprovalStatus
-	Kept    bool // the plan has bytes: a runner has resolved it
+	Moved    bool // the world is not as it was when the plan was made
+	Waiting  bool // somebody's word is wanted, and may still be given
+	Hidden   bool // earlier reasons are not shown before this person has answered
+	Slots    []slot
+	Answers  []writ.ApprovalStatus
+	Kept     bool   // the plan has bytes: a runner has resolved it
+	AnswerAt string // where a passkey answers it; empty where none can
 }
 
 // A slot is a group of people whose word is wanted.
@@ -36,6 +37,13 @@ func (d *door) plan(ctx context.Context, by writ.Principal, r *http.Request) (vi
 	if err != nil {
 		return view{}, err
 	}
+	v := d.planView(by, p)
+	v.AnswerAt = d.answerAt(v)
+	return view{title: title(p), said: fmt.Sprintf("plan %s", word(p.State)), data: v}, nil
+}
+
+// planView is a plan as this person may see it.
+func (d *door) planView(by writ.Principal, p writ.PlanStatus) planView {
 	v := planView{PlanStatus: p, Kept: p.Plan != nil, Moved: p.State == writ.PlanStale || p.Reason == writ.ReasonWorldMoved, Answers: slices.Clone(p.Approvals)}
 	v.Waiting = p.State == writ.PlanWaiting && p.Plan != nil && d.Now().Before(p.ExpiresAt)
 	for _, name := range sortedKeys(p.Needs.Approvals) {
@@ -55,7 +63,7 @@ func (d *door) plan(ctx context.Context, by writ.Principal, r *http.Request) (vi
 			v.Answers[i].Reason = ""
 		}
 	}
-	return view{title: title(p), said: fmt.Sprintf("plan %s", word(p.State)), data: v}, nil
+	return v
 }
 
 // title is the plan's sentence, or its playbook's name before a runner has made one.

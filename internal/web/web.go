@@ -6,8 +6,9 @@
 // it, and the Content-Security-Policy leaves one script, which passes Trusted Types, and no inline style. A page works
 // without that script; the script replaces parts of it as they change.
 //
-// The door decides nothing. It asks for a person's word on a plan by showing the command that signs it: nothing here
-// approves or rejects.
+// The door decides nothing. It asks for a person's word on a plan by showing the command that signs it: no page at the
+// external URL approves or rejects. ApprovingHandler is another door, at an origin of its own, whose one script asks the
+// browser for a passkey.
 package web
 
 import (
@@ -46,6 +47,7 @@ type Config struct {
 	LoginPath   string          // where people log in; empty when no login is configured
 	Verifier    ledger.Verifier // of the ledger's checkpoints
 	ExternalURL string          // where browsers reach this door
+	Approving   *Approving      // nil: passkeys answer nowhere
 	Now         func() time.Time
 	Log         *slog.Logger // failures of the door itself
 }
@@ -54,7 +56,7 @@ type Config struct {
 // agents' tools or of the login.
 var Paths = []string{
 	"/{$}", "/plans", "/plans/", "/runs", "/runs/", "/incidents", "/incidents/", "/evidence/", "/ledger", "/ledger/", "/playbooks", "/playbooks/",
-	"/agents", "/agents/", "/health", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave,
+	"/agents", "/agents/", "/health", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
 }
 
 // Paths of the development login, and of leaving.
@@ -70,6 +72,9 @@ type door struct {
 	assets  map[string]asset
 	streams chan struct{} // one token for each stream under way
 	glance  glance
+	policy  string      // of content
+	script  template.JS // at the approving origin
+	enter   string      // at the approving origin: where its sessions begin
 	mux     *http.ServeMux
 }
 
@@ -79,7 +84,7 @@ func Handler(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &door{Config: c, streams: make(chan struct{}, maxStreams), mux: http.NewServeMux()}
+	d := &door{Config: c, policy: contentPolicy, streams: make(chan struct{}, maxStreams), mux: http.NewServeMux()}
 	if d.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
@@ -87,9 +92,14 @@ func Handler(c Config) (http.Handler, error) {
 		return nil, err
 	}
 	d.register()
+	return d.guarded(origin)
+}
+
+// guarded is the whole door, for pages of this origin.
+func (d *door) guarded(origin string) (http.Handler, error) {
 	foreign := http.NewCrossOriginProtection()
 	if err := foreign.AddTrustedOrigin(origin); err != nil {
-		return nil, fmt.Errorf("%w: external URL: %v", writ.ErrInvalid, err)
+		return nil, fmt.Errorf("%w: pages: origin: %v", writ.ErrInvalid, err)
 	}
 	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		d.fail(w, r, writ.Principal{}, writ.Refuse("cross_origin", "a page of another origin may not send this form"))
@@ -106,6 +116,9 @@ func (c Config) check() (string, error) {
 		if part == nil {
 			return "", fmt.Errorf("%w: pages: %s is missing", writ.ErrInvalid, name)
 		}
+	}
+	if a := c.Approving; a != nil && (a.Host() == "" || a.Entrance == nil || a.Passkeys == nil || a.Assertions == nil) {
+		return "", fmt.Errorf("%w: pages: of the approving origin something is missing", writ.ErrInvalid)
 	}
 	if c.Now == nil || c.Log == nil {
 		return "", fmt.Errorf("%w: pages: clock and log are needed", writ.ErrInvalid)
@@ -148,6 +161,7 @@ func (d *door) register() {
 	d.mux.HandleFunc("GET "+PathDevLogin, d.devForm)
 	d.mux.HandleFunc("POST "+PathDevLogin, d.devLogin)
 	d.mux.HandleFunc("POST "+PathLeave, d.leave)
+	d.mux.HandleFunc("GET "+PathHandOver, d.handOver)
 	d.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if by, ok := d.person(w, r); ok {
 			d.fail(w, r, by, writ.ErrNotFound)

@@ -44,7 +44,7 @@ func (d *door) noPerson(w http.ResponseWriter, r *http.Request, by writ.Principa
 // helps, gets a page that says so.
 func (d *door) nobody(w http.ResponseWriter, r *http.Request) {
 	to := d.LoginPath
-	if d.Dev {
+	if d.Dev && d.enter == "" {
 		to = PathDevLogin
 	}
 	if to == "" || r.Method != http.MethodGet && r.Method != http.MethodHead || r.Header.Get("Accept") == eventStream {

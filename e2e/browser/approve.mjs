@@ -1,0 +1,111 @@
+// Plays people who enrol passkeys and answer plans in Chromium, whose virtual authenticator holds the passkeys.
+//
+//   node approve.mjs        a JSON object on each line of standard input, and one on standard output for each
+//
+// The first line is the job: {tools, chromium, base, origin}. Then, each with who: {do: "login", key}, {do: "enrol"},
+// {do: "confirm", fingerprint} and {do: "answer", plan, verdict, verified, typed?, weakened?}. An answer has what went wrong under found:
+// violations of the content policy, findings of axe, errors on the console.
+import { createInterface } from 'node:readline';
+import { createRequire } from 'node:module';
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const next = async () => { const l = await lines.next(); return l.done ? null : JSON.parse(l.value); };
+const job = await next();
+const require = createRequire(job.tools + '/');
+const { chromium } = require('playwright-core');
+const AxeBuilder = require('@axe-core/playwright').default;
+
+const browser = await chromium.launch({
+	executablePath: job.chromium, headless: true,
+	args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-dev-shm-usage', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost'],
+});
+const people = {};
+let found = [], refusals = false;
+
+async function person(who) {
+	if (people[who]) return people[who];
+	const context = await browser.newContext({ viewport: { width: 390, height: 844 }, reducedMotion: 'reduce' });
+	const tab = await context.newPage();
+	// A call that is refused is an error on the console, too, where one is expected.
+	tab.on('console', m => { if (['error', 'warning'].includes(m.type()) && !(refusals && m.text().startsWith('Failed to load resource'))) found.push('console: ' + m.text()); });
+	tab.on('pageerror', e => found.push('error: ' + e.message));
+	tab.on('request', r => { if (![job.base, job.origin].some(o => r.url().startsWith(o + '/'))) found.push('asks elsewhere: ' + r.url()); });
+	const wire = await context.newCDPSession(tab);
+	await wire.send('WebAuthn.enable');
+	const { authenticatorId } = await wire.send('WebAuthn.addVirtualAuthenticator', {
+		options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
+	});
+	return people[who] = { tab, wire, authenticatorId };
+}
+
+async function axe(tab, name) {
+	const got = await new AxeBuilder({ page: tab }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
+	for (const v of got.violations) found.push(`${name}: axe ${v.id}: ${v.help}: ${v.nodes.slice(0, 2).map(n => n.html.slice(0, 160)).join(' | ')}`);
+	for (const s of await tab.evaluate(() => [...document.querySelectorAll('button, input, select, .button')].filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 47.5).map(e => e.outerHTML.slice(0, 80)))) found.push(`${name}: small target: ${s}`);
+	if (await tab.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)) found.push(`${name}: sideways`);
+}
+
+// settled presses a button of the script, and returns what the page says when it has done with it.
+async function settled(tab, button) {
+	await tab.evaluate(() => { window.before = true; });
+	await button.click();
+	await tab.waitForFunction(() => !window.before || document.getElementById('told').textContent, null, { timeout: 20_000 });
+	await tab.waitForLoadState('load');
+	return { told: await tab.locator('#told').count() ? await tab.locator('#told').textContent() : '', page: await tab.locator('main').innerText() };
+}
+
+const acts = {
+	async login(p, c) {
+		await p.tab.goto(job.origin + '/enrol');
+		await p.tab.waitForURL('**/dev/login*');
+		await p.tab.fill('input[name=key]', c.key);
+		await p.tab.click('main button');
+		await p.tab.waitForURL(job.origin + '/enrol');
+		return {};
+	},
+	async enrol(p) {
+		await p.tab.goto(job.origin + '/enrol');
+		const got = await settled(p.tab, p.tab.locator('#enrol button'));
+		await axe(p.tab, 'enrol');
+		return { ...got, fingerprint: got.page.match(/SHA256:[\w+/=-]+/)?.[0] ?? '' };
+	},
+	async confirm(p, c) {
+		await p.tab.goto(job.origin + '/enrol');
+		await axe(p.tab, 'confirm');
+		await p.tab.fill('input[name=fingerprint]', c.fingerprint);
+		await p.tab.click('text=Confirm >> nth=-1');
+		await p.tab.waitForURL(job.origin + '/enrol');
+		return { page: await p.tab.locator('main').innerText() };
+	},
+	async answer(p, c) {
+		await p.wire.send('WebAuthn.setUserVerified', { authenticatorId: p.authenticatorId, isUserVerified: c.verified });
+		await p.tab.goto(job.base + '/plans/' + c.plan);
+		await p.tab.click('text=Approve or reject with a passkey');
+		await p.tab.waitForURL(job.origin + '/approve/' + c.plan);
+		await axe(p.tab, 'approve');
+		refusals = !c.verified || c.altered;
+		if (c.weakened) await p.tab.route('**/begin', async r => { const got = await r.fetch(), ask = await got.json(); ask.public_key.userVerification = 'discouraged'; await r.fulfill({ response: got, json: ask }); });
+		if (c.altered) await p.tab.evaluate(() => { const d = document.getElementById('plan').dataset; d.text = btoa(atob(d.text).replace('"replicas"', '"replicaz"')); });
+		await p.tab.fill('input[name=reason]', 'as the graph says');
+		const out = await settled(p.tab, p.tab.locator(`#plan button[value=${c.verdict}]`));
+		await p.tab.unroute('**/begin');
+		refusals = false;
+		return out;
+	},
+};
+
+try {
+	for (let c = await next(); c; c = await next()) {
+		let out;
+		try {
+			const p = await person(c.who);
+			out = await acts[c.do](p, c);
+		} catch (e) {
+			out = { failed: `${c.do}: ${e.message} at ${people[c.who]?.tab.url()}` };
+		}
+		console.log(JSON.stringify({ ...out, found }));
+		found = [];
+	}
+} finally {
+	await browser.close();
+}
