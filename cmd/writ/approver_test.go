@@ -2,10 +2,8 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -17,7 +15,6 @@ import (
 	"github.com/writ-dev/writ/internal/approval"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
-	"github.com/writ-dev/writ/internal/server"
 	"github.com/writ-dev/writ/internal/setup"
 	"github.com/writ-dev/writ/internal/testbed/softkey"
 	"github.com/writ-dev/writ/internal/trust"
@@ -60,21 +57,7 @@ func approvers(t *testing.T) (setup.Installation, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
-	signer, err := server.NewSigner(sc, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	life, end := context.WithCancel(context.WithoutCancel(t.Context()))
-	signed, served := make(chan error, 1), make(chan error, 1)
-	go func() { signed <- signer.Serve(life) }()
-	ctx, stop := context.WithCancel(t.Context())
-	s, err := server.New(ctx, c, "test", true, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { served <- s.Serve(ctx) }()
-	t.Cleanup(func() { stop(); <-served; end(); <-signed })
+	serve(t, c, sc)
 	return in, "http://" + at[0]
 }
 

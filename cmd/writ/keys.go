@@ -117,20 +117,15 @@ func runKeysRotate(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	kid := ""
-	for i := range contents { // all are made before any is written
+	err = rewrite(files, contents, func(b []byte) (out []byte, err error) {
 		if step == "announce" {
-			contents[i], kid, err = g.Announce(contents[i], key)
-		} else {
-			contents[i], err = g.Retire(contents[i], key, time.Now())
+			out, kid, err = g.Announce(b, key)
+			return out, err
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", files[i], err)
-		}
-	}
-	for i, name := range files {
-		if err := durable.WriteFile(name, contents[i], 0o644); err != nil {
-			return err
-		}
+		return g.Retire(b, key, time.Now())
+	})
+	if err != nil {
+		return err
 	}
 	if step == "announce" {
 		fmt.Fprintf(a.stdout, "✔ %s is announced in %d trust files. Bring them to their runners; then: writ keys rotate switch\n", kid, len(files))
@@ -170,6 +165,21 @@ func (a *app) rotateToken(file, step string) error {
 			return err
 		}
 		fmt.Fprintln(a.stdout, "✔ the previous key of control-plane tokens is deleted; restart the servers")
+	}
+	return nil
+}
+
+// rewrite changes the contents of trust files, and writes them once all could be changed.
+func rewrite(files []string, contents [][]byte, change func([]byte) ([]byte, error)) (err error) {
+	for i, name := range files {
+		if contents[i], err = change(contents[i]); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	for i, name := range files {
+		if err := durable.WriteFile(name, contents[i], 0o644); err != nil {
+			return err
+		}
 	}
 	return nil
 }

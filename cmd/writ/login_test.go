@@ -105,12 +105,19 @@ func newPortal(t *testing.T, changes ...func(*config.Server)) portal {
 	if err != nil {
 		t.Fatal(err)
 	}
+	serve(t, c, sc)
+	return p
+}
+
+// serve runs signer and server as their processes do, until the test ends.
+func serve(t *testing.T, c config.Server, sc config.Signer) {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	signer, err := server.NewSigner(sc, log)
 	if err != nil {
 		t.Fatal(err)
 	}
-	life, end := context.WithCancel(t.Context())
+	life, end := context.WithCancel(context.WithoutCancel(t.Context())) // the signer outlives the server
 	signed, served := make(chan error, 1), make(chan error, 1)
 	go func() { signed <- signer.Serve(life) }()
 	ctx, stop := context.WithCancel(t.Context())
@@ -120,7 +127,6 @@ func newPortal(t *testing.T, changes ...func(*config.Server)) portal {
 	}
 	go func() { served <- s.Serve(ctx) }()
 	t.Cleanup(func() { stop(); <-served; end(); <-signed })
-	return p
 }
 
 // browser is one that trusts the server.

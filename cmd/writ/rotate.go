@@ -62,20 +62,14 @@ func (a *app) rotateControl(step, file, owner, auditors string, files []string) 
 			return err
 		}
 	}
-	for i := range contents { // all are made before any is written
+	err = rewrite(files, contents, func(b []byte) ([]byte, error) {
 		if step == "announce" {
-			contents[i], err = id.AnnounceAuthor(contents[i], key)
-		} else {
-			contents[i], err = id.RetireAuthor(contents[i], key, time.Now())
+			return id.AnnounceAuthor(b, key)
 		}
-		if err != nil {
-			return fmt.Errorf("%s: %w", files[i], err)
-		}
-	}
-	for i, name := range files {
-		if err := durable.WriteFile(name, contents[i], 0o644); err != nil {
-			return err
-		}
+		return id.RetireAuthor(b, key, time.Now())
+	})
+	if err != nil {
+		return err
 	}
 	if step == "announce" {
 		next, err := id.Next()
