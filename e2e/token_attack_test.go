@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -87,8 +88,8 @@ func TestCAP01CAP07ACapturedGrantIsWorthNothing(t *testing.T) {
 
 	wire.mu.Lock()
 	secrets := map[string]string{"the grant": g.Token, "the grant's signature": parts[2]}
-	for _, a := range assertions {
-		secrets["an assertion"] = a
+	for i, a := range assertions {
+		secrets[fmt.Sprint("assertion ", i+1)] = a
 	}
 	for _, s := range wire.seen {
 		secrets["a token or proof …"+s[len(s)-8:]] = s

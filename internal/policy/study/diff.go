@@ -163,55 +163,46 @@ func back(q, from policy.Request, fact string) (policy.Request, bool) {
 	switch fact {
 	case "playbook":
 		q.Playbook = from.Playbook
-		return q, true
 	case "operations":
 		q.Operations = slices.Clone(from.Operations)
-		return q, true
 	case "env":
 		q.Facts.Env = from.Facts.Env
-		return q, true
 	case "service":
 		q.Facts.Service = from.Facts.Service
-		return q, true
 	case "team":
 		q.Facts.Team = from.Facts.Team
-		return q, true
 	case "owningTeam":
 		q.Facts.OwningTeam = from.Facts.OwningTeam
-		return q, true
 	case "roles":
 		q.Facts.Roles = from.Facts.Roles
-		return q, true
 	case "planes":
 		q.Facts.Planes = from.Facts.Planes
-		return q, true
 	case "principal", "owner":
 		q.Facts.Principal, q.Facts.Owner = from.Facts.Principal, from.Facts.Owner
-		return q, true
 	case "changeFreezeUntil":
 		q.Facts.ChangeFreezeUntil = from.Facts.ChangeFreezeUntil
-		return q, true
 	case "now":
 		q.Facts.Now = from.Facts.Now
-		return q, true
-	}
-	for _, n := range numbers {
-		if n.name == fact {
-			*n.of(&q.Facts) = *n.of(&from.Facts)
-			return q, true
+	default:
+		for _, n := range numbers {
+			if n.name == fact {
+				*n.of(&q.Facts) = *n.of(&from.Facts)
+				return q, true
+			}
 		}
-	}
-	for _, n := range optionals {
-		if n.name == fact {
-			*n.of(&q.Facts) = *n.of(&from.Facts)
-			return q, true
+		for _, n := range optionals {
+			if n.name == fact {
+				*n.of(&q.Facts) = *n.of(&from.Facts)
+				return q, true
+			}
 		}
-	}
-	for _, t := range truths {
-		if t.name == fact {
-			*t.of(&q.Facts) = *t.of(&from.Facts)
-			return q, true
+		for _, t := range truths {
+			if t.name == fact {
+				*t.of(&q.Facts) = *t.of(&from.Facts)
+				return q, true
+			}
 		}
+		return q, false
 	}
-	return q, false
+	return q, true
 }
