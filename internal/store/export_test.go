@@ -1,5 +1,7 @@
 package store
 
+import "sync/atomic"
+
 // Select returns the SQL of a Find.
 func Select(t Table, f Filter) (string, []any) {
 	clause, args := f.clause()
@@ -10,6 +12,6 @@ func Select(t Table, f Filter) (string, []any) {
 // ledger and its mark.
 func Resolve(s *Store, xid string, number int64, mark string) error {
 	session := s.writer.session.(*pgSession)
-	lost := &pgSession{pgConn: newPGConn(session.config, func(string) {}), xid: xid}
+	lost := &pgSession{pgConn: newPGConn(session.config, new(atomic.Int64), func(string) {}), xid: xid}
 	return lost.resolve(number, mark)
 }

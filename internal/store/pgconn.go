@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,23 +16,29 @@ type pgConn struct {
 	config *pgx.ConnConfig
 	c      *pgx.Conn // nil before the first use, and after a loss
 	used   time.Time
+	losses *atomic.Int64   // of all connections to this server
+	seen   int64           // losses when this one last proved that it lives
 	ctx    context.Context // of what is under way
 	cancel context.CancelFunc
 	texts  map[string]string  // rewritten statements
 	note   func(query string) // Config.Prepared
 }
 
-func newPGConn(c *pgx.ConnConfig, note func(string)) *pgConn {
-	return &pgConn{config: c, ctx: context.Background(), cancel: func() {}, texts: map[string]string{}, note: note}
+func newPGConn(c *pgx.ConnConfig, losses *atomic.Int64, note func(string)) *pgConn {
+	return &pgConn{config: c, losses: losses, ctx: context.Background(), cancel: func() {}, texts: map[string]string{}, note: note}
 }
 
-// ready begins a piece of work of at most workLimit on a connection that lives. ctx does not end the work: a statement
-// that is cancelled takes the connection with it.
+// ready begins a piece of work of at most workLimit on a connection that lives: one that has rested, or that may have gone
+// with another that was lost since, is asked first. ctx does not end the work: a statement that is cancelled takes the
+// connection with it.
 func (c *pgConn) ready(ctx context.Context) error {
 	c.ctx, c.cancel = context.WithTimeout(context.WithoutCancel(ctx), workLimit)
-	if c.c != nil && !c.c.IsClosed() && time.Since(c.used) > idleAfter && c.c.PgConn().Ping(c.ctx) != nil {
+	losses := c.losses.Load()
+	if !c.lost() && (time.Since(c.used) > idleAfter || c.seen != losses) && c.c.PgConn().Ping(c.ctx) != nil {
+		c.losses.Add(1)
 		c.drop()
 	}
+	c.seen = losses
 	if err := c.connect(); err != nil {
 		c.done()
 		return err
@@ -48,6 +55,9 @@ func (c *pgConn) done() {
 func (c *pgConn) connect() (err error) {
 	if !c.lost() {
 		return nil
+	}
+	if c.c != nil {
+		c.losses.Add(1)
 	}
 	c.drop()
 	c.c, err = connectPG(c.ctx, c.config)

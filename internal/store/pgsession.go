@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -41,12 +42,12 @@ type pgSession struct {
 	over   bool   // the transaction was rolled back because its only closure failed
 }
 
-func newPGSession(c *pgx.ConnConfig, note func(string)) *pgSession {
+func newPGSession(c *pgx.ConnConfig, losses *atomic.Int64, note func(string)) *pgSession {
 	return &pgSession{pgConn: newPGConn(with(c, map[string]string{
 		"idle_in_transaction_session_timeout": millisText(stallLimit),
 		"lock_timeout":                        millisText(lockLimit),
 		"statement_timeout":                   millisText(workLimit),
-	}), note)}
+	}), losses, note)}
 }
 
 // claim makes the row of the tree's head in a new database, or checks whose ledger it is.

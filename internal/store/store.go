@@ -175,7 +175,8 @@ func (s *Store) openPostgres(ctx context.Context, c Config) (err error) {
 	if err := migratePG(ctx, blobs, blobSchema); err != nil {
 		return err
 	}
-	session := newPGSession(state, c.note())
+	var losses atomic.Int64
+	session := newPGSession(state, &losses, c.note())
 	s.writer = &writer{session: session}
 	if err := session.claim(ctx, c.Origin); err != nil {
 		return err
@@ -184,7 +185,7 @@ func (s *Store) openPostgres(ctx context.Context, c Config) (err error) {
 		return err
 	}
 	reading := with(state, map[string]string{"idle_in_transaction_session_timeout": millisText(workLimit), "statement_timeout": millisText(workLimit)})
-	if s.readers, err = newReaders(func() (reader, error) { return pgReader{newPGConn(reading, c.note())}, nil }, func() error { return nil }); err != nil {
+	if s.readers, err = newReaders(func() (reader, error) { return pgReader{newPGConn(reading, &losses, c.note())}, nil }, func() error { return nil }); err != nil {
 		return err
 	}
 	s.blobs = newPGBlobs(blobs)
