@@ -207,11 +207,11 @@ func TestPitfall29AHeldGrantOutOfItsTimeIsRefused(t *testing.T) {
 	}{
 		"6 s past exp": {writ.ReasonGrantExpired, func(w *world, h *held) { time.Sleep(time.Until(time.Unix(h.claims.Expires, 0)) + 6*time.Second) }},
 		"a clock ten minutes ahead": {writ.ReasonGrantExpired, func(w *world, h *held) {
-			w.now = func() time.Time { return time.Now().Add(10 * time.Minute) }
+			w.skew.Store(int64(10 * time.Minute))
 			w.control.FeedAge = -10 * time.Minute
 		}},
 		"a clock ten minutes behind": {writ.ReasonGrantClaims, func(w *world, h *held) {
-			w.now = func() time.Time { return time.Now().Add(-10 * time.Minute) }
+			w.skew.Store(-int64(10 * time.Minute))
 			w.control.FeedAge = 10 * time.Minute
 		}},
 		"a stale feed": {writ.ReasonFeedStale, func(w *world, h *held) {
@@ -265,7 +265,7 @@ func TestCAP05AClockThatIsMovedBackExtendsNoGrant(t *testing.T) {
 				w.start()
 				h := w.held("one")
 				time.Sleep(time.Until(time.Unix(h.claims.Expires, 0)) + 30*time.Second)
-				w.now = func() time.Time { return time.Now().Add(-back) }
+				w.skew.Store(-int64(back))
 				a := w.await(h.present(0))
 				if a.Refused == nil && w.ended(h.run).State != writ.RunRefused {
 					t.Errorf("%+v", a)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,6 +56,7 @@ type world struct {
 	path    string
 	journal *journal.Journal
 	now     func() time.Time
+	skew    *atomic.Int64 // nanoseconds that are added to now, also while the runner serves
 	end     func()
 	change  func(*runner.Config) // nil for none
 	looked  int                  // entries of the ledger among which ended found nothing
@@ -62,7 +64,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	w := &world{t: t, target: newTarget(), path: filepath.Join(t.TempDir(), "journal.db"), people: map[string]ssh.Signer{}, now: time.Now}
+	w := &world{t: t, target: newTarget(), path: filepath.Join(t.TempDir(), "journal.db"), people: map[string]ssh.Signer{}, now: time.Now, skew: new(atomic.Int64)}
 	var k keys
 	var err error
 	k.grant, err = token.NewKey(rand.Reader)
@@ -176,7 +178,7 @@ func (w *world) open() (*runner.Runner, error) {
 	config := runner.Config{
 		ID: runnerID, Connectors: []connector.Connector{conn}, Control: w.control,
 		TrustFile: func() ([]byte, error) { return w.file, nil }, Owners: []ed25519.PublicKey{w.owner.Public().(ed25519.PublicKey)}, Threshold: 1,
-		Author: w.author, Journal: w.journal, Now: func() time.Time { return w.now() }, Rand: rand.Reader, Log: slog.New(slog.NewTextHandler(logTo(w.t), nil)),
+		Author: w.author, Journal: w.journal, Now: func() time.Time { return w.now().Add(time.Duration(w.skew.Load())) }, Rand: rand.Reader, Log: slog.New(slog.NewTextHandler(logTo(w.t), nil)),
 	}
 	if w.change != nil {
 		w.change(&config)
@@ -197,7 +199,7 @@ func (w *world) snapshot(dir string) *world {
 	c := *w
 	c.target, c.control, c.end, c.conn = w.target.clone(), w.control.clone(), nil, nil
 	c.path = filepath.Join(dir, "journal.db")
-	c.now = time.Now
+	c.now, c.skew = time.Now, new(atomic.Int64)
 	for _, suffix := range []string{"", "-wal"} {
 		b, err := os.ReadFile(w.path + suffix)
 		if os.IsNotExist(err) {
