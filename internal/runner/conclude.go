@@ -15,7 +15,7 @@ func (x *execution) conclude(ctx context.Context, state writ.RunState, why cause
 	if err := x.r.Journal.Conclude(ctx, x.run); err != nil {
 		return err
 	}
-	x.slog.Info("run concluded", "state", string(state), "reason", string(why.Reason))
+	x.slog.Info("run concluded", "state", string(state), "reason", string(why.Reason), "detail", writ.Printable(why.Detail, maxDetail))
 	x.r.mu.Lock()
 	delete(x.r.stops, x.run.ID)
 	x.r.mu.Unlock()
