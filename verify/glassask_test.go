@@ -11,8 +11,8 @@ import (
 	"github.com/writ-dev/writ/verify"
 )
 
-// opened is the incident of an ask by passkey, whose id tells that it was opened with the log's incident.
-const opened = writ.IncidentID("inc_01JDB3V0T6M2Y8H4R1C7K5P9WD")
+// elsewhere is another incident than the log's.
+const elsewhere = writ.IncidentID("inc_01JDB3V0T6M2Y8H4R1C7K5P9WD")
 
 // askedByPasskey is the log of a break-glass whose ask a passkey signed, which was enrolled and confirmed before.
 func askedByPasskey(t testing.TB) (*glassLog, *softkey.Key, verify.Trust) {
@@ -84,7 +84,7 @@ func TestPitfall34AnAskByPasskeyIsCheckedOffline(t *testing.T) {
 				i.kind, i.body = writ.EntryFreeze, &writ.FreezeBody{Freeze: id[writ.FreezeID]("frz", 1), Scope: writ.FreezeAll}
 			}
 		}, "no_passkey"},
-		"for another incident": {func(l *glassLog, _ *softkey.Key, _ *verify.Trust) { l.stmt.Incident = opened }, "breakglass"},
+		"for another incident": {func(l *glassLog, _ *softkey.Key, _ *verify.Trust) { l.stmt.Incident = elsewhere }, "breakglass"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l, k, trust := askedByPasskey(t)
