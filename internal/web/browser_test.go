@@ -129,6 +129,7 @@ func night(t *testing.T) *fake {
 	f := newFake(t)
 	f.plan.Approvals = []writ.ApprovalStatus{{Approver: other, Answer: writ.Approve, Slot: "owner", Proof: writ.ProofC, Reason: "matches the graph", At: at.Add(-time.Minute)}}
 	f.plan.Needs.Approvals = map[string]int{"oncall": 1, "owner": 1}
+	f.glass = uses()
 	return f
 }
 
@@ -169,7 +170,12 @@ func TestPagesOfHostileTextInABrowser(t *testing.T) {
 	}
 	f.bytes = []byte(text + "\n" + strings.Repeat("x", 50<<10))
 	f.agents[0].Sub, f.agents[0].Iss = text, text
-	browse(t, f, nil, picturesOf("hostile"), sights[0], sights[1], sights[3], sights[5], sights[8], sights[13])
+	for i := range f.glass {
+		f.glass[i].Justification, f.glass[i].Asker.Sub, f.glass[i].Playbook.Name = text, text, text
+	}
+	f.glass[3].Review.Note, f.glass[3].Review.By.Sub = text, text
+	read := sight{Name: "reviewed", Path: "/breakglass/" + string(f.glass[3].ID)}
+	browse(t, f, nil, picturesOf("hostile"), sights[0], sights[1], sights[3], sights[5], sights[8], sights[13], sights[15], read)
 }
 
 func TestALivePageChangesInABrowserWithoutBreakingItsPolicy(t *testing.T) {
