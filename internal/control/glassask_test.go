@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"bytes"
 	"crypto/x509"
 	"strings"
 	"sync"
@@ -44,7 +45,13 @@ func (w *world) asksByPasskey(sub string, k *softkey.Key, in writ.IncidentID) (w
 
 func TestAPersonAsksForBreakGlassWithAPasskeyAndSomebodyElseAgrees(t *testing.T) {
 	w, k := passkeyGlass(t)
-	g, err := w.asksByPasskey("kim", k, w.incident("shop").ID)
+	in := w.incident("shop").ID
+	begun, err := w.ctl.BeginBreakGlass(w.ctx, human("kim"), w.wish(in))
+	must(t, err)
+	if o := begun.Options; o.UserVerification != "required" || o.RPID != approveRP || len(o.Allow) != 1 || !bytes.Equal(challenge(t, o.Challenge), approval.AskChallenge(begun.Statement)) {
+		t.Errorf("the browser is asked for %+v", o)
+	}
+	g, err := w.ctl.AskBreakGlass(w.ctx, human("kim"), w.begunAsk(k, begun))
 	must(t, err)
 	if g.Proof != writ.ProofB || g.Asker != human("kim") || g.State != writ.BreakGlassAsked {
 		t.Errorf("%+v", g)
@@ -320,6 +327,34 @@ func TestPitfall37ADrillIsAskedForByPasskeyToo(t *testing.T) {
 	_, err = w.ctl.AskBreakGlass(w.ctx, human("kim"), ask)
 	refused(t, err, writ.ReasonBreakGlassReplayed)
 	if g, err = w.ctl.BreakGlassOf(w.ctx, human("kim"), g.ID); err != nil || !g.Passed || !g.Drill {
+		t.Errorf("%+v, %v", g, err)
+	}
+}
+
+func TestPitfall37ADrillsAskIsUsedAgainByWhoMadeItAndRefused(t *testing.T) {
+	w, k := passkeyGlass(t, manyIncidents)
+	drill, err := w.asksByPasskey("kim", k, "")
+	must(t, err)
+	w.carryOut(drill)
+	w.pass(6 * time.Minute) // the playbook rests between two runs
+	use, err := w.asksByPasskey("kim", k, w.incident("shop").ID)
+	must(t, err)
+	for name, c := range map[string]struct {
+		by writ.Principal
+		id writ.BreakGlassID
+		as writ.Reason
+	}{
+		"somebody else": {human("ann"), drill.ID, writ.ReasonNotYours}, "no drill": {human("kim"), use.ID, writ.ReasonNotYours}, "an agent": {repair, drill.ID, writ.ReasonKind},
+	} {
+		if _, err := w.ctl.RepeatDrill(w.ctx, c.by, c.id); writ.ReasonOf(err) != c.as {
+			t.Errorf("%s: %v, want %s", name, err, c.as)
+		}
+	}
+	if w.count(writ.EntryBreakGlassDrill) != 0 {
+		t.Fatal("it passed already")
+	}
+	g, err := w.ctl.RepeatDrill(w.ctx, human("kim"), drill.ID)
+	if err != nil || !g.Passed || g.Refusal != writ.ReasonBreakGlassReplayed || w.count(writ.EntryBreakGlassDrill) != 1 || w.count(writ.EntryBreakGlass) != 2 {
 		t.Errorf("%+v, %v", g, err)
 	}
 }

@@ -139,10 +139,13 @@ func TestBreakGlassIsAskedForInThreeStepsAndTheLastShowsWhatIsSigned(t *testing.
 		t.Error("the first step offers a playbook that is not for emergencies, or asks for more than the choice")
 	}
 	second := ask(t, h, "GET", "/breakglass?"+chosen("service", "another").Encode(), nil, here)
-	for _, part := range []string{"emergency-restart on payments-api", `<option selected>deployment</option>`, `name="p.namespace" value="payments"`, "a plain lower-case name", `value="both owners are in the air"`} {
+	for _, part := range []string{"emergency-restart on payments-api", `<option selected>deployment</option>`, `name="p.namespace" value="payments"`, "a plain lower-case name", `name="justification" value=""`} {
 		if !strings.Contains(second.body, part) {
 			t.Errorf("the second step lacks %q", part)
 		}
+	}
+	if hidden := ask(t, h, "GET", "/breakglass?"+chosen("p.name", "pay\u202ements").Encode(), nil, here); strings.Contains(hidden.body, "\u202e") || !strings.Contains(hidden.body, `name="p.name" value=""`) {
+		t.Error("a link fills in letters that hide what stands there")
 	}
 	third := ask(t, h, "POST", "/breakglass", chosen(), here)
 	if third.StatusCode != http.StatusOK {

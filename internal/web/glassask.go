@@ -51,11 +51,17 @@ type field struct {
 	Needed                      bool
 }
 
-// chooseGlass is the form, in two steps: incident and playbook, then parameters and justification. A link may fill it in.
+// chooseGlass is the form, in two steps: incident and playbook, then parameters and justification. A link may fill in all but
+// the justification, which nobody writes for another person, and no letters that hide what stands there.
 func (d *door) chooseGlass(ctx context.Context, by writ.Principal, r *http.Request) (view, error) {
 	q := r.URL.Query()
-	get := func(name string) string { return bounded(q.Get(name)) }
-	v, err := d.choices(ctx, by, choice{get("incident"), get("service"), get("playbook"), get("justification")})
+	get := func(name string) string {
+		if s := bounded(q.Get(name)); writ.Printable(s, len(s)) == s {
+			return s
+		}
+		return ""
+	}
+	v, err := d.choices(ctx, by, choice{Incident: get("incident"), Service: get("service"), Playbook: get("playbook")})
 	if err != nil || !v.Ready {
 		return view{title: "Break-glass", data: v}, err
 	}
