@@ -137,8 +137,8 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 			t.Errorf("the control plane saw %q, want %q", calls[len(calls)-1], call.call)
 		}
 	}
-	if len(f.keys) != 9 {
-		t.Errorf("%d idempotency keys for 9 creating calls", len(f.keys))
+	if len(f.keys) != 10 {
+		t.Errorf("%d idempotency keys for 10 creating calls", len(f.keys))
 	}
 }
 
