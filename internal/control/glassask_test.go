@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/x509"
 	"strings"
 	"sync"
@@ -356,5 +357,35 @@ func TestPitfall37ADrillsAskIsUsedAgainByWhoMadeItAndRefused(t *testing.T) {
 	g, err := w.ctl.RepeatDrill(w.ctx, human("kim"), drill.ID)
 	if err != nil || !g.Passed || g.Refusal != writ.ReasonBreakGlassReplayed || w.count(writ.EntryBreakGlassDrill) != 1 || w.count(writ.EntryBreakGlass) != 2 {
 		t.Errorf("%+v, %v", g, err)
+	}
+}
+
+// between calls a hook once, before the next random bytes are read.
+type between struct{ hook func() }
+
+func (b *between) Read(p []byte) (int, error) {
+	if h := b.hook; h != nil {
+		b.hook = nil
+		h()
+	}
+	return rand.Read(p)
+}
+
+func TestPitfall23APasskeyThatIsRemovedWhileItsAskIsTakenDoesNotCount(t *testing.T) {
+	w, k := passkeyGlass(t)
+	begun, err := w.ctl.BeginBreakGlass(w.ctx, human("kim"), w.wish(w.incident("shop").ID))
+	must(t, err)
+	ask := w.begunAsk(k, begun)
+	b := &between{}
+	w.ctl.Rand = b
+	b.hook = func() { // the ask's id is made between its first check and the transaction that takes it
+		if _, err := w.ctl.SetPasskey(w.ctx, human("bob"), writ.PasskeyIDOf(k.ID), writ.PasskeyRemoved, ""); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err = w.ctl.AskBreakGlass(w.ctx, human("kim"), ask)
+	refused(t, err, writ.ReasonApproverUnknown)
+	if b.hook != nil || w.count(writ.EntryBreakGlass) != 0 {
+		t.Error("it was not removed meanwhile, or its ask was taken")
 	}
 }
