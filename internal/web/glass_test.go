@@ -41,6 +41,22 @@ func TestThePageOfBreakGlassSaysWhatIsOpenOwedAndOverdue(t *testing.T) {
 	}
 }
 
+func TestAnOpenIncidentHasALinkToAskForBreakGlassOnIt(t *testing.T) {
+	f := newFake(t)
+	h, set := approvals(t, f)
+	page, link := "/incidents/"+string(incident), approveOrigin+"/breakglass?incident="+string(incident)
+	if !strings.Contains(get(t, site(t, f, set), page), `href="`+link+`"`) {
+		t.Error("it has none")
+	}
+	if strings.Contains(get(t, site(t, f), page), "break the glass") {
+		t.Error("it has one without an approving origin")
+	}
+	a := ask(t, h, "GET", strings.TrimPrefix(link, approveOrigin), nil, here)
+	if !strings.Contains(a.body, `value="`+string(incident)+`" selected`) && !strings.Contains(a.body, "There is no playbook for emergencies.") || strings.Contains(a.body, `role="alert"><bdi>Choose`) {
+		t.Errorf("%s\n%s", a.Status, a.body)
+	}
+}
+
 func TestWhatIsOwedForBreakGlassIsRedOnEveryPage(t *testing.T) {
 	f := newFake(t)
 	f.status.BreakGlass = &writ.BreakGlassGlance{Open: 1, Owed: []writ.BreakGlassID{glassID}, Overdue: 1, AskProof: writ.ProofB}

@@ -101,7 +101,7 @@ func (d *door) choices(ctx context.Context, by writ.Principal, c choice) (choice
 	i := slices.IndexFunc(v.Incidents, func(in writ.Incident) bool { return string(in.ID) == c.Incident })
 	known := slices.ContainsFunc(v.Playbooks, func(p writ.PlaybookSummary) bool { return p.Name == c.Playbook })
 	switch {
-	case c.Incident == "" && c.Playbook == "":
+	case c.Playbook == "": // nothing is chosen yet, or a link has chosen the incident
 	case i < 0 && !c.Drill():
 		v.Problem = "Choose an open incident."
 	case c.Drill() && !writ.IsName(c.Service):
