@@ -86,13 +86,14 @@ func (p Parameters) Digest() (Digest, error) {
 	return digestOf(p)
 }
 
-// A Signed is a statement with an SSH signature over its bytes (PROTOCOL.sshsig).
+// A Signed is a statement with one proof over its bytes: an SSH signature (PROTOCOL.sshsig), or a passkey's assertion.
 type Signed struct {
-	Statement []byte `json:"statement"`
-	Signature string `json:"signature"` // armored
+	Statement []byte     `json:"statement"`
+	Signature string     `json:"signature"` // armored; empty when a passkey signed
+	Passkey   *Assertion `json:"passkey,omitempty"`
 }
 
-// Digest is taken over statement and signature together.
+// Digest is taken over statement and proof together.
 func (s Signed) Digest() (Digest, error) { return digestOf(s) }
 
 // An OfflineStatement is what each of k rostered people signs, the same bytes for all, so that a runner which is cut off
@@ -195,7 +196,8 @@ type BreakGlassReview struct {
 // A BreakGlassAsk is an ask as it comes in.
 type BreakGlassAsk struct {
 	Statement     []byte       `json:"statement"`
-	Signature     string       `json:"signature"`
+	Signature     string       `json:"signature,omitempty"` // this or Passkey
+	Passkey       *Assertion   `json:"passkey,omitempty"`
 	Parameters    Parameters   `json:"parameters,omitempty"`
 	Evidence      []EvidenceID `json:"evidence,omitempty"`
 	Justification string       `json:"justification"` // stays off the ledger

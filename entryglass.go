@@ -17,6 +17,7 @@ type (
 		Justification Commitment   `json:"justification"`
 		Statement     []byte       `json:"statement"`
 		Signature     string       `json:"signature"`
+		Passkey       *Assertion   `json:"passkey,omitempty"` // instead of a signature
 	}
 	BreakGlassUseBody struct {
 		ID         BreakGlassID `json:"breakglass"`

@@ -14,6 +14,17 @@ func (c *Client) AskBreakGlass(ctx context.Context, ask writ.BreakGlassAsk) (wri
 	return g, c.do(ctx, call{method: http.MethodPost, path: "/v1/breakglass", creates: true, body: ask}, &g)
 }
 
+// BeginBreakGlass makes the statement that the caller's passkey is to sign. AskBreakGlass sends it with the assertion.
+func (c *Client) BeginBreakGlass(ctx context.Context, w writ.BreakGlassWish) (writ.BreakGlassBegun, error) {
+	var b writ.BreakGlassBegun
+	return b, c.do(ctx, call{method: http.MethodPost, path: "/v1/breakglass/begin", body: struct {
+		Incident   writ.IncidentID  `json:"incident,omitempty"`
+		Service    string           `json:"service"`
+		Playbook   writ.PlaybookRef `json:"playbook"`
+		Parameters writ.Parameters  `json:"parameters,omitempty"`
+	}{w.Incident, w.Service, w.Playbook, w.Parameters}}, &b)
+}
+
 // BreakGlass returns one use.
 func (c *Client) BreakGlass(ctx context.Context, id writ.BreakGlassID) (writ.BreakGlass, error) {
 	var g writ.BreakGlass

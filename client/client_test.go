@@ -96,6 +96,13 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		{func() (any, error) {
 			return c.AskBreakGlass(ctx, writ.BreakGlassAsk{Statement: []byte("{}"), Signature: "sig", Parameters: plan.Parameters, Evidence: []writ.EvidenceID{evidence}, Justification: "down"})
 		}, f.glass(), fmt.Sprintf("breakglass {} sig %v [%s] down", plan.Parameters, evidence)},
+		{func() (any, error) {
+			b, err := c.BeginBreakGlass(ctx, writ.BreakGlassWish{Incident: incident, Service: "payments", Playbook: plan.Playbook, Parameters: plan.Parameters})
+			return b.Options.Challenge, err
+		}, "AAAA", fmt.Sprintf("begin breakglass %s payments %s %v", incident, plan.Playbook.Name, plan.Parameters)},
+		{func() (any, error) {
+			return c.AskBreakGlass(ctx, writ.BreakGlassAsk{Statement: []byte("{}"), Passkey: &writ.Assertion{Credential: []byte("id"), AuthenticatorData: []byte("auth"), ClientData: []byte("client"), Signature: []byte("sig")}, Justification: "down"})
+		}, f.glass(), "breakglass by passkey id auth client sig"},
 		{func() (any, error) { return c.BreakGlass(ctx, glassID) }, f.glass(), "breakglass " + string(glassID)},
 		{func() (any, error) { return all(t, c.BreakGlasses(ctx, writ.BreakGlassUsed)), nil }, []writ.BreakGlass{f.glass()}, "breakglasses used"},
 		{func() (any, error) { return c.ReviewBreakGlass(ctx, glassID, writ.ReviewJustified, "fine") }, f.glass(), "review " + string(glassID) + " justified fine"},
@@ -130,8 +137,8 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 			t.Errorf("the control plane saw %q, want %q", calls[len(calls)-1], call.call)
 		}
 	}
-	if len(f.keys) != 9 {
-		t.Errorf("%d idempotency keys for 9 creating calls", len(f.keys))
+	if len(f.keys) != 10 {
+		t.Errorf("%d idempotency keys for 10 creating calls", len(f.keys))
 	}
 }
 

@@ -14,6 +14,9 @@ func (f *fake) glass() writ.BreakGlass {
 }
 
 func (f *fake) AskBreakGlass(_ context.Context, _ writ.Principal, ask writ.BreakGlassAsk) (writ.BreakGlass, error) {
+	if p := ask.Passkey; p != nil {
+		return f.glass(), f.called("breakglass by passkey %s %s %s %s", p.Credential, p.AuthenticatorData, p.ClientData, p.Signature)
+	}
 	return f.glass(), f.called("breakglass %s %s %v %s %s", ask.Statement, ask.Signature, ask.Parameters, ask.Evidence, ask.Justification)
 }
 
@@ -27,4 +30,8 @@ func (f *fake) BreakGlasses(_ context.Context, _ writ.Principal, state writ.Brea
 
 func (f *fake) ReviewBreakGlass(_ context.Context, _ writ.Principal, id writ.BreakGlassID, verdict writ.ReviewVerdict, note string) (writ.BreakGlass, error) {
 	return f.glass(), f.called("review %s %s %s", id, verdict, note)
+}
+
+func (f *fake) BeginBreakGlass(_ context.Context, _ writ.Principal, w writ.BreakGlassWish) (writ.BreakGlassBegun, error) {
+	return writ.BreakGlassBegun{Statement: []byte("{}"), Options: writ.RequestOptions{Challenge: "AAAA", Allow: []writ.CredentialDescriptor{}}}, f.called("begin breakglass %s %s %s %v", w.Incident, w.Service, w.Playbook.Name, w.Parameters)
 }

@@ -35,12 +35,20 @@ type act struct {
 	Verdict     writ.Answer `json:"verdict,omitempty"`
 	Verified    bool        `json:"verified"`           // the authenticator finds that it is its user
 	Weakened    bool        `json:"weakened,omitempty"` // somebody has taken the demand for that out of the way
-	Altered     bool        `json:"altered,omitempty"`  // the plan's bytes on the page are not those of its digest
+	Altered     bool        `json:"altered,omitempty"`  // the bytes on the page are not those of its digest
+
+	Incident      writ.IncidentID   `json:"incident,omitempty"` // of break-glass, as what follows
+	Playbook      string            `json:"playbook,omitempty"`
+	Parameters    map[string]string `json:"parameters,omitempty"`
+	Justification string            `json:"justification,omitempty"`
+	Other         bool              `json:"other,omitempty"` // the statement that comes is about something else
+	Refused       bool              `json:"refused,omitempty"`
+	Glass         writ.BreakGlassID `json:"glass,omitempty"`
 }
 
 type scenery struct {
-	Told, Page, Fingerprint, Failed string
-	Found                           []string
+	Told, Page, Fingerprint, Failed, At string
+	Found                               []string
 }
 
 func newChromium(t *testing.T, base, origin string) *chromium {

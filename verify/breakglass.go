@@ -56,7 +56,7 @@ func (s *chain) broken(index int64, e ledger.Entry, b writ.BreakGlassBody) {
 		return
 	}
 	g.ask = &seen[writ.BreakGlassBody]{index: index, entry: e, body: b}
-	v, err := approval.VerifyAsk(writ.Signed{Statement: b.Statement, Signature: b.Signature}, s.c.keys.roster, writ.ProofC, e.Record.Time)
+	v, err := approval.VerifyAsk(writ.Signed{Statement: b.Statement, Signature: b.Signature, Passkey: b.Passkey}, s.c.keys.roster, writ.ProofC, e.Record.Time)
 	if err != nil {
 		s.wrong(index, "breakglass", "the ask in entry %d does not verify: %v", index, err)
 		return
@@ -66,6 +66,9 @@ func (s *chain) broken(index int64, e ledger.Entry, b writ.BreakGlassBody) {
 		s.wrong(index, "breakglass", "the ask in entry %d was used in entry %d already", index, before)
 	}
 	s.statement[st.Nonce] = index
+	if b.Passkey != nil {
+		s.asserted(index, v.Passkey, v.Counter)
+	}
 	switch {
 	case v.Person != b.Asker || v.Key != b.Key || st.Service != b.Service || st.Playbook != b.Playbook || st.Drill != b.Drill || !b.Drill && st.Incident != e.Record.Task:
 		s.wrong(index, "breakglass", "entry %d says something else than the signed ask in it", index)

@@ -105,7 +105,7 @@ func (s *chain) approval(index int64, e ledger.Entry, b writ.ApprovalBody) {
 	case st.Incident != e.Record.Task:
 		s.wrong(index, "approval", "the statement in entry %d is for another incident", index)
 		return
-	case v.Passkey != nil && !s.asserted(index, v):
+	case v.Passkey != nil && !s.asserted(index, v.Passkey, v.Counter):
 		return
 	}
 	if p != nil {

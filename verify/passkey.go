@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/writ-dev/writ"
-	"github.com/writ-dev/writ/internal/approval"
 )
 
 // This file follows passkeys: who enrolled and confirmed each, and that no answer came from one that the log itself says
@@ -48,9 +47,10 @@ func (s *chain) accountOf(a, b writ.Person) bool {
 	return false
 }
 
-// asserted checks what the log knows of the passkey that gave an answer. It reports whether the answer may count.
-func (s *chain) asserted(index int64, v approval.Verified) bool {
-	id := writ.PasskeyIDOf(v.Passkey)
+// asserted checks what the log knows of the passkey that gave an answer, or asked for break-glass. It reports whether what it
+// signed may count.
+func (s *chain) asserted(index int64, credential []byte, counter uint32) bool {
+	id := writ.PasskeyIDOf(credential)
 	switch p := s.passkeys[id]; {
 	case p == nil && s.c.r.Complete:
 		s.wrong(index, "no_passkey", "entry %d is by passkey %s, which no earlier entry enrols", index, id)
@@ -60,9 +60,9 @@ func (s *chain) asserted(index int64, v approval.Verified) bool {
 		return false
 	}
 	before, seen := s.counters[id]
-	s.counters[id] = v.Counter
-	if seen && (v.Counter != 0 || before != 0) && v.Counter <= before {
-		s.wrong(index, "passkey_counter", "the counter of passkey %s goes from %d to %d in entry %d: there may be a copy of it", id, before, v.Counter, index)
+	s.counters[id] = counter
+	if seen && (counter != 0 || before != 0) && counter <= before {
+		s.wrong(index, "passkey_counter", "the counter of passkey %s goes from %d to %d in entry %d: there may be a copy of it", id, before, counter, index)
 		return false
 	}
 	return true

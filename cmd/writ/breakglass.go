@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -98,7 +99,7 @@ func (g *glassAsk) ask(ctx context.Context, a *app) (writ.BreakGlass, writ.Break
 
 func runBreakGlassOpen(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "breakglass open", "<playbook> --incident inc_… [--param name=value …] --justification … [--sk]",
-		"Asks, as yourself and with a signed proof, for an emergency playbook on one open incident. Somebody else approves it: writ approve.\nIt is good for a quarter of an hour and one run. Those who own the service are told, and a review is owed within 24 hours.")
+		"Asks, as yourself and with a signed proof, for an emergency playbook on one open incident. Somebody else approves it: writ approve.\nWithout an SSH key, and with a passkey, it prints the page where you ask with that.\nIt is good for a quarter of an hour and one run. Those who own the service are told, and a review is owed within 24 hours.")
 	g := &glassAsk{}
 	g.flags(f)
 	incident := f.String("incident", "", "`id` of the open incident")
@@ -110,11 +111,14 @@ func runBreakGlassOpen(ctx context.Context, a *app, args []string) error {
 	if g.incident, err = writ.ParseIncidentID(*incident); err != nil {
 		return &usageError{"--incident must be an incident's id", "writ incident list --state open"}
 	}
-	if g.why == "" {
-		return &usageError{"--justification is missing", `--justification "checkout is down and its on-call plan waits for two owners"`}
-	}
 	if err := g.open(); err != nil {
 		return err
+	}
+	if page, err := g.page(ctx); err != nil || page != "" {
+		return cmp.Or(err, a.showPage(g.format, page, "somebody else approves then: writ breakglass list --state asked"))
+	}
+	if g.why == "" {
+		return &usageError{"--justification is missing", `--justification "checkout is down and its on-call plan waits for two owners"`}
 	}
 	in, err := g.Incident(ctx, g.incident)
 	if err != nil {
@@ -130,7 +134,7 @@ func runBreakGlassOpen(ctx context.Context, a *app, args []string) error {
 
 func runBreakGlassDrill(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "breakglass drill", "<playbook> --service … [--param name=value …] [--sk]",
-		"Exercises break-glass on the real path, once a month: one use of a harmless emergency playbook, which somebody else approves meanwhile,\nand one refusal, of the same ask used again. It waits until both are recorded. The review is owed as after any use.")
+		"Exercises break-glass on the real path, once a month: one use of a harmless emergency playbook, which somebody else approves meanwhile,\nand one refusal, of the same ask used again. It waits until both are recorded. The review is owed as after any use.\nWithout an SSH key, and with a passkey, it prints the page where you ask with that.")
 	g := &glassAsk{}
 	g.flags(f)
 	f.StringVar(&g.service, "service", "", "`name` of the service that the playbook is run on")
@@ -147,6 +151,9 @@ func runBreakGlassDrill(ctx context.Context, a *app, args []string) error {
 	}
 	if err := g.open(); err != nil {
 		return err
+	}
+	if page, err := g.page(ctx); err != nil || page != "" {
+		return cmp.Or(err, a.showPage(g.format, page, "when it has run, its page has the other half of the drill: the same ask, refused"))
 	}
 	out, ask, err := g.ask(ctx, a)
 	if err != nil {

@@ -3,7 +3,8 @@
 //   node approve.mjs        a JSON object on each line of standard input, and one on standard output for each
 //
 // The first line is the job: {tools, chromium, base, origin}. Then, each with who: {do: "login", key}, {do: "enrol"},
-// {do: "confirm", fingerprint} and {do: "answer", plan, verdict, verified, typed?, weakened?}. An answer has what went wrong under found:
+// {do: "confirm", fingerprint}, {do: "answer", plan, verdict, verified, typed?, weakened?}, {do: "glass", incident, playbook, parameters,
+// justification, verified, weakened?, altered?} and {do: "review", glass, justification}. An answer has what went wrong under found:
 // violations of the content policy, findings of axe, errors on the console.
 import { createInterface } from 'node:readline';
 import { createRequire } from 'node:module';
@@ -41,7 +42,7 @@ async function person(who) {
 async function axe(tab, name) {
 	const got = await new AxeBuilder({ page: tab }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
 	for (const v of got.violations) found.push(`${name}: axe ${v.id}: ${v.help}: ${v.nodes.slice(0, 2).map(n => n.html.slice(0, 160)).join(' | ')}`);
-	for (const s of await tab.evaluate(() => [...document.querySelectorAll('button, input, select, .button')].filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 47.5).map(e => e.outerHTML.slice(0, 80)))) found.push(`${name}: small target: ${s}`);
+	for (const s of await tab.evaluate(() => [...document.querySelectorAll('button, input:not([type=hidden]):not([type=radio]), select, .button, .pick')].filter(e => e.checkVisibility() && e.getBoundingClientRect().height < 47.5).map(e => e.outerHTML.slice(0, 80)))) found.push(`${name}: small target: ${s}`);
 	if (await tab.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)) found.push(`${name}: sideways`);
 }
 
@@ -91,6 +92,52 @@ const acts = {
 		await p.tab.unroute('**/begin');
 		refusals = false;
 		return out;
+	},
+	// glass asks for break-glass from the page of what is owed on, and looks at each step on a phone and on a desk.
+	async glass(p, c) {
+		const sizes = async name => {
+			await axe(p.tab, name + ', phone');
+			await p.tab.setViewportSize({ width: 1200, height: 900 });
+			await axe(p.tab, name + ', desk');
+			await p.tab.setViewportSize({ width: 390, height: 844 });
+		};
+		await p.wire.send('WebAuthn.setUserVerified', { authenticatorId: p.authenticatorId, isUserVerified: c.verified });
+		await p.tab.goto(job.base + '/breakglass');
+		await axe(p.tab, 'breakglass');
+		await p.tab.click('text=Ask with a passkey');
+		await p.tab.waitForURL(job.origin + '/breakglass');
+		await sizes('choose');
+		await p.tab.selectOption('select[name=incident]', c.incident || 'drill');
+		if (c.service) await p.tab.fill('input[name=service]', c.service);
+		await p.tab.selectOption('select[name=playbook]', c.playbook);
+		await p.tab.click('text=Go on');
+		await p.tab.waitForURL(job.origin + '/breakglass?*');
+		await sizes('fill');
+		for (const [name, value] of Object.entries(c.parameters)) {
+			const field = p.tab.locator(`[name="p.${name}"]`);
+			await (await field.evaluate(e => e.tagName) === 'SELECT' ? field.selectOption(value) : field.fill(value));
+		}
+		await p.tab.fill('input[name=justification]', c.justification);
+		await p.tab.click('text=Show the exact request');
+		await p.tab.waitForSelector('#glass');
+		await sizes('request');
+		refusals = !c.verified || c.altered || c.refused;
+		if (c.weakened) await p.tab.route('**/begin', async r => { const got = await r.fetch(), ask = await got.json(); ask.public_key.userVerification = 'discouraged'; await r.fulfill({ response: got, json: ask }); });
+		if (c.altered) await p.tab.evaluate(() => { const d = document.getElementById('glass').dataset; d.source = btoa(atob(d.source) + ' '); });
+		if (c.other) await p.tab.route('**/begin', async r => { const got = await r.fetch(), ask = await got.json(); ask.statement = btoa(atob(ask.statement).replace('"drill":false', '"drill":true')); await r.fulfill({ response: got, json: ask }); });
+		const out = await settled(p.tab, p.tab.locator('#glass button'));
+		await p.tab.unroute('**/begin');
+		refusals = false;
+		return { ...out, at: p.tab.url() };
+	},
+	async review(p, c) {
+		await p.tab.goto(job.base + '/breakglass/' + c.glass);
+		await axe(p.tab, 'glass');
+		await p.tab.check('input[value=justified]');
+		await p.tab.fill('input[name=note]', c.justification);
+		await p.tab.click('text=Hand in the review');
+		await p.tab.waitForURL(job.base + '/breakglass/' + c.glass);
+		return { page: await p.tab.locator('main').innerText() };
 	},
 };
 

@@ -55,6 +55,7 @@ var every = []struct {
 	{"GET", "/v1/freezes", "", nil, "agent human source", 200},
 	{"POST", "/v1/freezes", freeze, []string{key}, "human", 201},
 	{"POST", "/v1/breakglass", `{"statement":"e30=","signature":"sig","justification":"down"}`, []string{key}, "human", 201},
+	{"POST", "/v1/breakglass/begin", `{"service":"payments","playbook":{"name":"emergency-restart","version":1,"digest":"` + digest.String() + `"}}`, nil, "human", 200},
 	{"GET", "/v1/breakglass", "", nil, "human", 200},
 	{"GET", "/v1/breakglass/" + string(glassID), "", nil, "human", 200},
 	{"POST", "/v1/breakglass/" + string(glassID) + "/review", `{"verdict":"justified","note":"fine"}`, nil, "human", 200},

@@ -10,7 +10,8 @@ import (
 type breakGlassIn struct {
 	Body struct {
 		Statement     []byte            `json:"statement" doc:"the canonical bytes that were signed"`
-		Signature     string            `json:"signature" minLength:"1" maxLength:"16384" doc:"armored SSH signature in the namespace breakglass@writ.dev"`
+		Signature     string            `json:"signature,omitempty" minLength:"1" maxLength:"16384" doc:"armored SSH signature in the namespace breakglass@writ.dev; this or passkey"`
+		Passkey       *AssertionRequest `json:"passkey,omitempty" doc:"over the statement that begin-breakglass made"`
 		Parameters    writ.Parameters   `json:"parameters,omitempty" doc:"all of them, defaults filled in, as the statement's digest covers them"`
 		Evidence      []writ.EvidenceID `json:"evidence,omitempty" maxItems:"20"`
 		Justification string            `json:"justification" minLength:"1" maxLength:"4096" doc:"stays off the ledger"`
@@ -44,11 +45,15 @@ func (d *door) registerBreakGlass() {
 		status: http.StatusCreated, summary: "Ask for break-glass, or for a drill, with a signed statement"},
 		func(ctx context.Context, by writ.Principal, in *breakGlassIn) (*breakGlassOut, error) {
 			b := in.Body
+			if (b.Signature == "") == (b.Passkey == nil) {
+				return nil, &writ.Refusal{Code: writ.ReasonForm, Kind: writ.ErrInvalid, Detail: "an ask has a signature or a passkey, and not both"}
+			}
 			g, err := d.BreakGlass.AskBreakGlass(ctx, by, writ.BreakGlassAsk{
-				Statement: b.Statement, Signature: b.Signature, Parameters: b.Parameters, Evidence: b.Evidence, Justification: b.Justification,
+				Statement: b.Statement, Signature: b.Signature, Passkey: (*writ.Assertion)(b.Passkey), Parameters: b.Parameters, Evidence: b.Evidence, Justification: b.Justification,
 			})
 			return &breakGlassOut{g}, err
 		})
+	d.registerBreakGlassBegin()
 	register(d, call{id: "list-breakglass", method: http.MethodGet, path: "/v1/breakglass", kinds: people, summary: "Uses of break-glass, newest first"},
 		func(ctx context.Context, by writ.Principal, in *breakGlassesIn) (*breakGlassesOut, error) {
 			items, next, err := d.BreakGlass.BreakGlasses(ctx, by, writ.BreakGlassState(in.State), in.Limit, in.Cursor)

@@ -14,6 +14,9 @@ func (f *fake) glass() writ.BreakGlass {
 }
 
 func (f *fake) AskBreakGlass(_ context.Context, _ writ.Principal, ask writ.BreakGlassAsk) (writ.BreakGlass, error) {
+	if p := ask.Passkey; p != nil {
+		return f.glass(), f.called(fmt.Sprintf("breakglass by passkey %s %s", p.Credential, ask.Signature))
+	}
 	return f.glass(), f.called(fmt.Sprintf("breakglass %s %s %s", ask.Statement, ask.Signature, ask.Justification))
 }
 
@@ -27,4 +30,8 @@ func (f *fake) BreakGlasses(_ context.Context, _ writ.Principal, state writ.Brea
 
 func (f *fake) ReviewBreakGlass(_ context.Context, _ writ.Principal, _ writ.BreakGlassID, verdict writ.ReviewVerdict, note string) (writ.BreakGlass, error) {
 	return f.glass(), f.called(fmt.Sprintf("review %s %s", verdict, note))
+}
+
+func (f *fake) BeginBreakGlass(_ context.Context, _ writ.Principal, w writ.BreakGlassWish) (writ.BreakGlassBegun, error) {
+	return writ.BreakGlassBegun{Statement: []byte("{}"), Options: writ.RequestOptions{Challenge: "AAAA", Allow: []writ.CredentialDescriptor{}}}, f.called(fmt.Sprintf("begin breakglass %s %s %s", w.Incident, w.Service, w.Playbook.Name))
 }

@@ -121,8 +121,10 @@ type Sessions interface {
 	RevokeSession(ctx context.Context, by writ.Principal, id writ.SessionID) (writ.Session, error)
 }
 
-// BreakGlass is asked for by people, with a signed proof; its plan is then like any other. People only.
+// BreakGlass is asked for by people, with a signed proof; its plan is then like any other. People only. BeginBreakGlass makes
+// the statement that a passkey signs, and opens nothing.
 type BreakGlass interface {
+	BeginBreakGlass(ctx context.Context, by writ.Principal, wish writ.BreakGlassWish) (writ.BreakGlassBegun, error)
 	AskBreakGlass(ctx context.Context, by writ.Principal, ask writ.BreakGlassAsk) (writ.BreakGlass, error)
 	BreakGlassOf(ctx context.Context, by writ.Principal, id writ.BreakGlassID) (writ.BreakGlass, error)
 	BreakGlasses(ctx context.Context, by writ.Principal, state writ.BreakGlassState, limit int, cursor string) (all []writ.BreakGlass, next string, err error)

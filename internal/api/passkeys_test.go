@@ -32,7 +32,7 @@ func TestAnAnswerByPasskeyIsPassedOnUnchangedAndHasOneProof(t *testing.T) {
 }
 
 func TestAPageOfAnotherOriginNeitherEnrolsNorAnswers(t *testing.T) {
-	for _, path := range []string{"/v1/passkeys/begin", "/v1/plans/" + string(planID) + "/approvals/begin", "/v1/passkeys/" + string(passkeyID) + "/remove"} {
+	for _, path := range []string{"/v1/passkeys/begin", "/v1/plans/" + string(planID) + "/approvals/begin", "/v1/passkeys/" + string(passkeyID) + "/remove", "/v1/breakglass/begin"} {
 		f := newFake()
 		w := request(handler(t, f), "human", "POST", path, "", "Origin: https://evil.example", "Sec-Fetch-Site: cross-site")
 		if w.Code != 403 || len(f.calls) != 0 {

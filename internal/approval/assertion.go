@@ -13,11 +13,16 @@ import (
 	"github.com/writ-dev/writ/internal/canon"
 )
 
-// Challenge is what a passkey signs for a statement: a digest of its own kind, so that no other digest of Writ's, and no
-// challenge that a login makes up, can be taken for it.
-func Challenge(statement []byte) []byte {
+// Challenge is what a passkey signs for an answer's statement: a digest of its own kind, so that no other digest of Writ's,
+// and no challenge that a login makes up, can be taken for it.
+func Challenge(statement []byte) []byte { return forApproval.challenge(statement) }
+
+// AskChallenge is what a passkey signs for an ask for break-glass. It is never the challenge of an answer.
+func AskChallenge(statement []byte) []byte { return forAsk.challenge(statement) }
+
+func (p purpose) challenge(statement []byte) []byte {
 	h := sha256.New()
-	h.Write([]byte("writ/approval/v1\x00"))
+	h.Write([]byte(p.domain))
 	h.Write(statement)
 	return h.Sum(nil)
 }
@@ -94,7 +99,7 @@ const maxAssertion = 256
 
 // verifyAssertion checks one assertion for a statement against the credential that it names, and returns how strong a
 // proof it is (section 7.2, without what only a server can remember).
-func verifyAssertion(statement []byte, a writ.Assertion, c writ.Credential) (writ.ProofLevel, uint32, error) {
+func verifyAssertion(p purpose, statement []byte, a writ.Assertion, c writ.Credential) (writ.ProofLevel, uint32, error) {
 	bad := func(what string) (writ.ProofLevel, uint32, error) {
 		return "", 0, writ.Refuse(writ.ReasonApprovalSignature, what)
 	}
@@ -110,7 +115,7 @@ func verifyAssertion(statement []byte, a writ.Assertion, c writ.Credential) (wri
 	if err != nil {
 		return bad("the passkey's key cannot be read")
 	}
-	challenge := base64.RawURLEncoding.EncodeToString(Challenge(statement))
+	challenge := base64.RawURLEncoding.EncodeToString(p.challenge(statement))
 	rp, hash := sha256.Sum256([]byte(c.RP)), sha256.Sum256(a.ClientData)
 	switch {
 	case client.kind != "webauthn.get":

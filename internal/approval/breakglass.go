@@ -38,14 +38,16 @@ type Asked struct {
 	Statement writ.BreakGlassStatement
 	Person    writ.Person // the member's first account
 	Groups    []string
-	Proof     writ.ProofLevel
-	Key       string
+	Proof     writ.ProofLevel // A or B of a passkey, C of an SSH key
+	Key       string          // fingerprint
+	Passkey   []byte          // id of the passkey that signed; empty for an SSH key
+	Counter   uint32          // of that passkey, after it signed
 }
 
-// VerifyAsk checks an ask for break-glass: the statement's form and time, the signature over its bytes, that the key is on
-// the roster for that very person, and that the proof is at least of this level. No level below C will do, whatever is
-// asked for: a plain key can be used by whoever can read a file. Refusals say break_glass_form, approval_signature,
-// approver_unknown, approval_proof or break_glass_expired.
+// VerifyAsk checks an ask for break-glass: the statement's form and time, the proof over its bytes, that its key is on the
+// roster for that very person and was before the incident, and that the proof is at least of this level. No level below C
+// will do, whatever is asked for: a plain key can be used by whoever can read a file. Refusals say break_glass_form,
+// approval_form, approval_signature, approval_cloned, approver_unknown, approval_proof or break_glass_expired.
 func VerifyAsk(a writ.Signed, roster Roster, least writ.ProofLevel, now time.Time) (Asked, error) {
 	if len(a.Statement) > maxStatement {
 		return Asked{}, writ.Refuse(writ.ReasonBreakGlassForm, "the statement is too long")
@@ -54,18 +56,14 @@ func VerifyAsk(a writ.Signed, roster Roster, least writ.ProofLevel, now time.Tim
 	if err != nil {
 		return Asked{}, writ.Refuse(writ.ReasonBreakGlassForm, "the statement is not of the closed canonical form")
 	}
-	key, proof, err := verifySignature(a.Statement, a.Signature, NamespaceAsk)
+	by, err := prove(forAsk, s.Asker, a, roster)
 	if err != nil {
 		return Asked{}, err
 	}
-	i, ok := roster.find(s.Asker)
-	if !ok || !roster[i].holds(key) {
-		return Asked{}, writ.Refuse(writ.ReasonApproverUnknown, "the person is not on the roster with this key")
-	}
-	if proof.Strength() < max(least.Strength(), writ.ProofC.Strength()) {
+	if by.proof.Strength() < max(least.Strength(), writ.ProofC.Strength()) {
 		return Asked{}, &writ.Refusal{
-			Code: writ.ReasonApprovalProof, Kind: writ.ErrDenied, Detail: fmt.Sprintf("the ask has a proof of level %s; break-glass takes %s or better", proof, strongest(least)),
-			Hint: "sign with a security key, touch and PIN (--sk); breakglass.ask_proof in the server's configuration says which level is enough",
+			Code: writ.ReasonApprovalProof, Kind: writ.ErrDenied, Detail: fmt.Sprintf("the ask has a proof of level %s; break-glass takes %s or better", by.proof, strongest(least)),
+			Hint: "sign with a passkey at the origin for approving, or with a security key, touch and PIN (--sk); breakglass.ask_proof in the server's configuration says which level is enough",
 		}
 	}
 	switch {
@@ -73,8 +71,12 @@ func VerifyAsk(a writ.Signed, roster Roster, least writ.ProofLevel, now time.Tim
 		return Asked{}, writ.Refuse(writ.ReasonBreakGlassExpired, "the ask has expired")
 	case now.Before(s.NotBefore.Add(-maxSkew)):
 		return Asked{}, writ.Refuse(writ.ReasonBreakGlassExpired, "the ask does not count yet")
+	case by.since.After(s.NotBefore), s.Incident != "" && by.since.After(s.Incident.Opened()):
+		// As a key that is newer than a plan does not answer it: nobody enrols one for what is going on.
+		return Asked{}, writ.Refuse(writ.ReasonApproverUnknown, "the key was enrolled after the incident was opened")
 	}
-	return Asked{Statement: s, Person: roster[i].Person(), Groups: slices.Clone(roster[i].Groups), Proof: proof, Key: ssh.FingerprintSHA256(key)}, nil
+	m := roster[by.member]
+	return Asked{Statement: s, Person: m.Person(), Groups: slices.Clone(m.Groups), Proof: by.proof, Key: by.key, Passkey: by.passkey, Counter: by.counter}, nil
 }
 
 // strongest of a level and C.

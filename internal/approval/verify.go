@@ -51,15 +51,7 @@ func Verify(a writ.Approval, roster Roster, now time.Time) (Verified, error) {
 	if err != nil {
 		return Verified{}, writ.Refuse(writ.ReasonApprovalForm, "the statement is not of the closed canonical form")
 	}
-	v := Verified{Statement: s}
-	switch {
-	case a.Passkey == nil:
-		err = v.bySSH(a, roster)
-	case a.Signature != "":
-		err = writ.Refuse(writ.ReasonApprovalForm, "an answer has one proof: an SSH signature or a passkey's assertion")
-	default:
-		err = v.byPasskey(a, roster)
-	}
+	by, err := prove(forApproval, s.Approver, writ.Signed{Statement: a.Statement, Signature: a.Signature, Passkey: a.Passkey}, roster)
 	if err != nil {
 		return Verified{}, err
 	}
@@ -69,47 +61,10 @@ func Verify(a writ.Approval, roster Roster, now time.Time) (Verified, error) {
 	case now.Before(s.NotBefore.Add(-maxSkew)):
 		return Verified{}, writ.Refuse(writ.ReasonApprovalExpired, "the statement does not count yet")
 	}
-	m := roster[v.member]
-	v.Person, v.Groups = m.Person(), slices.Clone(m.Groups)
-	if m.Since.After(v.Since) {
-		v.Since = m.Since
-	}
-	return v, nil
-}
-
-// bySSH fills in who signed with an SSH key.
-func (v *Verified) bySSH(a writ.Approval, roster Roster) error {
-	key, proof, err := verifySignature(a.Statement, a.Signature, Namespace)
-	if err != nil {
-		return err
-	}
-	i, ok := roster.find(v.Statement.Approver)
-	if !ok {
-		return writ.Refuse(writ.ReasonApproverUnknown, "the person is not on the roster")
-	}
-	if !roster[i].holds(key) {
-		return writ.Refuse(writ.ReasonApproverUnknown, "the key is not on the roster for this person")
-	}
-	v.member, v.Proof, v.Key = i, proof, ssh.FingerprintSHA256(key)
-	return nil
-}
-
-// byPasskey fills in who signed with a passkey.
-func (v *Verified) byPasskey(a writ.Approval, roster Roster) error {
-	i, ok := roster.find(v.Statement.Approver)
-	if !ok {
-		return writ.Refuse(writ.ReasonApproverUnknown, "the person is not on the roster")
-	}
-	c, ok := roster[i].passkey(a.Passkey.Credential)
-	if !ok {
-		return writ.Refuse(writ.ReasonApproverUnknown, "the passkey is not on the roster for this person")
-	}
-	proof, counter, err := verifyAssertion(a.Statement, *a.Passkey, c)
-	if err != nil {
-		return err
-	}
-	v.member, v.Proof, v.Key, v.Passkey, v.Counter, v.Since = i, proof, Fingerprint(c.Key), c.ID, counter, c.Since
-	return nil
+	m := roster[by.member]
+	return Verified{
+		Statement: s, Person: m.Person(), Groups: slices.Clone(m.Groups), Proof: by.proof, Key: by.key, Passkey: by.passkey, Counter: by.counter, Since: by.since, member: by.member,
+	}, nil
 }
 
 // maxSkew is how far a person's clock may run ahead of the verifier's.

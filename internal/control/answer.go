@@ -62,7 +62,7 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 		if err != nil {
 			return err
 		}
-		if q.Roster, err = c.withPasskeys(tx, a); err != nil {
+		if q.Roster, err = c.withPasskeys(tx, a.Passkey); err != nil {
 			return err
 		}
 		v, err := q.Judge(a)
@@ -77,7 +77,7 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 			return err
 		}
 		if a.Passkey != nil {
-			if err := c.asserted(tx, by, id, v); err != nil {
+			if err := c.asserted(tx, askName(id, by), v.Statement.Nonce, v.Passkey, v.Counter, "/v1/plans/{id}/approvals/begin"); err != nil {
 				return err
 			}
 		}
@@ -186,10 +186,11 @@ func (c *Control) usable(tx *store.Tx, p planRow, plan writ.Plan) ([]approvalRow
 		return nil, approval.Tally{}, err
 	}
 	var all []writ.Approval
+	var proofs []*writ.Assertion
 	for _, r := range rows {
-		all = append(all, r.Approval)
+		all, proofs = append(all, r.Approval), append(proofs, r.Approval.Passkey)
 	}
-	if q.Roster, err = c.withPasskeys(tx, all...); err != nil {
+	if q.Roster, err = c.withPasskeys(tx, proofs...); err != nil {
 		return nil, approval.Tally{}, err
 	}
 	all, _ = approval.Usable(q, all)

@@ -58,12 +58,9 @@ func (c *Control) beginAnswer(ctx context.Context, by writ.Principal, id writ.Pl
 		if err := q.Admits(by); err != nil {
 			return err
 		}
-		have, err := c.credentials(tx, i, writ.PasskeyActive)
+		have, err := c.mine(tx, i)
 		if err != nil {
 			return err
-		}
-		if len(have) == 0 {
-			return &writ.Refusal{Code: writ.ReasonUnknownPasskey, Kind: writ.ErrConflict, Detail: "you have no passkey that was confirmed", Hint: "enrol one, and let a person of your group confirm it; or answer with an SSH key: writ approve"}
 		}
 		s, err := approval.New(plan, digest, approval.Ask{
 			Answer: wish.Answer, Person: writ.Person{Iss: by.Iss, Sub: by.Sub}, Slot: wish.Slot, Typed: wish.Typed, Now: c.now(), Life: statementLife, Nonce: nonce,
@@ -93,14 +90,24 @@ func askName(id writ.PlanID, by writ.Principal) string {
 	return fmt.Sprintf("answer %s %s", id, identity(by))
 }
 
-// asserted consumes what an answer by passkey uses up: the statement that was made for it, and its counter.
-func (c *Control) asserted(tx *store.Tx, by writ.Principal, id writ.PlanID, v approval.Verified) error {
-	begun, err := takeNonce[askRow](tx, askName(id, by), c.now())
+// asserted consumes what a proof by passkey uses up: the statement that was made under a name for this person, and the
+// passkey's counter. again is how another statement is begun.
+func (c *Control) asserted(tx *store.Tx, name, nonce string, passkey []byte, counter uint32, again string) error {
+	begun, err := takeNonce[askRow](tx, name, c.now())
 	if err != nil {
 		return err
 	}
-	if begun == nil || begun.Nonce != v.Statement.Nonce {
-		return &writ.Refusal{Code: writ.ReasonApprovalReplayed, Detail: "this statement was not the last one made for you here, or it was used before", Hint: "begin again: POST /v1/plans/{id}/approvals/begin"}
+	if begun == nil || begun.Nonce != nonce {
+		return &writ.Refusal{Code: writ.ReasonApprovalReplayed, Detail: "this statement was not the last one made for you here, or it was used before", Hint: "begin again: POST " + again}
 	}
-	return c.counts(tx, v)
+	return c.counts(tx, passkey, counter)
+}
+
+// mine are the caller's passkeys that may sign now, or a refusal that says how to get one.
+func (c *Control) mine(tx *store.Tx, member int) ([]writ.Credential, error) {
+	have, err := c.credentials(tx, member, writ.PasskeyActive)
+	if err == nil && len(have) == 0 {
+		err = &writ.Refusal{Code: writ.ReasonUnknownPasskey, Kind: writ.ErrConflict, Detail: "you have no passkey that was confirmed", Hint: "enrol one, and let a person of your group confirm it; or sign with an SSH key: writ approve, writ breakglass open"}
+	}
+	return have, err
 }

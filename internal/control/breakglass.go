@@ -90,8 +90,8 @@ func (c *Control) AskBreakGlass(ctx context.Context, by writ.Principal, ask writ
 }
 
 func (c *Control) askGlass(ctx context.Context, by writ.Principal, ask writ.BreakGlassAsk) (id writ.BreakGlassID, err error) {
-	if by.Kind != writ.KindHuman || !by.Valid() {
-		return "", &writ.Refusal{Code: writ.ReasonKind, Kind: writ.ErrDenied, Detail: "only a person asks for break-glass", Hint: "say in a claim what a person should do"}
+	if err := glassPerson(by); err != nil {
+		return "", err
 	}
 	if n := utf8.RuneCountInString(ask.Justification); n == 0 || n > maxBecause {
 		return "", &writ.Refusal{Code: writ.ReasonForm, Detail: fmt.Sprintf("justification must have 1 to %d characters", maxBecause), Kind: writ.ErrInvalid}
@@ -102,16 +102,12 @@ func (c *Control) askGlass(ctx context.Context, by writ.Principal, ask writ.Brea
 	if err := c.asked(ctx, by, ask.Statement); err != nil {
 		return "", err
 	}
-	signed := writ.Signed{Statement: ask.Statement, Signature: ask.Signature}
-	var roster approval.Roster
+	signed := writ.Signed{Statement: ask.Statement, Signature: ask.Signature, Passkey: ask.Passkey}
+	var v approval.Asked
 	err = c.Store.View(ctx, func(tx *store.Tx) (err error) {
-		roster, err = c.roster(tx)
+		v, err = c.verifyAsk(tx, signed)
 		return err
 	})
-	if err != nil {
-		return "", err
-	}
-	v, err := approval.VerifyAsk(signed, roster, c.BreakGlass.AskProof, c.Now())
 	if err != nil {
 		return "", err
 	}
@@ -131,7 +127,11 @@ func (c *Control) askGlass(ctx context.Context, by writ.Principal, ask writ.Brea
 		return "", err
 	}
 	return id, c.Store.Update(ctx, func(tx *store.Tx) error {
-		if err := c.mayGlass(tx, v); err != nil {
+		v, err := c.verifyAsk(tx, signed) // again: a passkey may have been removed since
+		if err != nil {
+			return err
+		}
+		if err := c.mayGlass(tx, v.Groups, s); err != nil {
 			return err
 		}
 		in, err := c.glassIncident(tx, by, s)
@@ -148,6 +148,11 @@ func (c *Control) askGlass(ctx context.Context, by writ.Principal, ask writ.Brea
 		}
 		if err := c.onceGlass(tx, id, s); err != nil {
 			return err
+		}
+		if ask.Passkey != nil {
+			if err := c.asserted(tx, glassName(by), s.Nonce, v.Passkey, v.Counter, "/v1/breakglass/begin"); err != nil {
+				return err
+			}
 		}
 		wanted := writ.Ask{Incident: in.ID, Playbook: pb.Playbook.Name, Parameters: ask.Parameters, Evidence: ask.Evidence}
 		if err := c.mayRepair(tx, by, wanted, in, pb); err != nil {
@@ -166,7 +171,7 @@ func (c *Control) askGlass(ctx context.Context, by writ.Principal, ask writ.Brea
 func (c *Control) enterGlass(tx *store.Tx, g glassRow, v approval.Asked) (writ.Digest, error) {
 	e, err := c.append(tx, writ.EntryBreakGlass, g.Incident, writ.BreakGlassBody{
 		ID: g.ID, Plan: g.Plan, Service: g.Service, Team: g.Team, Asker: v.Person, Playbook: g.Playbook, Drill: g.Drill, Proof: v.Proof, Key: v.Key,
-		Justification: g.Justification, Statement: g.Signed.Statement, Signature: g.Signed.Signature,
+		Justification: g.Justification, Statement: g.Signed.Statement, Signature: g.Signed.Signature, Passkey: g.Signed.Passkey,
 	})
 	if err != nil {
 		return writ.Digest{}, err
@@ -209,12 +214,12 @@ func (c *Control) emergency(s writ.BreakGlassStatement, with writ.Parameters) (P
 }
 
 // mayGlass refuses whoever does not belong to the service's team, and a team that owes a review or has asked too often.
-func (c *Control) mayGlass(tx *store.Tx, v approval.Asked) error {
-	service, err := c.Services.Find(v.Statement.Service)
+func (c *Control) mayGlass(tx *store.Tx, groups []string, s writ.BreakGlassStatement) error {
+	service, err := c.Services.Find(s.Service)
 	if err != nil {
 		return err
 	}
-	if !fillsSlot(v.Groups, service.Owner) {
+	if !fillsSlot(groups, service.Owner) {
 		return writ.Refuse(writ.ReasonApproverUnknown, fmt.Sprintf("only people of %s, and those on call for it, break the glass of %s", service.Owner, service.Name))
 	}
 	late, _, err := find[glassRow](tx, store.BreakGlasses, store.Filter{Key: service.Owner, State: string(writ.BreakGlassUsed)})
@@ -235,7 +240,7 @@ func (c *Control) mayGlass(tx *store.Tx, v approval.Asked) error {
 	}
 	n, first := 0, c.now()
 	for _, g := range recent {
-		if !g.Offline && g.Drill == v.Statement.Drill && g.AskedAt.After(c.now().Add(-glassWindow)) {
+		if !g.Offline && g.Drill == s.Drill && g.AskedAt.After(c.now().Add(-glassWindow)) {
 			n, first = n+1, g.AskedAt
 		}
 	}

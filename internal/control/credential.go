@@ -57,17 +57,17 @@ func (c *Control) here(p passkeyRow) bool {
 	return p.Credential.Origin == c.Approve.Origin && p.Credential.RP == c.Approve.RP
 }
 
-// withPasskeys returns the roster with those passkeys that answered and are active.
-func (c *Control) withPasskeys(tx *store.Tx, answers ...writ.Approval) (approval.Roster, error) {
+// withPasskeys returns the roster with those passkeys that signed and are active. A nil assertion is that of no passkey.
+func (c *Control) withPasskeys(tx *store.Tx, proofs ...*writ.Assertion) (approval.Roster, error) {
 	roster, err := c.roster(tx) // a clone
 	if err != nil {
 		return nil, err
 	}
-	for _, a := range answers {
-		if a.Passkey == nil {
+	for _, a := range proofs {
+		if a == nil {
 			continue
 		}
-		p, row, err := store.Load[passkeyRow](tx, store.Passkeys, string(writ.PasskeyIDOf(a.Passkey.Credential)))
+		p, row, err := store.Load[passkeyRow](tx, store.Passkeys, string(writ.PasskeyIDOf(a.Credential)))
 		if errors.Is(err, writ.ErrNotFound) {
 			continue
 		}
@@ -86,12 +86,12 @@ func (c *Control) withPasskeys(tx *store.Tx, answers ...writ.Approval) (approval
 }
 
 // counts remembers a passkey's counter, and refuses one that did not grow: there may be a copy of it (section 6.1.1).
-func (c *Control) counts(tx *store.Tx, v approval.Verified) error {
-	p, row, err := store.Load[passkeyRow](tx, store.Passkeys, string(writ.PasskeyIDOf(v.Passkey)))
+func (c *Control) counts(tx *store.Tx, passkey []byte, counter uint32) error {
+	p, row, err := store.Load[passkeyRow](tx, store.Passkeys, string(writ.PasskeyIDOf(passkey)))
 	if err != nil {
 		return err
 	}
-	now := int64(v.Counter)
+	now := int64(counter)
 	if (now != 0 || p.Counter != 0) && now <= p.Counter {
 		return &writ.Refusal{Code: writ.ReasonApprovalCloned, Kind: writ.ErrDenied, Detail: "the passkey's counter did not grow since its last answer: there may be a copy of it", Hint: "remove the passkey and enrol a new one: writ approver remove " + string(p.ID)}
 	}

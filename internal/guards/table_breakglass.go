@@ -12,7 +12,7 @@ var glasses = []Guard{
 	},
 	{
 		Invariant: "I02",
-		File:      "internal/control/breakglass.go",
+		File:      "internal/control/glassask.go",
 		Guard:     "if by.Kind != writ.KindHuman || !by.Valid() {",
 		Package:   "./internal/control",
 		Test:      "TestPitfall34AnAgentThatAsksForBreakGlassIsRefused",
@@ -34,7 +34,7 @@ var glasses = []Guard{
 	{
 		Invariant: "I02",
 		File:      "internal/approval/breakglass.go",
-		Guard:     "if proof.Strength() < max(least.Strength(), writ.ProofC.Strength()) {",
+		Guard:     "if by.proof.Strength() < max(least.Strength(), writ.ProofC.Strength()) {",
 		Package:   "./internal/control",
 		Test:      "TestPitfall34AnAskNeedsAProofOfTheLevelThatIsDemanded",
 	},

@@ -27,7 +27,7 @@ var passkeys = []Guard{
 	},
 	{
 		Invariant: "passkey",
-		File:      "internal/approval/verify.go",
+		File:      "internal/approval/prove.go",
 		Guard:     `case a.Signature != "":`,
 		Instead:   `case false && a.Signature != "":`,
 		Package:   "./internal/approval",
@@ -75,7 +75,7 @@ var passkeys = []Guard{
 	{
 		Invariant: "passkey",
 		File:      "internal/control/assert.go",
-		Guard:     "if begun == nil || begun.Nonce != v.Statement.Nonce {",
+		Guard:     "if begun == nil || begun.Nonce != nonce {",
 		Package:   "./internal/control",
 		Test:      "TestPitfall20OnlyAStatementThatWasMadeHereForThatAnswerIsTaken",
 	},
@@ -90,7 +90,7 @@ var passkeys = []Guard{
 	{
 		Invariant: "passkey",
 		File:      "verify/passkey.go",
-		Guard:     "if seen && (v.Counter != 0 || before != 0) && v.Counter <= before {",
+		Guard:     "if seen && (counter != 0 || before != 0) && counter <= before {",
 		Package:   "./verify",
 		Test:      "TestACounterThatGoesBackwardsIsFoundOffline",
 	},

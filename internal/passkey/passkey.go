@@ -61,10 +61,20 @@ func (s Site) Creation(challenge []byte, who writ.Person, have []writ.Credential
 	return o
 }
 
-// Request returns what a browser is to have a statement signed with.
+// Request returns what a browser is to have an answer's statement signed with.
 func (s Site) Request(statement []byte, have []writ.Credential) writ.RequestOptions {
+	return s.request(approval.Challenge(statement), have)
+}
+
+// RequestAsk is Request for an ask for break-glass.
+func (s Site) RequestAsk(statement []byte, have []writ.Credential) writ.RequestOptions {
+	return s.request(approval.AskChallenge(statement), have)
+}
+
+// request demands that the authenticator verifies its user, whatever is signed.
+func (s Site) request(challenge []byte, have []writ.Credential) writ.RequestOptions {
 	return writ.RequestOptions{
-		Challenge: text(approval.Challenge(statement)), Timeout: int(Patience.Milliseconds()), RPID: s.RP, Allow: Descriptors(have), UserVerification: "required",
+		Challenge: text(challenge), Timeout: int(Patience.Milliseconds()), RPID: s.RP, Allow: Descriptors(have), UserVerification: "required",
 	}
 }
 

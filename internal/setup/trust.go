@@ -71,7 +71,7 @@ func (w *writer) trust() error {
 // emergencyRuns is how many break-glass runs a cell takes in an hour: more are no exception.
 const emergencyRuns = 3
 
-// emergency is the section that a new installation begins with: asks with security keys, one approver from T2 on, and
+// emergency is the section that a new installation begins with: asks with security keys or passkeys, one approver from T2 on, and
 // nothing while the control plane is down, which takes people with security keys to write down.
 func emergency(pinned []writ.PlaybookRef, c trust.Ceiling, t2 writ.ProofLevel) *trust.Emergency {
 	return &trust.Emergency{

@@ -51,6 +51,7 @@ type Approving struct {
 	Entrance   Entrance
 	Passkeys   Passkeys
 	Assertions Assertions
+	Asks       Asks
 }
 
 // Paths of the way in: the first two at the approving origin, the last at the external URL.
@@ -94,10 +95,14 @@ func ApprovingHandler(c Config) (http.Handler, error) {
 	}
 	d.page("/approve/{id}", "", "plan", d.approve)
 	d.page("/enrol", "", "enrol", d.enrol)
+	d.page("/breakglass", "", "choose", d.chooseGlass)
+	d.mux.HandleFunc("POST /breakglass", d.requestGlass)
 	d.act("/enrol/{id}/confirm", d.setPasskey(writ.PasskeyActive))
 	d.act("/enrol/{id}/remove", d.setPasskey(writ.PasskeyRemoved))
 	d.call("/approve/{id}/begin", d.beginAnswer)
 	d.call("/approve/{id}/answer", d.answer)
+	d.call("/breakglass/begin", d.beginGlass)
+	d.call("/breakglass/ask", d.askGlass)
 	d.call("/enrol/begin", d.beginPasskey)
 	d.call("/enrol/finish", d.addPasskey)
 	d.mux.HandleFunc("GET "+pathEnter, d.begin)
@@ -139,6 +144,7 @@ func parseApproving(assets map[string]asset) (map[string]*template.Template, err
 	pages := map[string]*template.Template{}
 	for name, files := range map[string][]string{
 		"plan": {"plan.html", "approve/frame.html", "approve/plan.html"}, "enrol": {"approve/frame.html", "approve/enrol.html"},
+		"choose": {"approve/frame.html", "approve/choose.html"}, "request": {"approve/frame.html", "approve/request.html"},
 		"fail": {"fail.html", "approve/frame.html"}, "left": {"approve/frame.html", "approve/left.html"},
 	} {
 		t, err := shared.Clone()

@@ -12,6 +12,7 @@ import (
 	"image/draw"
 	"image/png"
 	"maps"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -42,6 +43,7 @@ var sights = []sight{
 	{Name: "incident", Path: "/incidents/" + string(incident)}, {Name: "incidents", Path: "/incidents"}, {Name: "health", Path: "/health"}, {Name: "evidence", Path: "/evidence/" + string(evidence)},
 	{Name: "ledger", Path: "/ledger"}, {Name: "entry", Path: "/ledger/1"}, {Name: "playbooks", Path: "/playbooks"}, {Name: "playbook", Path: "/playbooks/rollback-deployment"},
 	{Name: "agents", Path: "/agents"}, {Name: "freeze", Path: "/freeze"},
+	{Name: "breakglass", Path: "/breakglass"}, {Name: "glass", Path: "/breakglass/" + string(glassID)},
 }
 
 // tools are where ./test has put what e2e/browser/package-lock.json names.
@@ -58,6 +60,17 @@ func tools(t *testing.T) string {
 // browse opens pages in Chromium and reports what is wrong with them.
 func browse(t *testing.T, f *fake, change func(*web.Config), pictures string, pages ...sight) {
 	t.Helper()
+	if change == nil {
+		change = func(*web.Config) {}
+	}
+	browseAt(t, "session", pictures, func(base string) http.Handler {
+		return site(t, f, func(c *web.Config) { c.ExternalURL = base }, change)
+	}, pages...)
+}
+
+// browseAt is browse for whatever handler, whose sessions live in this cookie.
+func browseAt(t *testing.T, cookie, pictures string, handler func(base string) http.Handler, pages ...sight) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("a browser takes a minute")
 	}
@@ -69,17 +82,14 @@ func browse(t *testing.T, f *fake, change func(*web.Config), pictures string, pa
 	if _, err := os.Stat(filepath.Join(at, "node_modules")); err != nil {
 		t.Skip("./test installs the browser's test tools")
 	}
-	if change == nil {
-		change = func(*web.Config) {}
-	}
 	// The pages take forms of the server's own address only, which is not known before it listens.
 	srv := httptest.NewUnstartedServer(nil)
 	base := "http://" + srv.Listener.Addr().String()
-	srv.Config.Handler = site(t, f, func(c *web.Config) { c.ExternalURL = base }, change)
+	srv.Config.Handler = handler(base)
 	srv.Start()
 	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
 	job, err := json.Marshal(map[string]any{
-		"tools": at, "chromium": chromium, "base": base, "cookie": map[string]string{"name": "session", "value": goodValue}, "pages": pages, "shots": pictures,
+		"tools": at, "chromium": chromium, "base": base, "cookie": map[string]string{"name": cookie, "value": goodValue}, "pages": pages, "shots": pictures,
 	})
 	must(t, err)
 	cmd := exec.CommandContext(t.Context(), "node", filepath.Join("..", "..", "e2e", "browser", "check.mjs"))
@@ -119,6 +129,7 @@ func night(t *testing.T) *fake {
 	f := newFake(t)
 	f.plan.Approvals = []writ.ApprovalStatus{{Approver: other, Answer: writ.Approve, Slot: "owner", Proof: writ.ProofC, Reason: "matches the graph", At: at.Add(-time.Minute)}}
 	f.plan.Needs.Approvals = map[string]int{"oncall": 1, "owner": 1}
+	f.glass = uses()
 	return f
 }
 
@@ -159,7 +170,12 @@ func TestPagesOfHostileTextInABrowser(t *testing.T) {
 	}
 	f.bytes = []byte(text + "\n" + strings.Repeat("x", 50<<10))
 	f.agents[0].Sub, f.agents[0].Iss = text, text
-	browse(t, f, nil, picturesOf("hostile"), sights[0], sights[1], sights[3], sights[5], sights[8], sights[13])
+	for i := range f.glass {
+		f.glass[i].Justification, f.glass[i].Asker.Sub, f.glass[i].Playbook.Name = text, text, text
+	}
+	f.glass[3].Review.Note, f.glass[3].Review.By.Sub = text, text
+	read := sight{Name: "reviewed", Path: "/breakglass/" + string(f.glass[3].ID)}
+	browse(t, f, nil, picturesOf("hostile"), sights[0], sights[1], sights[3], sights[5], sights[8], sights[13], sights[15], read)
 }
 
 func TestALivePageChangesInABrowserWithoutBreakingItsPolicy(t *testing.T) {

@@ -22,6 +22,7 @@ type incidentView struct {
 	Actor string // only entries of this kind of actor; empty for all
 	Cut   int    // older entries that are not shown
 	Kinds []writ.Kind
+	AskAt string // where a passkey asks for break-glass on it; empty where none can
 }
 
 // A moment is one entry with how long nothing happened before it.
@@ -48,6 +49,9 @@ func (d *door) incident(ctx context.Context, by writ.Principal, r *http.Request)
 		return view{}, err
 	}
 	v := incidentView{IncidentStatus: s, Actor: plain(r.URL.Query().Get("actor")), Kinds: []writ.Kind{writ.KindAgent, writ.KindHuman, writ.KindRunner, writ.KindService}}
+	if s.State == writ.IncidentOpen {
+		v.AskAt = d.askAt()
+	}
 	if !slices.Contains(v.Kinds, writ.Kind(v.Actor)) {
 		v.Actor = ""
 	}

@@ -41,6 +41,7 @@ type Config struct {
 	Agents      Agents
 	Playbooks   Playbooks
 	Ledger      Ledger
+	Glasses     Glasses
 	Overview    Overview
 	Denials     Denials
 	Dev         bool            // there is a development login, and every page says so
@@ -56,7 +57,7 @@ type Config struct {
 // agents' tools or of the login.
 var Paths = []string{
 	"/{$}", "/plans", "/plans/", "/runs", "/runs/", "/incidents", "/incidents/", "/evidence/", "/ledger", "/ledger/", "/playbooks", "/playbooks/",
-	"/agents", "/agents/", "/health", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
+	"/agents", "/agents/", "/health", "/breakglass", "/breakglass/", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
 }
 
 // Paths of the development login, and of leaving.
@@ -111,13 +112,13 @@ func (d *door) guarded(origin string) (http.Handler, error) {
 func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "browser": c.Browser, "plans": c.Plans, "runs": c.Runs, "incidents": c.Incidents, "readings": c.Readings, "freezes": c.Freezes,
-		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "overview": c.Overview, "denials": c.Denials,
+		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "glasses": c.Glasses, "overview": c.Overview, "denials": c.Denials,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: pages: %s is missing", writ.ErrInvalid, name)
 		}
 	}
-	if a := c.Approving; a != nil && (a.Host() == "" || a.Entrance == nil || a.Passkeys == nil || a.Assertions == nil) {
+	if a := c.Approving; a != nil && (a.Host() == "" || a.Entrance == nil || a.Passkeys == nil || a.Assertions == nil || a.Asks == nil) {
 		return "", fmt.Errorf("%w: pages: of the approving origin something is missing", writ.ErrInvalid)
 	}
 	if c.Now == nil || c.Log == nil {
@@ -146,6 +147,8 @@ func (d *door) register() {
 	d.page("/playbooks/{name}", "", "playbook", d.playbook)
 	d.page("/agents", "", "agents", d.agents)
 	d.page("/health", "/live/health", "health", d.health)
+	d.page("/breakglass", "/live/breakglass", "breakglass", d.glasses)
+	d.page("/breakglass/{id}", "/live/breakglass/{id}", "glass", d.glass)
 	d.page("/freeze", "", "freeze", d.freezes)
 
 	d.act("/plans/{id}/withdraw", d.withdraw)
@@ -154,6 +157,8 @@ func (d *door) register() {
 	d.act("/incidents/{id}/undo", d.undo)
 	d.act("/agents/{name}/suspend", d.setAgent(writ.AgentSuspended))
 	d.act("/agents/{name}/resume", d.setAgent(writ.AgentActive))
+	d.act("/breakglass/{id}/review", d.review)
+	d.act("/breakglass/{id}/repeat", d.repeat)
 	d.act("/freeze", d.freeze)
 	d.act("/freeze/{id}/lift", d.lift)
 

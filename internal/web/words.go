@@ -173,11 +173,11 @@ func word(s any) string { return strings.ReplaceAll(short(fmt.Sprint(s)), "_", "
 // mark is the class of a state's colour. The word always stands beside it.
 func mark(s any) string {
 	switch fmt.Sprint(s) {
-	case "done", "succeeded", "active", "allow", "applied", "approve", "resolved":
+	case "done", "succeeded", "active", "allow", "applied", "approve", "resolved", "reviewed", "justified":
 		return "good"
-	case "waiting", "requires", "granted", "running", "planning", "open", "undone", "suspended":
+	case "waiting", "requires", "granted", "running", "planning", "open", "undone", "suspended", "asked", "used":
 		return "wait"
-	case "uncertain", "failed", "denied", "refused", "rejected", "deny", "stale", "expired", "reject", "removed":
+	case "uncertain", "failed", "denied", "refused", "rejected", "deny", "stale", "expired", "reject", "removed", "not_justified":
 		return "bad"
 	}
 	return "dim"

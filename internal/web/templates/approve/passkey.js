@@ -1,10 +1,11 @@
-'use strict'; // Asks for a passkey. It shows text only, and signs nothing but the plan whose bytes it has hashed itself.
+'use strict'; // Asks for a passkey. It shows text only, and has nothing signed but what it has hashed itself from this page.
 {
-const plan = document.getElementById('plan'), form = plan ?? document.getElementById('enrol'), told = document.getElementById('told'),
+const plan = document.getElementById('plan'), glass = document.getElementById('glass'), form = plan ?? glass ?? document.getElementById('enrol'), told = document.getElementById('told'),
 	bytes = s => Uint8Array.from(atob(s.replaceAll('-', '+').replaceAll('_', '/')), c => c.charCodeAt(0)),
 	text = b => btoa(Array.from(new Uint8Array(b), c => String.fromCharCode(c)).join('')),
 	sha = async b => new Uint8Array(await crypto.subtle.digest('SHA-256', b)),
 	hex = b => Array.from(b, c => c.toString(16).padStart(2, '0')).join(''),
+	digestOf = async b => 'sha256:' + hex(await sha(b)), parse = b => JSON.parse(new TextDecoder().decode(b)),
 	buttons = form?.querySelectorAll('button') ?? [];
 
 async function call(path, body) {
@@ -15,34 +16,51 @@ async function call(path, body) {
 
 function ids(list) { return list.map(c => ({...c, id: bytes(c.id)})); }
 
+// signed has the passkey sign a statement, once it says what fits and the challenge is its hash for this purpose.
+async function signed(ask, purpose, fits, wrong) {
+	const statement = bytes(ask.statement), key = ask.public_key, mark = new TextEncoder().encode(purpose + '\0'), whole = new Uint8Array(mark.length + statement.length);
+	whole.set(mark);
+	whole.set(statement, mark.length);
+	if (!fits(parse(statement)) || hex(await sha(whole)) !== hex(bytes(key.challenge))) throw new Error(wrong + ' Nothing was signed.');
+	const got = await navigator.credentials.get({publicKey: {...key, challenge: bytes(key.challenge), allowCredentials: ids(key.allowCredentials)}}), r = got.response;
+	return {credential: text(got.rawId), authenticator_data: text(r.authenticatorData), client_data: text(r.clientDataJSON), signature: text(r.signature)};
+}
+
 async function answer(decision) {
-	const shown = bytes(plan.dataset.text), digest = 'sha256:' + hex(await sha(shown));
+	const digest = await digestOf(bytes(plan.dataset.text));
 	if (digest !== plan.dataset.digest) throw new Error('The plan on this page is not the one of its digest. Nothing was signed.');
 	const {slot, typed, reason} = plan.elements, at = '/approve/' + plan.dataset.plan;
 	const ask = await call(at + '/begin', {plan_digest: digest, decision, slot: slot.value, typed: typed?.value ?? ''});
-	const statement = bytes(ask.statement), said = JSON.parse(new TextDecoder().decode(statement)), key = ask.public_key, mark = new TextEncoder().encode('writ/approval/v1\0');
-	const whole = new Uint8Array(mark.length + statement.length);
-	whole.set(mark);
-	whole.set(statement, mark.length);
-	if (said.plan_digest !== digest || said.plan !== plan.dataset.plan || said.decision !== decision || hex(await sha(whole)) !== hex(bytes(key.challenge)))
-		throw new Error('The statement to sign is not your answer to this plan. Nothing was signed.');
-	const got = await navigator.credentials.get({publicKey: {...key, challenge: bytes(key.challenge), allowCredentials: ids(key.allowCredentials)}}), r = got.response;
-	await call(at + '/answer', {statement: ask.statement, reason: reason.value,
-		passkey: {credential: text(got.rawId), authenticator_data: text(r.authenticatorData), client_data: text(r.clientDataJSON), signature: text(r.signature)}});
+	const passkey = await signed(ask, 'writ/approval/v1', s => s.plan_digest === digest && s.plan === plan.dataset.plan && s.decision === decision,
+		'The statement to sign is not your answer to this plan.');
+	await call(at + '/answer', {statement: ask.statement, reason: reason.value, passkey});
+	location.reload();
+}
+
+async function breakGlass() {
+	const d = glass.dataset, given = bytes(d.parameters), digest = await digestOf(bytes(d.source)), parameters = await digestOf(given);
+	if (digest !== d.digest) throw new Error('The playbook on this page is not the one of its digest. Nothing was signed.');
+	const playbook = {name: d.playbook, version: Number(d.version), digest}, wish = {incident: d.incident, service: d.service, playbook, parameters: parse(given)};
+	const ask = await call('/breakglass/begin', wish);
+	const passkey = await signed(ask, 'writ/breakglass/v1', s => (s.txn ?? '') === d.incident && s.drill === !d.incident && s.service === d.service && s.parameters === parameters &&
+		s.playbook.name === playbook.name && s.playbook.version === playbook.version && s.playbook.digest === digest && s.asker.iss === d.iss && s.asker.sub === d.sub,
+		'The statement to sign is not the request on this page.');
+	const {id} = await call('/breakglass/ask', {statement: ask.statement, passkey, parameters: wish.parameters, justification: d.justification});
+	location.assign('/breakglass/' + id);
 }
 
 async function enrol() {
 	const key = (await call('/enrol/begin', {})).public_key;
 	const got = await navigator.credentials.create({publicKey: {...key, challenge: bytes(key.challenge), user: {...key.user, id: bytes(key.user.id)}, excludeCredentials: ids(key.excludeCredentials)}});
 	await call('/enrol/finish', {credential: text(got.rawId), client_data: text(got.response.clientDataJSON), attestation: text(got.response.attestationObject)});
+	location.reload();
 }
 
 async function press(e) {
 	for (const b of buttons) b.disabled = true;
 	told.textContent = '';
 	try {
-		await (plan ? answer(e.currentTarget.value) : enrol());
-		location.reload();
+		await (plan ? answer(e.currentTarget.value) : glass ? breakGlass() : enrol());
 	} catch (err) {
 		told.textContent = 'Not done: ' + err.message;
 		for (const b of buttons) b.disabled = false;

@@ -1,0 +1,33 @@
+package api_test
+
+import "testing"
+
+func TestAnAskForBreakGlassIsPassedOnUnchangedAndHasOneProof(t *testing.T) {
+	assertion := `"passkey":{"credential":"aWQ=","authenticator_data":"YXV0aA==","client_data":"e30=","signature":"c2ln"}`
+	for name, c := range map[string]struct {
+		proof string
+		want  int
+	}{
+		"a passkey": {assertion + ",", 201}, "both": {assertion + `,"signature":"sig",`, 422}, "none": {"", 422}, "a part of one": {`"passkey":{"credential":"aWQ="},`, 422},
+		"an unknown member": {`"passkey":{"credential":"aWQ=","authenticator_data":"YXV0aA==","client_data":"e30=","signature":"c2ln","level":"A"},`, 422},
+	} {
+		f := newFake()
+		w := request(handler(t, f), "human", "POST", "/v1/breakglass", `{"statement":"e30=",`+c.proof+`"justification":"down"}`, key)
+		if w.Code != c.want || (f.count("breakglass by passkey id ") == 1) != (c.want == 201) {
+			t.Errorf("%s: %d %s; calls %v", name, w.Code, w.Body, f.calls)
+		}
+	}
+}
+
+func TestPitfall34AnAgentCallsNothingOfBreakGlass(t *testing.T) {
+	for path, body := range map[string]string{
+		"/v1/breakglass":       `{"statement":"e30=","signature":"sig","justification":"down"}`,
+		"/v1/breakglass/begin": `{"service":"payments","playbook":{"name":"emergency-restart","version":1,"digest":"` + digest.String() + `"}}`,
+	} {
+		f := newFake()
+		w := request(handler(t, f), "agent", "POST", path, body, key)
+		if w.Code != 403 || f.count("begin breakglass  payments emergency-restart") != 0 || f.count("breakglass {} sig down") != 0 {
+			t.Errorf("%s: %d, calls %v", path, w.Code, f.calls)
+		}
+	}
+}
