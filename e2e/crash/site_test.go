@@ -100,6 +100,7 @@ type site struct {
 	scenarios                []scenario       // what is played on the plane
 	books                    string           // the directory of its playbooks
 	away                     time.Time        // when the trust file was taken away
+	raised                   []byte           // the trust file before the newest one
 	shop                     *storefront.Shop // nil on another plane, as wire
 	wire                     *wire
 	in                       setup.Installation
