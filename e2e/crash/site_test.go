@@ -207,6 +207,12 @@ func (s *site) start() {
 			await(s.t, "the signer", func() (bool, string) { return strings.Contains(p.tail(), "listens on"), s.trouble() })
 		}
 	}
+	s.awaitServer()
+}
+
+// awaitServer waits until the server is ready.
+func (s *site) awaitServer() {
+	s.t.Helper()
 	await(s.t, "the server", func() (bool, string) {
 		resp, err := http.Get(s.admin + "/readyz")
 		if err != nil {
