@@ -114,8 +114,42 @@ func (c *Client) once(ctx context.Context, k call, header http.Header, body []by
 	}
 }
 
-// sendAs sends k once, with a token that the source's key holds if there is one.
+// sendAs sends k, with a token that the source's key holds if there is one; and once more where a nonce is all that the proof
+// lacked: nothing was done.
 func (c *Client) sendAs(ctx context.Context, k call, header http.Header, body []byte, held string) (*http.Response, error) {
+	if held == "" {
+		resp, err := c.sendWith(ctx, k, header, body, "", "")
+		return success(resp, err)
+	}
+	nonce := c.source.nonce.get()
+	resp, err := c.sendWith(ctx, k, header, body, held, nonce)
+	if err != nil {
+		return nil, err
+	}
+	took := c.source.nonce.take(resp)
+	switch {
+	case took && wantsNonce(resp):
+		resp.Body.Close()
+		if resp, err = c.sendWith(ctx, k, header, body, held, c.source.nonce.get()); err == nil {
+			c.source.nonce.take(resp)
+		}
+	case nonce != "" && resp.StatusCode == http.StatusUnauthorized: // a server that takes none any more
+		c.source.nonce.forget(nonce)
+	}
+	return success(resp, err)
+}
+
+// success returns an answer that is one, and makes an error of any other.
+func success(resp *http.Response, err error) (*http.Response, error) {
+	if err != nil || resp.StatusCode/100 == 2 {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	return nil, refusal(resp)
+}
+
+// sendWith sends k once; the caller closes the answer's body, whatever it says. nonce goes into the proof that comes with held.
+func (c *Client) sendWith(ctx context.Context, k call, header http.Header, body []byte, held, nonce string) (*http.Response, error) {
 	u := *c.base
 	u.Path += k.path
 	u.RawQuery = k.query.Encode()
@@ -135,7 +169,7 @@ func (c *Client) sendAs(ctx context.Context, k call, header http.Header, body []
 		req.Header.Set("Accept", "application/json")
 	}
 	if held != "" {
-		proof, err := prove(c.source.Key, k.method, c.named+(&url.URL{Path: k.path}).EscapedPath(), held, c.source.now())
+		proof, err := prove(c.source.Key, k.method, c.named+(&url.URL{Path: k.path}).EscapedPath(), held, nonce, c.source.now())
 		if err != nil {
 			return nil, err
 		}
@@ -153,11 +187,7 @@ func (c *Client) sendAs(ctx context.Context, k call, header http.Header, body []
 	if err != nil {
 		return nil, &lostError{cause: fmt.Errorf("%w: %w", writ.ErrUnavailable, err)}
 	}
-	if resp.StatusCode/100 == 2 {
-		return resp, nil
-	}
-	defer resp.Body.Close()
-	return nil, refusal(resp)
+	return resp, nil
 }
 
 // bounded reads all of r, and refuses more than limit bytes.

@@ -20,7 +20,7 @@ const pathRuns = "/v1/runs"
 // The proof names Config.ExternalURL, which must be the server's external_url.
 func (c *Client) Present(ctx context.Context, grant string, key *ecdsa.PrivateKey) (writ.RunStatus, error) {
 	var r writ.RunStatus
-	proof, err := prove(key, http.MethodPost, c.named+pathRuns, grant, time.Now())
+	proof, err := prove(key, http.MethodPost, c.named+pathRuns, grant, "", time.Now())
 	if err != nil {
 		return r, err
 	}

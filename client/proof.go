@@ -51,8 +51,8 @@ func Thumbprint(key *ecdsa.PublicKey) (string, error) {
 	return encode(sum[:]), nil
 }
 
-// prove makes the DPoP proof of one request (RFC 9449 section 4.2). token is what rides along, or "".
-func prove(key *ecdsa.PrivateKey, method, url, token string, now time.Time) (string, error) {
+// prove makes the DPoP proof of one request (RFC 9449 section 4.2). token is what rides along, or "", and nonce the server's, or "".
+func prove(key *ecdsa.PrivateKey, method, url, token, nonce string, now time.Time) (string, error) {
 	if key == nil {
 		return "", fmt.Errorf("%w: proofs are made with a P-256 key", writ.ErrInvalid)
 	}
@@ -66,7 +66,8 @@ func prove(key *ecdsa.PrivateKey, method, url, token string, now time.Time) (str
 		URL      string `json:"htu"`
 		IssuedAt int64  `json:"iat"`
 		Hash     string `json:"ath,omitempty"`
-	}{ID: rand.Text(), Method: method, URL: url, IssuedAt: now.Unix()}
+		Nonce    string `json:"nonce,omitempty"`
+	}{ID: rand.Text(), Method: method, URL: url, IssuedAt: now.Unix(), Nonce: nonce}
 	if token != "" {
 		sum := sha256.Sum256([]byte(token))
 		claims.Hash = encode(sum[:])

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -37,6 +38,8 @@ type Source struct {
 	SVID bool
 	// Now is the clock; nil means the machine's.
 	Now func() time.Time
+
+	nonce keptNonce // of the server's; the client asks for one by sending a proof without
 
 	mu    sync.Mutex // held while a token is fetched, so that one is fetched for all
 	token string
@@ -125,10 +128,27 @@ type tokenReply struct {
 	Hint    string       `json:"hint"`
 }
 
-// askToken sends a form to the token endpoint. held is the token that rides along, or "".
+// askToken sends a form to the token endpoint, and once more where a nonce is all that the proof lacked. held is the token
+// that rides along, or "".
 func (c *Client) askToken(ctx context.Context, form url.Values, held string) (tokenReply, error) {
+	nonce := c.source.nonce.get()
+	got, err := c.askTokenWith(ctx, form, held, nonce)
+	r, refused := errors.AsType[*writ.Refusal](err)
+	next := c.source.nonce.get()
+	switch {
+	case refused && r.Code == errNonce && next != "" && next != nonce:
+	case refused && r.Code == "invalid_dpop_proof" && nonce != "": // a server that takes none any more
+		c.source.nonce.forget(nonce)
+		next = c.source.nonce.get()
+	default:
+		return got, err
+	}
+	return c.askTokenWith(ctx, form, held, next)
+}
+
+func (c *Client) askTokenWith(ctx context.Context, form url.Values, held, nonce string) (tokenReply, error) {
 	var got tokenReply
-	proof, err := prove(c.source.Key, http.MethodPost, c.named+"/token", held, c.source.now())
+	proof, err := prove(c.source.Key, http.MethodPost, c.named+"/token", held, nonce, c.source.now())
 	if err != nil {
 		return got, err
 	}
@@ -145,6 +165,7 @@ func (c *Client) askToken(ctx context.Context, form url.Values, held string) (to
 		return got, &lostError{cause: fmt.Errorf("%w: %w", writ.ErrUnavailable, err)}
 	}
 	defer resp.Body.Close()
+	c.source.nonce.take(resp)
 	b, err := bounded(resp.Body, maxTokenReply)
 	if err != nil {
 		return got, err
@@ -161,7 +182,7 @@ func (c *Client) askToken(ctx context.Context, form url.Values, held string) (to
 // tokenKinds are what OAuth's errors mean in kinds of error; all others are denials.
 var tokenKinds = map[string]error{
 	"invalid_request": writ.ErrInvalid, "invalid_authorization_details": writ.ErrInvalid, "invalid_target": writ.ErrInvalid,
-	"invalid_client": writ.ErrUnknownUser, "invalid_grant": writ.ErrUnknownUser, "invalid_dpop_proof": writ.ErrUnknownUser,
+	"invalid_client": writ.ErrUnknownUser, "invalid_grant": writ.ErrUnknownUser, "invalid_dpop_proof": writ.ErrUnknownUser, errNonce: writ.ErrUnknownUser,
 	"authorization_pending": writ.ErrBusy, "slow_down": writ.ErrBusy,
 	"temporarily_unavailable": writ.ErrUnavailable, "server_error": writ.ErrUnavailable,
 }

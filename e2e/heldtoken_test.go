@@ -2,17 +2,26 @@ package e2e_test
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/client"
+	"github.com/writ-dev/writ/internal/config"
+	"github.com/writ-dev/writ/internal/token"
 )
 
 // TestAnAgentFetchesItsGrantAtTheTokenEndpointAndPresentsIt goes the whole way with whole processes: a platform's token,
-// a control-plane token, a proposal under the agent's own key, the exchange at one replica, the presentation at another.
+// a control-plane token, a proposal under the agent's own key, the exchange at one replica, the presentation at another. Both
+// replicas demand a nonce in each proof (RFC 9449 sections 8 and 9), and take each other's.
 func TestAnAgentFetchesItsGrantAtTheTokenEndpointAndPresentsIt(t *testing.T) {
 	t.Parallel()
-	o, ask := newOffice(t)
+	o, ask := newOffice(t, func(c *config.Server) { c.Tokens.Nonce = "required" })
 	key, err := client.NewKey()
 	must(t, err)
 	ask.Holder, err = client.Thumbprint(&key.PublicKey)
@@ -49,5 +58,28 @@ func TestAnAgentFetchesItsGrantAtTheTokenEndpointAndPresentsIt(t *testing.T) {
 		t.Fatalf("%s %v", r.ID, err)
 	}
 	o.ended(0, p.ID, before)
+
+	// Without the client: the question is an error of its own, and the answer to it is good at the other replica.
+	raw := o.platformToken()
+	form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {raw}}
+	asks := func(i int, nonce string) (said, string) {
+		proof, err := token.ProveBareWith(key, token.Proof{Method: "POST", URL: o.external + "/token", Nonce: nonce}, time.Now(), rand.Reader)
+		must(t, err)
+		req, err := http.NewRequestWithContext(t.Context(), "POST", o.servers[i].url+"/token", strings.NewReader(form.Encode()))
+		must(t, err)
+		req.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Dpop": {proof}}
+		resp, err := http.DefaultClient.Do(req)
+		must(t, err)
+		out := said{status: resp.StatusCode, raw: readAll(t, resp.Body)}
+		_ = json.Unmarshal([]byte(out.raw), &out.body) // what is no object has no members
+		return out, resp.Header.Get("DPoP-Nonce")
+	}
+	got, nonce := asks(0, "")
+	if got.status != http.StatusBadRequest || got.text("error") != "use_dpop_nonce" || nonce == "" {
+		t.Errorf("without a nonce: %d %s %q", got.status, got.raw, nonce)
+	}
+	if got, _ := asks(1, nonce); got.status != http.StatusOK {
+		t.Errorf("with it, at a second replica: %d %s", got.status, got.raw)
+	}
 	o.whole()
 }

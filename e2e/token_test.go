@@ -42,7 +42,7 @@ const ofPlatform, ofSPIFFE = "of-platform", "of-spiffe"
 
 // newOffice changes the configuration of a fleet that runs, as people do, and restarts its servers. A shop is broken before
 // that, and diagnosed with a development key.
-func newOffice(t *testing.T) (*office, writ.Ask) {
+func newOffice(t *testing.T, changes ...func(*config.Server)) (*office, writ.Ask) {
 	t.Helper()
 	o := &office{fleet: newFleet(t, 2), domain: trustdomain.New(t, "corp.example"), peers: install.Addresses(t, 1)[0]}
 	o.idp = idp.New(t, "http://127.0.0.1/unused")
@@ -60,6 +60,9 @@ func newOffice(t *testing.T) (*office, writ.Ask) {
 			c.Agents = append(c.Agents,
 				config.Agent{Name: ofPlatform, Iss: o.idp.URL, Sub: idp.Person, Team: team, Owner: owner, Roles: []string{"repair"}},
 				config.Agent{Name: ofSPIFFE, Iss: "spiffe://corp.example", Sub: "spiffe://corp.example/agents/repair", Team: team, Owner: owner, Roles: []string{"repair"}})
+			for _, change := range changes {
+				change(c)
+			}
 		})
 	}
 	o.restart()

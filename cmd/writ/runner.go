@@ -155,7 +155,7 @@ func runRunnerEnroll(ctx context.Context, a *app, args []string) error {
 	}
 	told, err := server.Enrol(ctx, e, time.Now())
 	if err != nil {
-		return err
+		return unanswered(err)
 	}
 	if err := writeRunner(at, e, told); err != nil {
 		return err
@@ -167,6 +167,18 @@ func runRunnerEnroll(ctx context.Context, a *app, args []string) error {
   and put the owner's public key at %[5]s and each target's credential where %[6]s names it
 `, e.Runner, pin.Fingerprint(publicOf(e.Key)), at(fileTrustDraft), at(fileTrust), at(fileOwnerPublic), at(fileRunnerConf))
 	return nil
+}
+
+// unanswered says what to look at when the runners' door did not answer an enrolment. Why a handshake ended is not told to a
+// stranger.
+func unanswered(err error) error {
+	if _, refused := errors.AsType[*writ.Refusal](err); refused || !errors.Is(err, writ.ErrUnavailable) {
+		return err
+	}
+	return &writ.Refusal{
+		Code: writ.ReasonUnavailable, Kind: writ.ErrUnavailable, Detail: "the runners' door does not answer this key: " + writ.Printable(err.Error(), 300),
+		Hint: "is --server its address, and is the code still open? One that was used, replaced or is older than 15 minutes opens nothing: writ runner invite makes a new one",
+	}
 }
 
 // writeRunner writes configuration and draft, and leaves files that exist.

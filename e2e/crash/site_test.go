@@ -100,6 +100,7 @@ type site struct {
 	scenarios                []scenario       // what is played on the plane
 	books                    string           // the directory of its playbooks
 	away                     time.Time        // when the trust file was taken away
+	raised                   []byte           // the trust file before the newest one
 	shop                     *storefront.Shop // nil on another plane, as wire
 	wire                     *wire
 	in                       setup.Installation
@@ -206,6 +207,12 @@ func (s *site) start() {
 			await(s.t, "the signer", func() (bool, string) { return strings.Contains(p.tail(), "listens on"), s.trouble() })
 		}
 	}
+	s.awaitServer()
+}
+
+// awaitServer waits until the server is ready.
+func (s *site) awaitServer() {
+	s.t.Helper()
 	await(s.t, "the server", func() (bool, string) {
 		resp, err := http.Get(s.admin + "/readyz")
 		if err != nil {

@@ -103,7 +103,7 @@ func (a *Authenticator) confirmed(ctx context.Context, r *http.Request, raw stri
 		return nobody(CodeHolder)
 	}
 	if prove {
-		p, err := a.readProof(r, raw)
+		p, err := a.readProof(ctx, r, raw)
 		switch {
 		case err != nil:
 			return Holder{}, from(c.Writ.Issuer, err)

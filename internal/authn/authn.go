@@ -37,6 +37,7 @@ type Config struct {
 	Tokens   *token.Access // nil: control-plane tokens are neither issued nor taken
 	Revoked  Revocations   // needed with Tokens
 	Required bool          // with Tokens: an agent's other credentials are taken at the token endpoint only
+	Nonces   NonceMode     // "" means NonceOff; the others need Memory
 
 	Now func() time.Time
 	Log *slog.Logger // told why credentials are refused, and when an issuer's keys cannot be fetched; may be nil
@@ -54,6 +55,7 @@ type Authenticator struct {
 	tokens   *token.Access
 	revoked  Revocations
 	required bool
+	nonces   *nonces // nil where they are off
 	now      func() time.Time
 	refusals refusals
 }
@@ -71,6 +73,10 @@ func New(c Config) (*Authenticator, error) {
 		issuers: map[string]*issuer{}, external: c.ExternalURL, memory: c.Memory, sessions: c.Sessions, people: c.People, now: c.Now,
 		tokens: c.Tokens, revoked: c.Revoked, required: c.Required,
 		refusals: refusals{log: c.Log, now: c.Now},
+	}
+	var err error
+	if a.nonces, err = newNonces(c.Nonces, c.Memory, c.Now); err != nil {
+		return nil, err
 	}
 	for _, i := range c.Issuers {
 		made, err := newIssuer(i, c)

@@ -20,6 +20,8 @@ func (a *Authenticator) said(ctx context.Context, r *http.Request, h Holder, err
 	switch CodeOf(err) {
 	case CodeProofMissing, CodeProof, CodeProofReplayed:
 		return Holder{}, errProof
+	case CodeProofNonce:
+		return Holder{}, &NonceError{nonceOf(err)}
 	}
 	return Holder{}, errNobody
 }
@@ -28,15 +30,15 @@ func (a *Authenticator) said(ctx context.Context, r *http.Request, h Holder, err
 // r, which asks for a token. svid says whether the credential must be a JWT-SVID, or must be none.
 //
 // A credential is good for one exchange. One that a platform keeps in a file or a cache until it renews it (a JWT-SVID,
-// a projected token of Kubernetes) is good for further ones by the same key. Errors are writ.ErrInvalid about the proof,
-// and writ.ErrUnknownUser about everything else.
+// a projected token of Kubernetes) is good for further ones by the same key. Errors are writ.ErrInvalid about the proof, a
+// NonceError among them, and writ.ErrUnknownUser about everything else.
 func (a *Authenticator) Asserted(ctx context.Context, r *http.Request, raw string, svid bool) (Holder, error) {
 	h, err := a.asserted(ctx, r, raw, svid)
 	return a.said(ctx, r, h, err)
 }
 
 func (a *Authenticator) asserted(ctx context.Context, r *http.Request, raw string, svid bool) (Holder, error) {
-	p, err := a.readProof(r, "")
+	p, err := a.readProof(ctx, r, "")
 	switch {
 	case err != nil:
 		return Holder{}, err

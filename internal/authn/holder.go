@@ -66,7 +66,7 @@ func (a *Authenticator) usedOnce(ctx context.Context, v vouched) error {
 // proved demands one proof that fits r and was not used before, and returns the thumbprint of its key. With an empty
 // raw no token rides along.
 func (a *Authenticator) proved(ctx context.Context, r *http.Request, raw string) (key string, err error) {
-	p, err := a.readProof(r, raw)
+	p, err := a.readProof(ctx, r, raw)
 	if err != nil {
 		return "", err
 	}
@@ -79,7 +79,7 @@ type proof struct {
 	read     time.Time
 }
 
-func (a *Authenticator) readProof(r *http.Request, raw string) (p proof, err error) {
+func (a *Authenticator) readProof(ctx context.Context, r *http.Request, raw string) (p proof, err error) {
 	proofs := r.Header.Values(proofHeader)
 	switch {
 	case len(proofs) == 0:
@@ -88,13 +88,18 @@ func (a *Authenticator) readProof(r *http.Request, raw string) (p proof, err err
 		return p, refuse(CodeProof)
 	}
 	p.read = a.now()
-	want := token.WantProof{Method: r.Method, URL: a.external + r.URL.EscapedPath(), Token: raw, Now: p.read, Life: token.ProofLife}
+	want := token.WantProof{Method: r.Method, URL: a.external + r.URL.EscapedPath(), Token: raw, Now: p.read, Life: token.ProofLife, Nonces: a.timely(ctx)}
 	if raw == "" {
 		p.jti, p.key, err = token.ReadBareProof(proofs[0], want)
 	} else {
 		p.jti, p.key, err = token.ReadProof(proofs[0], want)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, token.ErrProofNonce) && a.nonces != nil:
+		return p, a.wantNonce(ctx, p.key)
+	case CodeOf(err) != "": // of what the nonces are judged by
+		return p, err
+	case err != nil:
 		return p, refuse(CodeProof)
 	}
 	return p, nil
@@ -103,7 +108,15 @@ func (a *Authenticator) readProof(r *http.Request, raw string) (p proof, err err
 // firstUse refuses a proof that was used before, at any replica. Its jti is kept under the key that made it: another
 // holder's proof with the same jti is another proof.
 func (a *Authenticator) firstUse(ctx context.Context, p proof) error {
-	return a.remembered(ctx, "proof "+p.key+" "+p.jti, once(), p.read.Add(token.ProofLife+token.ProofSkew), CodeProofReplayed)
+	return a.remembered(ctx, "proof "+p.key+" "+p.jti, once(), p.read.Add(a.proofLife()), CodeProofReplayed)
+}
+
+// proofLife is how long a proof could be sent again after it was read: until its iat is too old, or its nonce.
+func (a *Authenticator) proofLife() time.Duration {
+	if a.nonces != nil {
+		return max(token.ProofLife, nonceLife) + token.ProofSkew
+	}
+	return token.ProofLife + token.ProofSkew
 }
 
 // proofHeader carries DPoP proofs (RFC 9449 section 4.1).

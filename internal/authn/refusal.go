@@ -32,6 +32,7 @@ const (
 	CodeProofMissing      Code = "proof_missing"      // no DPoP proof came with a token that needs one
 	CodeProof             Code = "proof"              // the proof does not fit the request
 	CodeProofReplayed     Code = "proof_replayed"     // the proof was used before
+	CodeProofNonce        Code = "proof_nonce"        // the proof fits, and needs a nonce of this server's
 	CodeHolder            Code = "holder"             // the token was first used with another key
 	CodeReplayed          Code = "token_replayed"     // the token was used before
 	CodeReviewRefused     Code = "review_refused"     // the cluster's TokenReview does not know the token
@@ -61,6 +62,7 @@ type refused struct {
 	code   Code
 	issuer string // configured, or of a verified token; "" for none
 	cause  error  // of our own making, such as a store that is down; may be nil
+	nonce  string // of CodeProofNonce: the one to come again with
 }
 
 func (r *refused) Error() string { return "refused: " + string(r.code) }
@@ -106,10 +108,19 @@ type refusalCount struct {
 	lines, kept int // written and held back since then
 }
 
-// tell logs why a request was refused. A request without any credential is not worth a line: every probe is one.
+// nonceOf returns the nonce that a refusal asks for, or "".
+func nonceOf(err error) string {
+	if r, ok := errors.AsType[*refused](err); ok {
+		return r.nonce
+	}
+	return ""
+}
+
+// tell logs why a request was refused. A request without any credential is not worth a line, since every probe is one, and
+// neither is the first half of a question for a nonce.
 func (l *refusals) tell(ctx context.Context, r *http.Request, err error) {
 	why, ok := errors.AsType[*refused](err)
-	if l.log == nil || !ok || why.code == CodeCredentialMissing {
+	if l.log == nil || !ok || why.code == CodeCredentialMissing || why.code == CodeProofNonce {
 		return
 	}
 	held, write := l.count(why.code)

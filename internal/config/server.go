@@ -198,19 +198,6 @@ type Login struct {
 	SecretFile string   `yaml:"secret_file,omitempty"` // of mode 0600, or env:NAME; empty for a public client
 }
 
-// Tokens are the rules of the token endpoint.
-type Tokens struct {
-	Required bool      `yaml:"required,omitempty"` // an agent's platform credentials are taken at the token endpoint only
-	Auditors []Auditor `yaml:"auditors,omitempty"` // who may look at any token
-}
-
-// Auditor is a person or a service that may introspect.
-type Auditor struct {
-	Iss  string `yaml:"iss"`
-	Sub  string `yaml:"sub"`
-	Kind string `yaml:"kind"` // human or service
-}
-
 // Approve is where people approve with passkeys: an origin that is used for nothing else.
 type Approve struct {
 	Origin string  `yaml:"origin"`           // https://approve.writ.corp.example
@@ -347,12 +334,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 		c.want((p.WorkloadAPI == "") != (len(p.Bundles) == 0), "spiffe must have workload_api, such as unix:///run/spire/agent/public/api.sock, or bundles, not both")
 	}
 	c.notices(s)
-	if t := s.Tokens; t != nil {
-		c.want(s.Keys.Token != "", "tokens needs keys.token: the key that signs control-plane tokens")
-		for i, a := range t.Auditors {
-			c.want(a.Iss != "" && a.Sub != "" && (a.Kind == "human" || a.Kind == "service"), "tokens.auditors[%d] must have iss, sub and kind human or service", i)
-		}
-	}
+	c.tokens(s)
 	for i, k := range s.DevKeys {
 		c.want(slices.Contains([]string{"agent", "human", "service"}, k.Kind), "dev_keys[%d].kind must be agent, human or service", i)
 		c.want(strings.HasPrefix(k.Hash, "sha256:") && k.Sub != "", "dev_keys[%d] needs sub and sha256", i)

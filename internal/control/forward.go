@@ -60,6 +60,9 @@ func (c *Control) mayGoOn(tx *store.Tx, run runRow, s writ.StepBody) (*assignmen
 	case slices.Contains(run.Begun, s.Step):
 		return &assignment.Refused{Code: writ.ReasonSpent, Detail: "the step was begun before"}, nil
 	}
+	if refused, err := c.began(tx, run); err != nil || refused != nil {
+		return refused, err
+	}
 	p, _, err := store.Load[planRow](tx, store.Plans, string(run.Run.Plan))
 	if err != nil {
 		return nil, err
@@ -79,6 +82,22 @@ func (c *Control) mayGoOn(tx *store.Tx, run runRow, s writ.StepBody) (*assignmen
 	}
 	if !d.Allowed() {
 		return &assignment.Refused{Code: d.Reason, Detail: because(d)}, nil
+	}
+	return nil, nil
+}
+
+// began refuses the first step of a run whose grant has expired meanwhile, by this side's clock: the runner's may have gone
+// back, and the sweep that ends such a run may come later. What has begun in time may go on.
+func (c *Control) began(tx *store.Tx, run runRow) (*assignment.Refused, error) {
+	if run.Run.State != writ.RunGranted {
+		return nil, nil
+	}
+	g, _, err := store.Load[grantRow](tx, store.Grants, string(run.Run.Grant))
+	if err != nil {
+		return nil, err
+	}
+	if !c.now().Before(g.Expires) {
+		return &assignment.Refused{Code: writ.ReasonGrantExpired, Detail: "the grant has expired before its first step"}, nil
 	}
 	return nil, nil
 }

@@ -68,7 +68,7 @@ var identities = []Guard{
 	{
 		Invariant: "identity",
 		File:      "internal/authn/holder.go",
-		Guard:     `return a.remembered(ctx, "proof "+p.key+" "+p.jti, once(), p.read.Add(token.ProofLife+token.ProofSkew), CodeProofReplayed)`,
+		Guard:     `return a.remembered(ctx, "proof "+p.key+" "+p.jti, once(), p.read.Add(a.proofLife()), CodeProofReplayed)`,
 		Instead:   "return nil",
 		Package:   "./internal/authn",
 		Test:      "TestATokenWithProofsStaysWithItsFirstKey",

@@ -32,8 +32,8 @@ const (
 	PathResource   = "/.well-known/oauth-protected-resource"   // RFC 9728 section 3; with /v1 behind it, of the API
 )
 
-// Clients find out who a client is. Errors match writ.ErrInvalid if its DPoP proof is not good, and writ.ErrUnknownUser
-// whatever else is wrong. A proof, and a credential that is good once, count as used when it is accepted.
+// Clients find out who a client is. Errors match writ.ErrInvalid if its DPoP proof is not good, an *authn.NonceError if all that
+// it lacks is a nonce, and writ.ErrUnknownUser whatever else is wrong. A proof, and a credential that is good once, count as used when it is accepted.
 type Clients interface {
 	// Asserted returns which agent a platform's credential stands for, with the thumbprint of the key whose proof came
 	// with r. svid demands a JWT-SVID, or anything else.

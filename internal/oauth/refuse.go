@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/authn"
 )
 
 // A fault is one refusal, as OAuth says it (RFC 6749 section 5.2) with members of ours: the same stable code as the API's
@@ -21,6 +22,7 @@ type fault struct {
 	Plan        writ.PlanID     `json:"plan,omitempty"`
 	status      int             // 0: 400
 	after       time.Duration   // 0: no Retry-After
+	nonce       string          // to come again with; "": no DPoP-Nonce
 }
 
 func (f *fault) Error() string { return f.Name }
@@ -34,7 +36,12 @@ var (
 
 // refuseClient turns an error of Clients into OAuth's; unknown stands for who could not be authenticated.
 func refuseClient(err error, unknown *fault) error {
-	switch {
+	switch n, asked := errors.AsType[*authn.NonceError](err); {
+	case asked: // RFC 9449 section 8
+		return &fault{
+			Name: "use_dpop_nonce", Description: "this server asks for its nonce in the DPoP proof", nonce: n.Nonce,
+			Hint: "send the same request once more, with a new proof whose nonce is the value of the header DPoP-Nonce",
+		}
 	case errors.Is(err, writ.ErrInvalid):
 		return errProof
 	case errors.Is(err, writ.ErrUnknownUser):
@@ -89,13 +96,16 @@ func (e *Endpoint) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		f = refusalFault(err, "")
 	}
 	if f.status == 0 {
-		f = &fault{f.Name, f.Description, f.Code, f.Hint, f.Decision, f.Plan, http.StatusBadRequest, f.after}
+		f = &fault{f.Name, f.Description, f.Code, f.Hint, f.Decision, f.Plan, http.StatusBadRequest, f.after, f.nonce}
 	}
 	if f.status >= http.StatusInternalServerError {
 		e.Log.ErrorContext(r.Context(), "a token request failed", "path", r.URL.Path, "error", writ.Printable(err.Error(), maxDescription))
 	}
 	if f.status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `DPoP realm="writ", algs="ES256"`)
+	}
+	if f.nonce != "" {
+		w.Header().Set("DPoP-Nonce", f.nonce)
 	}
 	if f.after > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((f.after+time.Second-1)/time.Second)))

@@ -137,6 +137,7 @@ type world struct {
 	ctl      *fakeControl
 	platform *ecdsa.PrivateKey
 	access   *token.Access
+	config   authn.Config
 	auth     *authn.Authenticator
 	endpoint *oauth.Endpoint
 	handler  http.Handler
@@ -174,13 +175,14 @@ func newWorld(t testing.TB, changes ...func(*oauth.Config)) *world {
 	must(t, os.WriteFile(file, set, 0o600))
 	w.access, err = token.NewAccess(external, newKey(t))
 	must(t, err)
-	w.auth, err = authn.New(authn.Config{
+	w.config = authn.Config{
 		Issuers: []authn.Issuer{
 			{URL: platform, Audience: external, Kind: writ.KindAgent, Algorithms: []string{"ES256"}, KeysFile: file},
 			{URL: platform + "/people", Audience: external, Kind: writ.KindHuman, Algorithms: []string{"ES256"}, KeysFile: file},
 		},
 		ExternalURL: external, Memory: w.ctl, Tokens: w.access, Revoked: w.ctl, Required: true, Now: w.now,
-	})
+	}
+	w.auth, err = authn.New(w.config)
 	must(t, err)
 	c := oauth.Config{
 		Tokens: w.access, Clients: w.auth, Admission: w.ctl, Grants: w.ctl, Unspent: w.ctl, Revocations: w.ctl,

@@ -31,6 +31,9 @@ func newAuth(c config.Server, memory memory, people people, access *token.Access
 		Dev: dev, ExternalURL: c.ExternalURL, Memory: memory, Sessions: people, People: people, Tokens: access, Revoked: memory,
 		Required: c.Tokens != nil && c.Tokens.Required, Now: fault.Clock(), Log: log,
 	}
+	if c.Tokens != nil {
+		a.Nonces = authn.NonceMode(c.Tokens.Nonce)
+	}
 	for _, i := range c.Issuers {
 		a.Issuers = append(a.Issuers, newIssuer(c, i))
 	}

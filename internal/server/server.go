@@ -271,7 +271,7 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 		}
 		public = &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}}
 	}
-	if err := s.add("the server", c.Listen, all, public, 0); err != nil {
+	if err := s.add("the server", c.Listen, auth.Challenges(all), public, 0); err != nil {
 		return err
 	}
 	if c.SPIFFE != nil && c.SPIFFE.Listen != "" {
@@ -355,7 +355,7 @@ func (s *Server) listenAgents(c config.Server, auth *authn.Authenticator, versio
 	if err != nil {
 		return err
 	}
-	return s.add("the agents' door", c.SPIFFE.Listen, h, peers.TLS(), connectionAge)
+	return s.add("the agents' door", c.SPIFFE.Listen, auth.Challenges(h), peers.TLS(), connectionAge)
 }
 
 func (s *Server) add(name, address string, h http.Handler, secure *tls.Config, age time.Duration) error {

@@ -32,6 +32,7 @@ type Proof struct {
 	Method          string // HTTP method, upper case
 	URL             string // without query and fragment
 	AccessTokenHash string // AccessTokenHash of the grant that is presented
+	Nonce           string // the server's newest (RFC 9449 section 8); "" for none
 }
 
 // WantProof is what a proof must fit. The zero WantProof accepts nothing.
@@ -42,6 +43,15 @@ type WantProof struct {
 	Thumbprint string // the grant's cnf.jkt
 	Now        time.Time
 	Life       time.Duration // at most ProofLife
+	Nonces     *Nonces       // nil: a proof with a nonce is refused, as a part of the form that is not known
+}
+
+// Nonces say what is done with a proof's nonce (RFC 9449 sections 8 and 9).
+type Nonces struct {
+	// Good reports whether nonce is one of this server's, still good, for the key of that thumbprint.
+	Good func(nonce, thumbprint string) (bool, error)
+	// Required refuses a proof without a good one. Without it, only a proof that is not of the server's time needs one.
+	Required bool
 }
 
 type proofHeader struct {
@@ -64,6 +74,7 @@ type bareClaims struct {
 	Method   string `json:"htm"`
 	URL      string `json:"htu"`
 	IssuedAt int64  `json:"iat"`
+	Nonce    string `json:"nonce,omitempty"`
 }
 
 type proofClaims struct {
@@ -72,6 +83,7 @@ type proofClaims struct {
 	URL      string `json:"htu"`
 	IssuedAt int64  `json:"iat"`
 	Hash     string `json:"ath"`
+	Nonce    string `json:"nonce,omitempty"`
 }
 
 // AccessTokenHash returns the base64url SHA-256 of a token's text, which a proof carries as ath.
@@ -92,19 +104,24 @@ func Prove(key *ecdsa.PrivateKey, p Proof, now time.Time, rand io.Reader) (strin
 	if err != nil {
 		return "", err
 	}
-	return proof(key, proofClaims{ID: id, Method: p.Method, URL: p.URL, IssuedAt: now.Unix(), Hash: p.AccessTokenHash})
+	return proof(key, proofClaims{ID: id, Method: p.Method, URL: p.URL, IssuedAt: now.Unix(), Hash: p.AccessTokenHash, Nonce: p.Nonce})
 }
 
 // ProveBare signs a proof for a request without an access token, such as one that asks for a token (RFC 9449 section 5).
 func ProveBare(key *ecdsa.PrivateKey, method, url string, now time.Time, rand io.Reader) (string, error) {
-	if key == nil || !usable(&key.PublicKey) || method == "" || url == "" {
+	return ProveBareWith(key, Proof{Method: method, URL: url}, now, rand)
+}
+
+// ProveBareWith is ProveBare for a proof that may carry a nonce. p.AccessTokenHash must be empty.
+func ProveBareWith(key *ecdsa.PrivateKey, p Proof, now time.Time, rand io.Reader) (string, error) {
+	if key == nil || !usable(&key.PublicKey) || p.Method == "" || p.URL == "" || p.AccessTokenHash != "" {
 		return "", fmt.Errorf("%w: a P-256 key, method and URL must be present", ErrProof)
 	}
 	id, err := ident.Nonce(rand)
 	if err != nil {
 		return "", err
 	}
-	return proof(key, bareClaims{ID: id, Method: method, URL: url, IssuedAt: now.Unix()})
+	return proof(key, bareClaims{ID: id, Method: p.Method, URL: p.URL, IssuedAt: now.Unix(), Nonce: p.Nonce})
 }
 
 func proof(key *ecdsa.PrivateKey, claims any) (string, error) {
@@ -136,7 +153,7 @@ func CheckProofUntil(compact string, w WantProof) (jti string, until time.Time, 
 
 // ReadProof checks a proof that comes with a token which names no key, and returns the thumbprint of the key that made
 // it. The caller must bind the token to that key, and never accept the jti twice. w.Thumbprint must be empty. Errors
-// wrap ErrProof.
+// wrap ErrProof; with ErrProofNonce comes the thumbprint, too, since nothing else is wrong with that proof.
 func ReadProof(compact string, w WantProof) (jti, thumbprint string, err error) {
 	if w.Thumbprint != "" {
 		return "", "", fmt.Errorf("%w: this token names a key", ErrProof)
@@ -147,7 +164,7 @@ func ReadProof(compact string, w WantProof) (jti, thumbprint string, err error) 
 
 // ReadBareProof checks a proof of a request without an access token, and returns the thumbprint of the key that made
 // it. w.Token and w.Thumbprint must be empty; a proof that carries ath is refused. The caller must never accept the jti
-// twice. Errors wrap ErrProof.
+// twice. Errors are as those of ReadProof.
 func ReadBareProof(compact string, w WantProof) (jti, thumbprint string, err error) {
 	if w.Token != "" || w.Thumbprint != "" {
 		return "", "", fmt.Errorf("%w: no token rides along", ErrProof)
@@ -198,28 +215,54 @@ func checkProof(compact string, w WantProof, bare bool) (jti, thumbprint string,
 		return bad("htu is another URL")
 	case !bare && !same(c.Hash, AccessTokenHash(w.Token)):
 		return bad("ath is the hash of another token")
-	case at.After(w.Now.Add(ProofSkew)):
-		return bad("iat lies ahead")
 	case !isProofID(c.ID):
 		return bad("jti is not 16 to 64 characters of base64url")
-	case !at.Add(w.Life).After(w.Now): // last, so that nothing else is wrong with it
+	case w.Nonces == nil && c.Nonce != "":
+		return bad("no nonce is taken here")
+	}
+	// The time comes last, so that nothing else is wrong with a proof that is refused for it.
+	if w.Nonces != nil {
+		good, err := w.Nonces.timely(c.Nonce, Thumbprint(key), at, w)
+		switch {
+		case err != nil:
+			return "", "", at, err
+		case !good:
+			return "", Thumbprint(key), at, ErrProofNonce
+		}
+		return c.ID, Thumbprint(key), at, nil
+	}
+	switch {
+	case at.After(w.Now.Add(ProofSkew)):
+		return bad("iat lies ahead")
+	case !at.Add(w.Life).After(w.Now):
 		return "", "", at, ErrProofAge
 	}
 	return c.ID, Thumbprint(key), at, nil
 }
 
+// timely reports whether a proof is of now: by the server's own time, which a good nonce carries, or by iat where that is
+// enough (RFC 9449 section 4.3, check 11).
+func (n *Nonces) timely(nonce, thumbprint string, at time.Time, w WantProof) (bool, error) {
+	if nonce != "" {
+		if good, err := n.Good(nonce, thumbprint); good || err != nil {
+			return good, err
+		}
+	}
+	return !n.Required && !at.After(w.Now.Add(ProofSkew)) && at.Add(w.Life).After(w.Now), nil
+}
+
 func readClaims(payload []byte, bare bool) (c proofClaims, err error) {
 	if !bare {
 		if err := canon.ParseLoose(payload, &c); err != nil {
-			return c, errors.New("the claims are not exactly jti, htm, htu, iat and ath")
+			return c, errors.New("the claims are not exactly jti, htm, htu, iat and ath, and nonce where one is taken")
 		}
 		return c, nil
 	}
 	var b bareClaims
 	if err := canon.ParseLoose(payload, &b); err != nil {
-		return c, errors.New("the claims are not exactly jti, htm, htu and iat")
+		return c, errors.New("the claims are not exactly jti, htm, htu and iat, and nonce where one is taken")
 	}
-	return proofClaims{ID: b.ID, Method: b.Method, URL: b.URL, IssuedAt: b.IssuedAt}, nil
+	return proofClaims{ID: b.ID, Method: b.Method, URL: b.URL, IssuedAt: b.IssuedAt, Nonce: b.Nonce}, nil
 }
 
 func (k proofKey) public() (*ecdsa.PublicKey, bool) {

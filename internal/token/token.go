@@ -28,6 +28,9 @@ var (
 
 	// ErrProofAge is the ErrProof of a proof that fits in all but its age.
 	ErrProofAge = fmt.Errorf("%w: it is too old", ErrProof)
+
+	// ErrProofNonce is the ErrProof of a proof that fits in all but its time, and would fit with a nonce of this server's.
+	ErrProofNonce = fmt.Errorf("%w: it needs a nonce of this server's", ErrProof)
 )
 
 // MaxSize bounds a token in bytes: a grant over twenty objects with names of usual length has about 4 KiB.
