@@ -8,13 +8,14 @@ import (
 	"github.com/writ-dev/writ/internal/policy/cedarx"
 )
 
-// DecideLinear decides with every policy of the bundle, without the index.
+// DecideLinear decides with every policy of the bundle, without the index, over all facts, and has the engine validate each
+// request.
 func DecideLinear(b *Bundle, q Request) writ.Decision {
 	var all []*cedarx.Policy
 	for _, id := range slices.Sorted(maps.Keys(b.rules)) {
 		all = append(all, b.rules[id].policy)
 	}
-	return b.decide(q, manner{find: func(*shelf, cedarx.Entity) []*cedarx.Policy { return all }, record: true})
+	return b.decide(q, manner{find: func(*shelf, cedarx.Entity) []*cedarx.Policy { return all }, record: true, strict: true})
 }
 
 // DecideBroken decides with a policy that makes the engine panic.

@@ -129,7 +129,6 @@ func load(sources map[string][]byte, v Vocabulary) (*Bundle, error) {
 		return nil, errors.New("it holds no policy")
 	}
 	b.known = Words{Envs: schema.Enum(typeEnv), Roles: schema.Enum(typeRole), Planes: schema.Enum(typePlane)}
-	b.reads = readFacts(b.rules)
 	b.index = newIndex(schema, b.rules)
 	b.digest, err = digest(sources, full, v)
 	return b, err
@@ -207,14 +206,15 @@ func (b *Bundle) read(folder Folder, name string, src []byte) ([]*rule, error) {
 	}
 	out := make([]*rule, 0, len(ps))
 	for _, p := range ps {
-		where := fmt.Sprintf("%s:%d", name, p.Line)
+		where := func() string { return fmt.Sprintf("%s:%d", name, p.Line) }
 		if err := b.check(folder, p); err != nil {
-			return out, fmt.Errorf("%s: %w", where, err)
+			return out, fmt.Errorf("%s: %w", where(), err)
 		}
 		r := &rule{Rule: Rule{ID: p.ID, Folder: folder, File: name, Line: p.Line}, policy: p}
 		if err := annotate(r, p); err != nil {
-			return out, fmt.Errorf("%s: %s: %w", where, p.ID, err)
+			return out, fmt.Errorf("%s: %s: %w", where(), p.ID, err)
 		}
+		r.reading()
 		out = append(out, r)
 	}
 	return out, nil
