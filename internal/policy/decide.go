@@ -44,7 +44,7 @@ type manner struct {
 	find    func(*shelf, cedarx.Entity) []*cedarx.Policy // the index, or a search of all
 	record  bool                                         // the facts are written down
 	classes bool                                         // an action whose policies were evaluated already is not evaluated again
-	strict  bool                                         // every fact is converted, and every request validated by the engine: see accepts
+	strict  bool                                         // everything is converted, and validated by the engine, each time: see accepts and memo
 }
 
 func (b *Bundle) decide(q Request, m manner) writ.Decision {
@@ -101,10 +101,10 @@ func (b *Bundle) raise(f *Facts, playbook string) {
 func (b *Bundle) evaluator(f *Facts, q Request, m manner) (*evaluator, []string, error) {
 	e := &evaluator{bundle: b, manner: m, facts: f}
 	var err error
-	if e.principal, err = b.principal(f); err != nil {
+	if e.principal, err = b.principal(f, m.strict); err != nil {
 		return nil, nil, err
 	}
-	if e.service, err = b.service(f); err != nil {
+	if e.service, err = b.service(f, m.strict); err != nil {
 		return nil, nil, err
 	}
 	for _, r := range f.Roles {

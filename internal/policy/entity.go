@@ -39,9 +39,9 @@ type principal struct {
 
 // principal returns the asker's entity, which the schema has found valid. The same agent asks again and again, and is
 // converted and checked once for as long as nothing that is known of it changes.
-func (b *Bundle) principal(f *Facts) (cedarx.Entity, error) {
+func (b *Bundle) principal(f *Facts, strict bool) (cedarx.Entity, error) {
 	p, known := b.principals.get(f.Principal)
-	if known && p.team == f.Team && p.suspended == f.Suspended && p.oncall == f.Oncall && slices.Equal(p.roles, f.Roles) {
+	if known && !strict && p.team == f.Team && p.suspended == f.Suspended && p.oncall == f.Oncall && slices.Equal(p.roles, f.Roles) {
 		return p.entity, nil
 	}
 	entity := f.principalEntity()
@@ -59,9 +59,9 @@ type service struct {
 }
 
 // service is principal for what is asked about.
-func (b *Bundle) service(f *Facts) (cedarx.Entity, error) {
+func (b *Bundle) service(f *Facts, strict bool) (cedarx.Entity, error) {
 	key := service{f.Service, f.OwningTeam, f.Env, f.Stateful}
-	if entity, known := b.services.get(key); known {
+	if entity, known := b.services.get(key); known && !strict {
 		return entity, nil
 	}
 	entity := f.serviceEntity()

@@ -2,14 +2,15 @@ package policy
 
 import (
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/policy/cedarx"
 )
 
-// DecideLinear decides with every policy of the bundle, without the index, over all facts, and has the engine validate each
-// request.
+// DecideLinear decides with every policy of the bundle, without the index, over all facts, and converts and validates
+// everything anew.
 func DecideLinear(b *Bundle, q Request) writ.Decision {
 	var all []*cedarx.Policy
 	for _, id := range slices.Sorted(maps.Keys(b.rules)) {
@@ -34,3 +35,24 @@ func ContextNames() []string {
 	}
 	return out
 }
+
+// FactsAbsentFromFullest are the fields of the facts that admits would never show to the schema.
+func FactsAbsentFromFullest() []string {
+	var out []string
+	v := reflect.ValueOf(fullest()).Elem()
+	for i := range v.NumField() {
+		if f := v.Field(i); f.Kind() == reflect.Pointer && f.IsNil() {
+			out = append(out, v.Type().Field(i).Name)
+		}
+	}
+	return out
+}
+
+// MaxFacts is how many facts rules can read.
+const MaxFacts = maxFacts
+
+// MaxMemo is how many principals, and how many services, a bundle remembers.
+const MaxMemo = maxMemo
+
+// Remembered is how many principals and services a bundle remembers.
+func Remembered(b *Bundle) (principals, services int) { return len(b.principals.m), len(b.services.m) }
