@@ -120,6 +120,7 @@ func (d door) asked(handle handler) http.HandlerFunc {
 			d.refuse(w, r, err)
 			return
 		}
+		d.Log.InfoContext(r.Context(), "a question about access was answered", "by", writ.Printable(by.String(), 200), "call", r.Pattern)
 		if c, ok := out.(created); ok {
 			answer(w, http.StatusCreated, c.task)
 			return
