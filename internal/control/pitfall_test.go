@@ -147,3 +147,26 @@ func TestPitfall20AnAgentsTextChangesNoFact(t *testing.T) {
 		t.Errorf("%v", plain)
 	}
 }
+
+// One approval of two is there when a stricter set comes into force. It is not used, neither is one that was signed before
+// and arrives after, nor one that is signed now over the plan as it was made.
+func TestPitfall08AnApprovalUnderAnOlderSetIsNotUsed(t *testing.T) {
+	w := newWorld(t, twoOwners(t))
+	s := w.waiting()
+	early := w.statement(s.ID, "bob", "owner", writ.Approve)
+	if after, err := w.approve(s.ID, "ann", "owner"); err != nil || after.State != writ.PlanWaiting {
+		t.Fatalf("%s %v", after.State, err)
+	}
+	must(t, w.ctl.AdoptPolicy(w.ctx, signedAs(w.stricter(t, "T4"), 1, "one")))
+	late := w.statement(s.ID, "ana", "owner", writ.Approve)
+	for sub, st := range map[string]writ.ApprovalStatement{"bob": early, "ana": late} {
+		if after, err := w.answer(s.ID, st, sub); err == nil && after.State == writ.PlanGranted {
+			t.Errorf("%s: %s", sub, after.State)
+		}
+	}
+	after, err := w.ctl.Plan(w.ctx, human("ann"), s.ID, 0)
+	must(t, err)
+	if after.State == writ.PlanGranted || w.count(writ.EntryGrant) != 0 {
+		t.Errorf("%s (%s), %d grants", after.State, after.Reason, w.count(writ.EntryGrant))
+	}
+}

@@ -56,3 +56,16 @@ const MaxMemo = maxMemo
 
 // Remembered is how many principals and services a bundle remembers.
 func Remembered(b *Bundle) (principals, services int) { return len(b.principals.m), len(b.services.m) }
+
+// FactsSeenBy are the facts that rules about the action are handed.
+func FactsSeenBy(b *Bundle, action string) []string {
+	places := b.index[action].reads
+	if places == nil {
+		return ContextNames()
+	}
+	var out []string
+	for _, i := range places {
+		out = append(out, string(contextFacts[i].name))
+	}
+	return out
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -114,5 +115,24 @@ func TestI05WhatABundleRemembersDecidesNothing(t *testing.T) {
 	}
 	if p, s := policy.Remembered(b); p > policy.MaxMemo || s > policy.MaxMemo || p == 0 || s == 0 {
 		t.Errorf("%d principals and %d services are remembered", p, s)
+	}
+}
+
+// Rules see the facts that one of them reads by its name. Where a rule uses the context otherwise, all are there.
+func TestI05ARuleThatReadsTheWholeContextSeesIt(t *testing.T) {
+	files := map[string]string{
+		"grants/a.cedar": `@id("grants/a")` + head + permitAll + ` when { context.tier == 1 };`,
+		"limits/b.cedar": `@id("limits/b")` + head + forbidAll + ` when { context has permille && context.permille > 900 };`,
+	}
+	if got := policy.FactsSeenBy(loadOnly(t, files), "playbook/restart-workload"); !slices.Equal(got, []string{"tier", "permille"}) {
+		t.Errorf("%v", got)
+	}
+	files["limits/c.cedar"] = `@id("limits/c")` + head + forbidAll + ` unless { [context].contains(context) };`
+	b := loadOnly(t, files)
+	if got := policy.FactsSeenBy(b, "playbook/restart-workload"); !slices.Equal(got, policy.ContextNames()) {
+		t.Errorf("%v", got)
+	}
+	if d := b.Decide(lowRisk()); d.Verdict != writ.Allow {
+		t.Errorf("%s (%s) %v", d.Verdict, d.Reason, d.Errors)
 	}
 }
