@@ -54,6 +54,9 @@ func (d *door) registerLedger() {
 				return nil, err
 			}
 			b, err := d.Ledger.Export(ctx, by, incident)
+			if err == nil { // a simulation of policy begins so
+				d.Log.InfoContext(ctx, "the ledger was exported", "by", writ.Printable(by.String(), 200), "incident", incident, "bytes", len(b))
+			}
 			return &exportOut{"application/octet-stream", "attachment", b}, err
 		})
 }

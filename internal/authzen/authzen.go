@@ -60,17 +60,22 @@ type Config struct {
 	Log           *slog.Logger
 }
 
-type door struct{ Config }
+type door struct {
+	Config
+	terms
+}
 
 // Handler serves Prefix and PathMetadata.
-func Handler(c Config) (http.Handler, error) {
+func Handler(c Config) (http.Handler, error) { return handlerIn(ownTerms, c) }
+
+func handlerIn(t terms, c Config) (http.Handler, error) {
 	if c.Authenticator == nil || c.Evaluator == nil || c.Proposer == nil || c.Idempotency == nil || c.Log == nil || len(c.BindingKey) != 32 {
 		return nil, fmt.Errorf("%w: AuthZEN: authenticator, evaluator, proposer, idempotency, a binding key of 32 bytes and log are needed", writ.ErrInvalid)
 	}
 	if u, err := url.Parse(c.ExternalURL); err != nil || u.Host == "" || strings.HasSuffix(c.ExternalURL, "/") {
 		return nil, fmt.Errorf("%w: AuthZEN: the external URL is absolute and without a trailing slash", writ.ErrInvalid)
 	}
-	d := door{c}
+	d := door{c, t}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST "+PathEvaluation, d.asked(d.evaluation))
 	mux.HandleFunc("POST "+PathEvaluations, d.asked(d.evaluations))
@@ -115,6 +120,7 @@ func (d door) asked(handle handler) http.HandlerFunc {
 			d.refuse(w, r, err)
 			return
 		}
+		d.Log.InfoContext(r.Context(), "a question about access was answered", "by", writ.Printable(by.String(), 200), "call", r.Pattern)
 		if c, ok := out.(created); ok {
 			answer(w, http.StatusCreated, c.task)
 			return

@@ -59,7 +59,7 @@ func (d door) evaluation(ctx context.Context, by writ.Principal, _ *http.Request
 }
 
 func (d door) one(ctx context.Context, by writ.Principal, in, defaults object) (verdict, error) {
-	q, err := question(in, defaults, "")
+	ctx, q, err := d.question(ctx, in, defaults, "")
 	if u, ok := errors.AsType[*unknown](err); ok {
 		return verdict{Context: shownContext{Advice: advice, Reason: u.code, Because: []string{u.detail}}}, nil
 	}

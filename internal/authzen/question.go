@@ -1,8 +1,11 @@
 package authzen
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/writ-dev/writ"
@@ -65,16 +68,47 @@ const (
 	partResource = "resource"
 )
 
+// terms are the names of the kinds of things that can be asked about. They are ownTerms, but in the test of the published
+// scenario.
+type terms struct {
+	subjects map[string]writ.Kind
+	resource string
+	issuer   string // of all subjects; empty: their ids name it, as issuer|sub
+
+	// heard is told of each question what else stands in its parts. Nil but in that test: for Writ properties are nothing.
+	heard func(ctx context.Context, subject, action, resource object) context.Context
+}
+
+var ownTerms = terms{subjects: map[string]writ.Kind{typeAgent: writ.KindAgent, typePerson: writ.KindHuman}, resource: typeService}
+
+// part returns one part of a question. The item's stands for all of the default's, but for type and id: what it does not say
+// of those the default says.
+func part(in, defaults object, name string) (object, error) {
+	if _, ok := in[name]; !ok {
+		return defaults.object(name)
+	}
+	out, err := in.object(name)
+	if err != nil || name == "context" {
+		return out, err
+	}
+	base, err := defaults.object(name)
+	if err != nil {
+		return nil, err
+	}
+	for _, member := range []string{"type", "id"} {
+		if raw, ok := base[member]; ok && out[member] == nil {
+			out[member] = raw
+		}
+	}
+	return out, nil
+}
+
 // question reads a request. Members of the defaults stand in for those that are missing. For the part that is searched
-// for, only the type is read.
-func question(in, defaults object, searched string) (writ.AccessQuestion, error) {
+// for, only the type is read. What it returns as context is for the evaluator.
+func (t terms) question(ctx context.Context, in, defaults object, searched string) (context.Context, writ.AccessQuestion, error) {
 	var q writ.AccessQuestion
 	get := func(name string, required bool) (object, error) {
-		from := in
-		if _, ok := in[name]; !ok {
-			from = defaults
-		}
-		o, err := from.object(name)
+		o, err := part(in, defaults, name)
 		if err == nil && o == nil && required {
 			err = form(name + " is missing")
 		}
@@ -82,39 +116,42 @@ func question(in, defaults object, searched string) (writ.AccessQuestion, error)
 	}
 	subject, err := get(partSubject, true)
 	if err != nil {
-		return q, err
-	}
-	if q.Subject, err = principal(subject, searched != partSubject); err != nil {
-		return q, err
-	}
-	resource, err := get(partResource, true)
-	if err != nil {
-		return q, err
-	}
-	kind, err := resource.text(partResource, "type", true)
-	if err != nil {
-		return q, err
-	}
-	if q.Service, err = resource.text(partResource, "id", searched != partResource); err != nil {
-		return q, err
-	}
-	if kind != typeService {
-		return q, &unknown{writ.ReasonUnknownService, "resource.type must be service"}
+		return ctx, q, err
 	}
 	action, err := get(partAction, searched != partAction)
 	if err != nil {
-		return q, err
+		return ctx, q, err
+	}
+	resource, err := get(partResource, true)
+	if err != nil {
+		return ctx, q, err
 	}
 	if searched != partAction {
 		if q.Action, err = action.text(partAction, "name", true); err != nil {
-			return q, err
+			return ctx, q, err
 		}
+	}
+	kind, err := resource.text(partResource, "type", true)
+	if err != nil {
+		return ctx, q, err
+	}
+	if q.Service, err = resource.text(partResource, "id", searched != partResource); err != nil {
+		return ctx, q, err
+	}
+	if q.Subject, err = t.principal(subject, searched != partSubject); err != nil {
+		return ctx, q, err
+	}
+	if kind != t.resource {
+		return ctx, q, &unknown{writ.ReasonUnknownService, "resource.type must be " + t.resource}
 	}
 	about, err := get("context", false)
 	if err != nil {
-		return q, err
+		return ctx, q, err
 	}
-	return q, names(&q, about)
+	if t.heard != nil {
+		ctx = t.heard(ctx, subject, action, resource)
+	}
+	return ctx, q, names(&q, about)
 }
 
 // names reads what the context names. Everything else in it is ignored: facts are Writ's own.
@@ -155,7 +192,7 @@ func names(q *writ.AccessQuestion, about object) error {
 }
 
 // principal reads a subject: its id is issuer|sub, since the same sub of two issuers is two subjects.
-func principal(o object, whole bool) (writ.Principal, error) {
+func (t terms) principal(o object, whole bool) (writ.Principal, error) {
 	kind, err := o.text(partSubject, "type", true)
 	if err != nil {
 		return writ.Principal{}, err
@@ -164,31 +201,34 @@ func principal(o object, whole bool) (writ.Principal, error) {
 	if err != nil {
 		return writ.Principal{}, err
 	}
-	p := writ.Principal{Kind: writ.KindAgent}
-	switch kind {
-	case typeAgent:
-	case typePerson:
-		p.Kind = writ.KindHuman
-	default:
-		return p, &unknown{writ.ReasonKind, "subject.type must be agent or person"}
+	p := writ.Principal{Kind: t.subjects[kind], Iss: t.issuer, Sub: id}
+	if p.Kind == "" {
+		return p, &unknown{writ.ReasonKind, "subject.type must be " + strings.Join(slices.Sorted(maps.Keys(t.subjects)), " or ")}
 	}
 	if !whole {
-		return p, nil
+		return writ.Principal{Kind: p.Kind}, nil
 	}
-	p.Iss, p.Sub, _ = strings.Cut(id, "|")
+	if t.issuer == "" {
+		p.Iss, p.Sub, _ = strings.Cut(id, "|")
+	}
 	if !p.Valid() {
 		return p, &unknown{writ.ReasonUnauthenticated, "subject.id must be issuer|sub, such as https://issuer.example|repair-agent"}
 	}
 	return p, nil
 }
 
-// subjectOf is the other direction of principal.
-func subjectOf(p writ.Principal) map[string]string {
-	kind := typeAgent
-	if p.Kind == writ.KindHuman {
-		kind = typePerson
+// subject is the other direction of principal.
+func (t terms) subject(p writ.Principal) map[string]string {
+	out := map[string]string{"id": p.Iss + "|" + p.Sub}
+	if t.issuer != "" {
+		out["id"] = p.Sub
 	}
-	return map[string]string{"type": kind, "id": p.Iss + "|" + p.Sub}
+	for name, kind := range t.subjects {
+		if kind == p.Kind {
+			out["type"] = name
+		}
+	}
+	return out
 }
 
 // An unknown is a question of the right form about what Writ has none of: it is answered with a deny.

@@ -91,7 +91,7 @@ func (d door) bound(by writ.Principal, q writ.AccessQuestion, denial object, now
 
 // request takes a request. What a caller says of urgency or of itself beyond the names is ignored.
 func (d door) request(ctx context.Context, by writ.Principal, r *http.Request, in object) (any, error) {
-	q, err := question(in, nil, "")
+	ctx, q, err := d.question(ctx, in, nil, "")
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package authzen
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -23,14 +24,14 @@ func (d door) search(ctx context.Context, by writ.Principal, r *http.Request, in
 	}
 	results := []any{}
 	out := map[string]any{"results": results, "context": map[string]string{"advice": advice}}
-	q, err := question(in, nil, part)
+	ctx, q, err := d.question(ctx, in, nil, part)
 	if _, ok := errors.AsType[*unknown](err); ok {
 		return out, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	from, err := pageFrom(in)
+	from, limit, err := pageOf(in)
 	if err != nil {
 		return nil, err
 	}
@@ -38,23 +39,23 @@ func (d door) search(ctx context.Context, by writ.Principal, r *http.Request, in
 	if err != nil {
 		return nil, err
 	}
-	candidates := candidatesFor(part, q, all)
-	to := min(len(candidates), from+pageSize)
-	for _, c := range candidates[min(from, to):to] {
-		got, err := d.Evaluator.Evaluate(ctx, by, c.question)
+	candidates := d.candidates(part, q, all)
+	at, to := min(from, len(candidates)), min(len(candidates), from+pageSize)
+	for ; at < to && len(results) < limit; at++ {
+		got, err := d.Evaluator.Evaluate(ctx, by, candidates[at].question)
 		if err != nil {
 			return nil, err
 		}
 		if got.Allowed() {
-			results = append(results, c.shown)
+			results = append(results, candidates[at].shown)
 		}
 	}
 	out["results"] = results
 	next := ""
-	if to < len(candidates) {
-		next = base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(to)))
+	if at < len(candidates) {
+		next = base64.RawURLEncoding.EncodeToString([]byte(strconv.Itoa(at)))
 	}
-	out["page"] = map[string]string{"next_token": next}
+	out["page"] = map[string]any{"next_token": next, "count": len(results)}
 	return out, nil
 }
 
@@ -64,20 +65,20 @@ type candidate struct {
 	shown    any
 }
 
-func candidatesFor(part string, q writ.AccessQuestion, all writ.AccessNames) (out []candidate) {
+func (t terms) candidates(part string, q writ.AccessQuestion, all writ.AccessNames) (out []candidate) {
 	switch part {
 	case partSubject:
 		kind := q.Subject.Kind
 		for _, p := range all.Subjects {
 			if p.Kind == kind {
 				q.Subject = p
-				out = append(out, candidate{q, subjectOf(p)})
+				out = append(out, candidate{q, t.subject(p)})
 			}
 		}
 	case partResource:
 		for _, s := range all.Services {
 			q.Service = s
-			out = append(out, candidate{q, map[string]string{"type": typeService, "id": s}})
+			out = append(out, candidate{q, map[string]string{"type": t.resource, "id": s}})
 		}
 	case partAction:
 		for _, a := range all.Actions {
@@ -88,24 +89,30 @@ func candidatesFor(part string, q writ.AccessQuestion, all writ.AccessNames) (ou
 	return out
 }
 
-// pageFrom reads page.token, which is opaque to callers.
-func pageFrom(in object) (int, error) {
+// pageOf reads page.token, which is opaque to callers, and page.limit, how many results they want at most.
+func pageOf(in object) (from, limit int, err error) {
 	page, err := in.object("page")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
+	}
+	limit = pageSize
+	if raw, ok := page["limit"]; ok {
+		if err := json.Unmarshal(raw, &limit); err != nil || limit < 1 {
+			return 0, 0, form("page.limit must be a whole number above 0")
+		}
 	}
 	raw, ok := page["token"]
 	if !ok || string(raw) == `""` {
-		return 0, nil
+		return 0, limit, nil
 	}
 	token, err := page.text("page", "token", false)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	b, err := base64.RawURLEncoding.DecodeString(token)
 	n, nerr := strconv.Atoi(string(b))
 	if err != nil || nerr != nil || n < 0 {
-		return 0, form("page.token must be a next_token of the page before")
+		return 0, 0, form("page.token must be a next_token of the page before")
 	}
-	return n, nil
+	return n, limit, nil
 }

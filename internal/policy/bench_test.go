@@ -57,6 +57,7 @@ func BenchmarkDecide(b *testing.B) {
 			}
 			took := make([]time.Duration, 0, 1<<16)
 			b.ReportAllocs()
+			before := processor(b)
 			for b.Loop() {
 				start := time.Now()
 				bundle.Decide(q)
@@ -64,6 +65,7 @@ func BenchmarkDecide(b *testing.B) {
 					took = append(took, time.Since(start))
 				}
 			}
+			reportProcessor(b, before)
 			slices.Sort(took)
 			b.ReportMetric(float64(took[len(took)/2].Nanoseconds())/1000, "p50-µs")
 			b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1000, "p99-µs")
@@ -79,16 +81,48 @@ func BenchmarkDecide(b *testing.B) {
 	run("default/plan-requires", defaultBundle(b), waiting, writ.Requires)
 }
 
+// BenchmarkDecideOnAll decides on all processors at once, as a busy server does: agents and services of a hundred teams.
+func BenchmarkDecideOnAll(b *testing.B) {
+	asks := make([]policy.Request, 400)
+	for i := range asks {
+		q := lowRisk()
+		q.Facts.Principal.Sub, q.Facts.Service = fmt.Sprintf("agent-%d", i%100), fmt.Sprintf("service-%d", i)
+		asks[i] = q
+	}
+	for _, set := range []struct {
+		name   string
+		bundle *policy.Bundle
+	}{{"rules=15", loadOnly(b, scoped(15))}, {"rules=15000", loadOnly(b, scoped(15000))}, {"default", defaultBundle(b)}} {
+		b.Run(set.name, func(b *testing.B) {
+			if d := set.bundle.Decide(asks[0]); d.Verdict != writ.Allow {
+				b.Fatalf("%s (%s) by %v", d.Verdict, d.Reason, d.Policies)
+			}
+			b.ReportAllocs()
+			before := processor(b)
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				for i := 0; pb.Next(); i++ {
+					set.bundle.Decide(asks[i%len(asks)])
+				}
+			})
+			reportProcessor(b, before)
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "decisions/s")
+		})
+	}
+}
+
 func BenchmarkLoad(b *testing.B) {
 	for _, n := range []int{15, 150, 1500, 15000} {
 		src := only(b, scoped(n))
 		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
+			before := processor(b)
 			for b.Loop() {
 				if _, err := policy.LoadSources(src, vocabulary()); err != nil {
 					b.Fatal(err)
 				}
 			}
+			reportProcessor(b, before)
 		})
 	}
 }

@@ -89,23 +89,45 @@ func (f *Facts) contextOf(some []int) cedarx.Record {
 	return cedarx.NewRecord(m)
 }
 
-// readFacts are the places in contextFacts of what rules read. It also notes which rules ask for the action.
-func readFacts(rules map[string]*rule) []int {
-	read, whole := map[string]bool{}, false
-	for _, r := range rules {
-		u := r.policy.Uses()
-		r.readsAction = u.Action
-		whole = whole || u.Whole
-		for _, m := range u.Members {
-			read[m] = true
-		}
+// A factSet says which of contextFacts are meant: bit i for the i-th.
+type factSet uint64
+
+// allFacts stands for whatever a condition may read of the context when it does not read it by its members.
+const allFacts factSet = 1<<maxFacts - 1
+
+// maxFacts bounds contextFacts, which a test checks: one bit each.
+const maxFacts = 63
+
+// factAt is the place of each fact in contextFacts.
+var factAt = func() map[string]int {
+	out := make(map[string]int, len(contextFacts))
+	for i, f := range contextFacts {
+		out[string(f.name)] = i
 	}
+	return out
+}()
+
+// reading notes what the conditions of a rule read.
+func (r *rule) reading() {
+	whole := false
+	r.readsAction, whole = r.policy.Touches(func(variable, member string) {
+		if i, known := factAt[member]; known && variable == "context" {
+			r.reads |= 1 << i
+		}
+	})
 	if whole {
+		r.reads = allFacts
+	}
+}
+
+// places are those of the set in contextFacts; nil for allFacts.
+func (s factSet) places() []int {
+	if s == allFacts {
 		return nil
 	}
 	out := []int{}
-	for i, f := range contextFacts {
-		if read["context."+string(f.name)] {
+	for i := range contextFacts {
+		if s&(1<<i) != 0 {
 			out = append(out, i)
 		}
 	}
@@ -121,4 +143,14 @@ func (f *Facts) context() cedarx.Record {
 		}
 	}
 	return cedarx.NewRecord(m)
+}
+
+// fullest are facts of which none is absent.
+func fullest() *Facts {
+	n, at, yes := 1, int64(1), true
+	return &Facts{
+		Severity: &n, Targets: &n, Permille: &n, Concurrent: &n, PreviousRuns: &n, Failures: &n, Unsettled: &n, Hops: &n,
+		SameFixRepeated: &n, PlanesAfter: &n, EvidenceAgeSeconds: &n, ChangeFreezeUntil: &at, InWindow: &yes, TTL: &n,
+		MaxObjects: &n, MaxPermille: &n, Planes: []string{"x"},
+	}
 }

@@ -39,11 +39,12 @@ func (b *Bundle) Answer(q Request) writ.Decision {
 	return b.decide(q, manner{find: (*shelf).find, classes: true})
 }
 
-// A manner is how a decision is taken.
+// A manner is how a decision is taken. The long ways are for tests, which compare them with the short ones.
 type manner struct {
-	find    func(*shelf, cedarx.Entity) []*cedarx.Policy // tests compare the index with a search of all
-	record  bool                                         // the facts are written down, and checked against the schema
+	find    func(*shelf, cedarx.Entity) []*cedarx.Policy // the index, or a search of all
+	record  bool                                         // the facts are written down
 	classes bool                                         // an action whose policies were evaluated already is not evaluated again
+	strict  bool                                         // everything is converted, and validated by the engine, each time: see accepts and memo
 }
 
 func (b *Bundle) decide(q Request, m manner) writ.Decision {
@@ -98,14 +99,13 @@ func (b *Bundle) raise(f *Facts, playbook string) {
 
 // evaluator checks the facts' entities and names the actions of a request. f holds the facts that count, after tiers.yaml.
 func (b *Bundle) evaluator(f *Facts, q Request, m manner) (*evaluator, []string, error) {
-	e := &evaluator{bundle: b, manner: m, facts: f, principal: f.principalEntity(), service: f.serviceEntity()}
-	for _, entity := range []cedarx.Entity{e.principal, e.service} {
-		if !m.record {
-			break // of what the schema demands of them, only the words below come from outside
-		}
-		if err := b.schema.CheckEntity(entity); err != nil {
-			return nil, nil, err
-		}
+	e := &evaluator{bundle: b, manner: m, facts: f}
+	var err error
+	if e.principal, err = b.principal(f, m.strict); err != nil {
+		return nil, nil, err
+	}
+	if e.service, err = b.service(f, m.strict); err != nil {
+		return nil, nil, err
 	}
 	for _, r := range f.Roles {
 		if f.Principal.Kind == writ.KindAgent && !slices.Contains(b.known.Roles, r) {
@@ -120,7 +120,6 @@ func (b *Bundle) evaluator(f *Facts, q Request, m manner) (*evaluator, []string,
 	if !slices.Contains(b.known.Envs, f.Env) {
 		return nil, nil, errUnknownWord
 	}
-	e.context = e.seen(f)
 	actions := make([]string, 0, 1+len(q.Operations))
 	if q.Playbook != "" {
 		actions = append(actions, PlaybookAction(q.Playbook))

@@ -3,6 +3,7 @@ package policy_test
 import (
 	"bytes"
 	"encoding/json"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -313,5 +314,38 @@ func TestSentencesAndIDsAreSortedAndComplete(t *testing.T) {
 		if _, ok := defaultBundle(t).Rule(id); !ok {
 			t.Errorf("%s is no rule", id)
 		}
+	}
+}
+
+// Pitfall 14: whatever the facts say of chains, planes and all else, the tier that counts is never below the one stated, and
+// with a raise never below what it was without.
+func TestPitfall14NoFactLowersTheTier(t *testing.T) {
+	src := sources(t)
+	src["tiers.yaml"] = bytes.Replace(src["tiers.yaml"], []byte("raises: []"), []byte("raises: [{service: checkout, at_least: T2}, {environment: prod, at_least: T1}]"), 1)
+	raised, err := policy.LoadSources(src, vocabulary())
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := defaultBundle(t)
+	tier := func(b *policy.Bundle, q policy.Request) int {
+		f, err := policy.ParseFacts(b.Decide(q).Facts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f.Tier
+	}
+	lifted := 0
+	for i, q := range randomRequests(rand.New(rand.NewPCG(13, 14)), 500) {
+		q.Facts.NewPlane, q.Facts.Hops, q.Facts.Emergency = i%2 == 0, new(i%4), i%5 == 0
+		before, after := tier(plain, q), tier(raised, q)
+		if before != q.Facts.Tier || after < before {
+			t.Fatalf("tier %d became %d, and %d with raises", q.Facts.Tier, before, after)
+		}
+		if after > before {
+			lifted++
+		}
+	}
+	if lifted < 50 {
+		t.Errorf("only %d were raised", lifted)
 	}
 }

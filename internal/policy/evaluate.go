@@ -15,7 +15,6 @@ type evaluator struct {
 	facts     *Facts
 	principal cedarx.Entity
 	service   cedarx.Entity
-	context   cedarx.Record
 }
 
 // action decides one action in at most two evaluations. The first is over the facts as they are. If only
@@ -26,8 +25,11 @@ func (e *evaluator) action(name string) answer {
 	if !known {
 		return deny(writ.ReasonInvalidRequest, nil)
 	}
+	if !e.strict && !sh.accepts(e.principal.UID) {
+		return deny(writ.ReasonInvalidRequest, nil)
+	}
 	policies := e.find(sh, e.service)
-	first, err := e.authorize(policies, sh, e.context)
+	first, err := e.authorize(policies, sh, e.facts)
 	switch {
 	case err != nil:
 		return e.failed(err)
@@ -44,8 +46,7 @@ func (e *evaluator) action(name string) answer {
 	for _, id := range first.Reasons {
 		needs = joinRequirements(needs, e.demanded(e.bundle.rules[id].demand))
 	}
-	met := e.facts.meeting(needs)
-	second, err := e.authorize(policies, sh, e.seen(met))
+	second, err := e.authorize(policies, sh, e.facts.meeting(needs))
 	switch {
 	case err != nil:
 		return e.failed(err)
@@ -62,25 +63,21 @@ func (e *evaluator) action(name string) answer {
 	return deny(writ.ReasonUnmet, union(first.Reasons, second.Reasons))
 }
 
-// seen is the context: all facts, which the schema demands where they are checked, or those that some rule reads.
-func (e *evaluator) seen(f *Facts) cedarx.Record {
-	if e.record {
-		return f.context()
-	}
-	return f.contextOf(e.bundle.reads)
-}
-
 // invalidRequest marks an error of validation, as against one of the engine.
 type invalidRequest struct{ error }
 
-func (e *evaluator) authorize(policies []*cedarx.Policy, sh *shelf, context cedarx.Record) (cedarx.Result, error) {
-	q := cedarx.Request{Principal: e.principal.UID, Action: sh.action.UID, Resource: e.service.UID, Context: context}
-	if e.record {
+// authorize evaluates the policies over facts. They see those that a policy of the shelf reads.
+func (e *evaluator) authorize(policies []*cedarx.Policy, sh *shelf, f *Facts) (cedarx.Result, error) {
+	q := cedarx.Request{Principal: e.principal.UID, Action: sh.action.UID, Resource: e.service.UID}
+	if e.strict {
+		q.Context = f.context()
 		if err := e.bundle.schema.CheckRequest(q); err != nil {
 			return cedarx.Result{}, invalidRequest{err}
 		}
+	} else {
+		q.Context = f.contextOf(sh.reads)
 	}
-	return cedarx.Authorize(policies, cedarx.Entities{e.principal, e.service, sh.action}, q)
+	return cedarx.Authorize(policies, cedarx.Entities{sh.action, e.principal, e.service}, q)
 }
 
 // failed denies what could not be evaluated at all. Reason policy_error always names something.

@@ -7,7 +7,6 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/canon"
-	"github.com/writ-dev/writ/internal/policy/cedarx"
 )
 
 // Facts are all that policy may know of one ask. Every one of them is computed by Writ: nothing that an agent sends
@@ -111,77 +110,27 @@ func (f *Facts) check() error {
 	case f.Now <= 0:
 		return bad("now is missing")
 	}
-	for _, n := range f.numbers() {
-		if n < 0 || n > canon.MaxInt {
-			return bad("a number is negative or too large")
-		}
+	if !f.numbersFit() {
+		return bad("a number is negative or too large")
 	}
 	return nil
 }
 
-// numbers returns every number that is there.
-func (f *Facts) numbers() []int64 {
-	out := make([]int64, 0, 24)
-	out = append(out, f.Now, int64(f.EvidenceCount), int64(f.ApprovalsOwner), int64(f.ApprovalsOncall))
-	if f.ChangeFreezeUntil != nil {
-		out = append(out, *f.ChangeFreezeUntil)
+// numbersFit reports whether every number that is there is one that JSON keeps exact, and not negative.
+func (f *Facts) numbersFit() bool {
+	fits := func(n int64) bool { return n >= 0 && n <= canon.MaxInt }
+	for _, n := range [...]int64{f.Now, int64(f.EvidenceCount), int64(f.ApprovalsOwner), int64(f.ApprovalsOncall)} {
+		if !fits(n) {
+			return false
+		}
 	}
 	for _, p := range [...]*int{
 		f.Targets, f.Permille, f.Concurrent, f.PreviousRuns, f.Failures, f.Unsettled, f.Hops, f.SameFixRepeated, f.PlanesAfter,
 		f.EvidenceAgeSeconds, f.TTL, f.MaxObjects, f.MaxPermille,
 	} {
-		if p != nil {
-			out = append(out, int64(*p))
+		if p != nil && !fits(int64(*p)) {
+			return false
 		}
 	}
-	return out
-}
-
-// Entity types, as the schema names them.
-const (
-	typeAgent   = "Agent"
-	typeHuman   = "Human"
-	typeService = "Service"
-	typeTeam    = "Team"
-	typeEnv     = "Env"
-	typeRole    = "Role"
-	typePlane   = "Plane"
-)
-
-// principalUID names the asker by issuer and subject: the same subject from two issuers is two principals. No issuer
-// contains the bar, so two pairs never share a name.
-func (f *Facts) principalUID() cedarx.UID {
-	kind := typeAgent
-	if f.Principal.Kind == writ.KindHuman {
-		kind = typeHuman
-	}
-	return cedarx.NewUID(kind, f.Principal.Iss+"|"+f.Principal.Sub)
-}
-
-func (f *Facts) principalEntity() cedarx.Entity {
-	var attributes cedarx.Members
-	if f.Principal.Kind == writ.KindHuman {
-		attributes = cedarx.Members{"oncall": cedarx.Bool(f.Oncall)}
-	} else {
-		attributes = cedarx.Members{"roles": uidSet(typeRole, f.Roles), "suspended": cedarx.Bool(f.Suspended)}
-	}
-	if f.Team == "" {
-		return cedarx.NewEntity(f.principalUID(), cedarx.NewRecord(attributes))
-	}
-	return cedarx.NewEntity(f.principalUID(), cedarx.NewRecord(attributes), cedarx.NewUID(typeTeam, f.Team))
-}
-
-func (f *Facts) serviceEntity() cedarx.Entity {
-	team := cedarx.NewUID(typeTeam, f.OwningTeam)
-	return cedarx.NewEntity(cedarx.NewUID(typeService, f.Service), cedarx.NewRecord(cedarx.Members{
-		"env": cedarx.NewUID(typeEnv, f.Env), "owner": team, "stateful": cedarx.Bool(f.Stateful),
-	}), team)
-}
-
-func uidSet(kind string, ids []string) cedarx.Value {
-	values := make([]cedarx.Value, len(ids))
-	for i, id := range ids {
-		values[i] = cedarx.NewUID(kind, id)
-	}
-	return cedarx.SetOf(values...)
+	return f.ChangeFreezeUntil == nil || fits(*f.ChangeFreezeUntil)
 }

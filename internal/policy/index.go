@@ -19,6 +19,9 @@ type shelf struct {
 	class  int              // shelves of one class hold the same policies, none of which asks for the action: 0 is a class of its own
 	any    []*cedarx.Policy // whatever the resource
 	named  map[cedarx.UID][]*cedarx.Policy
+	reads  []int // of contextFacts, those that some policy here reads; nil when all may be
+
+	agents, people bool // the schema lets these ask for the action, on a service, with Writ's facts
 }
 
 // newIndex builds one shelf for each choice of policies and shares it among the actions that have it: thousands of actions
@@ -52,7 +55,7 @@ func newIndex(s *cedarx.Schema, rules map[string]*rule) index {
 			shelves[string(matching)] = same
 		}
 		own := *same
-		own.action = action
+		own.action, own.agents, own.people = action, admits(s, action.UID, typeAgent), admits(s, action.UID, typeHuman)
 		out[name] = &own
 	}
 	return out
@@ -73,11 +76,13 @@ func scopeKey(s cedarx.Scope) string {
 // fill puts the policies with a matching head on a shelf, sorted by id.
 func fill(ids []string, rules map[string]*rule, headOf map[string]int, matching []byte, class int) *shelf {
 	sh := &shelf{class: class, named: map[cedarx.UID][]*cedarx.Policy{}}
+	var reads factSet
 	for _, id := range ids {
 		if matching[headOf[id]] == 0 {
 			continue
 		}
 		p := rules[id].policy
+		reads |= rules[id].reads
 		if rules[id].readsAction {
 			sh.class = 0
 		}
@@ -87,7 +92,34 @@ func fill(ids []string, rules map[string]*rule, headOf map[string]int, matching 
 			sh.named[to] = append(sh.named[to], p)
 		}
 	}
+	sh.reads = reads.places()
 	return sh
+}
+
+// admits asks the engine's validator whether a principal of this kind can ask for the action on a service. What it says of
+// these two sets of facts, the fullest and the barest, it says of all: the loader has compared the schema's context with
+// contextFacts, where each fact has one type. So no request is validated while it waits for its decision.
+func admits(s *cedarx.Schema, action cedarx.UID, kind string) bool {
+	for _, f := range []*Facts{fullest(), {}} {
+		q := cedarx.Request{
+			Principal: cedarx.NewUID(kind, "x"), Action: action, Resource: cedarx.NewUID(typeService, "x"), Context: f.context(),
+		}
+		if s.CheckRequest(q) != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// accepts reports whether the schema lets this principal ask for the action.
+func (sh *shelf) accepts(principal cedarx.UID) bool {
+	switch principal.Type {
+	case typeAgent:
+		return sh.agents
+	case typeHuman:
+		return sh.people
+	}
+	return false
 }
 
 // writes reports whether an action is known to change anything.

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/canon"
@@ -96,10 +97,9 @@ func load(sources map[string][]byte, v Vocabulary) (*Bundle, error) {
 	if len(sources) > MaxFiles {
 		return nil, fmt.Errorf("more than %d files", MaxFiles)
 	}
-	for _, name := range slices.Sorted(maps.Keys(sources)) {
-		if err := checkFile(name, sources[name]); err != nil {
-			return nil, err
-		}
+	names := slices.Sorted(maps.Keys(sources))
+	if err := each(len(names), func(i int) error { return checkFile(names[i], sources[names[i]]) }); err != nil {
+		return nil, err
 	}
 	v, err := v.canonical()
 	if err != nil {
@@ -114,7 +114,7 @@ func load(sources map[string][]byte, v Vocabulary) (*Bundle, error) {
 		return nil, fmt.Errorf("%s: %w", fileTiers, err)
 	}
 	var files []string
-	for _, name := range slices.Sorted(maps.Keys(sources)) {
+	for _, name := range names {
 		switch {
 		case strings.HasPrefix(name, dirTests+"/"):
 			b.tests[name] = bytes.Clone(sources[name])
@@ -129,7 +129,6 @@ func load(sources map[string][]byte, v Vocabulary) (*Bundle, error) {
 		return nil, errors.New("it holds no policy")
 	}
 	b.known = Words{Envs: schema.Enum(typeEnv), Roles: schema.Enum(typeRole), Planes: schema.Enum(typePlane)}
-	b.reads = readFacts(b.rules)
 	b.index = newIndex(schema, b.rules)
 	b.digest, err = digest(sources, full, v)
 	return b, err
@@ -164,21 +163,11 @@ func checkFile(name string, src []byte) error {
 // refusal in that order is the one that is told.
 func (b *Bundle) add(files []string, sources map[string][]byte) error {
 	found, errs := make([][]*rule, len(files)), make([]error, len(files))
-	next := make(chan int)
-	var wg sync.WaitGroup
-	for range min(len(files), runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for i := range next {
-				folder, _, _ := strings.Cut(files[i], "/")
-				found[i], errs[i] = b.read(Folder(folder), files[i], sources[files[i]])
-			}
-		})
-	}
-	for i := range files {
-		next <- i
-	}
-	close(next)
-	wg.Wait()
+	_ = each(len(files), func(i int) error { // told below, after ids that are taken before it
+		folder, _, _ := strings.Cut(files[i], "/")
+		found[i], errs[i] = b.read(Folder(folder), files[i], sources[files[i]])
+		return nil
+	})
 	for i, rules := range found {
 		for _, r := range rules {
 			if other := b.rules[r.ID]; other != nil {
@@ -196,6 +185,28 @@ func (b *Bundle) add(files []string, sources map[string][]byte) error {
 	return nil
 }
 
+// each calls do for 0 to n-1, from as many goroutines as there are processors, and returns when all are done. The error
+// is that of the lowest.
+func each(n int, do func(i int) error) error {
+	errs := make([]error, n)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				errs[i] = do(i)
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // read parses one source and returns its policies, up to the first that is refused.
 func (b *Bundle) read(folder Folder, name string, src []byte) ([]*rule, error) {
 	ps, err := cedarx.Parse(name, src)
@@ -207,14 +218,15 @@ func (b *Bundle) read(folder Folder, name string, src []byte) ([]*rule, error) {
 	}
 	out := make([]*rule, 0, len(ps))
 	for _, p := range ps {
-		where := fmt.Sprintf("%s:%d", name, p.Line)
+		where := func() string { return fmt.Sprintf("%s:%d", name, p.Line) }
 		if err := b.check(folder, p); err != nil {
-			return out, fmt.Errorf("%s: %w", where, err)
+			return out, fmt.Errorf("%s: %w", where(), err)
 		}
 		r := &rule{Rule: Rule{ID: p.ID, Folder: folder, File: name, Line: p.Line}, policy: p}
 		if err := annotate(r, p); err != nil {
-			return out, fmt.Errorf("%s: %s: %w", where, p.ID, err)
+			return out, fmt.Errorf("%s: %s: %w", where(), p.ID, err)
 		}
+		r.reading()
 		out = append(out, r)
 	}
 	return out, nil

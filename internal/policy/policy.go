@@ -5,8 +5,8 @@
 // with annotations that say how it can be met; the answer then names what to collect, and executes nothing. Only an
 // evaluation of all policies over real facts that ends in Cedar's allow is an allow.
 //
-// The package is pure: no network, no files but those in the fs.FS it is handed, no clock, no randomness. A Bundle
-// does not change after Load and is safe for concurrent use.
+// The package is pure: no network, no files but those in the fs.FS it is handed, no clock, no randomness. What a Bundle
+// answers does not change after Load, and it is safe for concurrent use.
 package policy
 
 import (
@@ -26,16 +26,18 @@ const (
 	Requirements Folder = "requirements" // forbid with @discharge: what must be true first
 )
 
-// A Bundle is one loaded set of policies. A nil Bundle denies everything.
+// A Bundle is one loaded set of policies. A nil Bundle denies everything. It must not be copied.
 type Bundle struct {
 	digest writ.Digest
 	schema *cedarx.Schema
 	tiers  tiers
 	rules  map[string]*rule
-	reads  []int // of contextFacts, those that some rule reads; nil when that is not known, and all may be
 	index  index
 	known  Words // its vocabularies, looked up for every decision
 	tests  map[string][]byte
+
+	principals memo[writ.Principal, principal] // that were converted and found valid
+	services   memo[service, cedarx.Entity]
 }
 
 // A Rule is one policy, for people.
@@ -52,7 +54,8 @@ type rule struct {
 	Rule
 	demand      demand
 	policy      *cedarx.Policy
-	readsAction bool // a condition asks which action it is
+	reads       factSet // what its conditions read
+	readsAction bool    // a condition asks which action it is
 }
 
 // shown is the rule for people.

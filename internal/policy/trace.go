@@ -32,8 +32,8 @@ func (b *Bundle) Trace(q Request) Trace {
 			continue
 		}
 		found := e.find(sh, e.service)
-		ids, err := cedarx.Satisfied(found, cedarx.Entities{e.principal, e.service, sh.action},
-			cedarx.Request{Principal: e.principal.UID, Action: sh.action.UID, Resource: e.service.UID, Context: e.context})
+		ids, err := cedarx.Satisfied(found, cedarx.Entities{sh.action, e.principal, e.service},
+			cedarx.Request{Principal: e.principal.UID, Action: sh.action.UID, Resource: e.service.UID, Context: e.facts.contextOf(sh.reads)})
 		if err != nil {
 			return t
 		}

@@ -19,7 +19,7 @@ type Schema struct {
 	strict   *validate.Validator
 	actions  map[UID]Entity // every action and group, with all ancestors
 
-	mu     sync.Mutex
+	mu     sync.RWMutex
 	shapes map[string]bool // guarded by mu; of statements that were found valid
 }
 
@@ -159,14 +159,16 @@ func typeName(t resolved.IsType) string {
 // one is validated: thousands of rules have a few forms.
 func (s *Schema) CheckPolicy(p *Policy) (err error) {
 	defer guard(&err)
-	shape := s.shape(p)
-	if s.known(shape) {
+	shape, known := s.shape(p)
+	if known && s.valid(shape) {
 		return nil
 	}
 	if err := s.strict.Policy("", p.ast); err != nil {
 		return err
 	}
-	s.remember(shape)
+	if known {
+		s.remember(shape)
+	}
 	return nil
 }
 

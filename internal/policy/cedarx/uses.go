@@ -20,38 +20,53 @@ type Uses struct {
 	Whole   bool               // a condition uses the context otherwise than by its members
 }
 
+// Touches calls fn for each use of a direct member of one of the request's variables in a condition, such as context and
+// tier. It reports whether a condition asks which action it is, and whether one uses the context otherwise than by its
+// members.
+func (p *Policy) Touches(fn func(variable, member string)) (action, whole bool) {
+	contexts, byMember := 0, 0
+	use := func(arg ast.IsNode, name types.String) {
+		if v, ok := arg.(ast.NodeTypeVariable); ok {
+			fn(string(v.Name), string(name))
+			if v.Name == "context" {
+				byMember++
+			}
+		}
+	}
+	for _, c := range p.ast.Conditions {
+		ast.Inspect(ast.NewNode(c.Body), func(n ast.IsNode) bool {
+			switch n := n.(type) {
+			case ast.NodeTypeVariable:
+				action = action || n.Name == "action"
+				if n.Name == "context" {
+					contexts++
+				}
+			case ast.NodeTypeHas:
+				use(n.Arg, n.Value)
+			case ast.NodeTypeAccess:
+				use(n.Arg, n.Value)
+			}
+			return true
+		})
+	}
+	return action, contexts != byMember
+}
+
 // Uses reads the statement. It does not change it.
 func (p *Policy) Uses() Uses {
 	u := Uses{Numbers: map[string][]int64{}}
 	seen := map[string]bool{}
+	u.Action, u.Whole = p.Touches(func(variable, member string) { seen[variable+"."+member] = true })
 	for _, c := range p.ast.Conditions {
-		contexts, byMember := 0, 0
 		ast.Inspect(ast.NewNode(c.Body), func(n ast.IsNode) bool {
-			switch n := n.(type) {
-			case ast.NodeTypeVariable:
-				u.Action = u.Action || string(n.Name) == "action"
-				if string(n.Name) == "context" {
-					contexts++
-				}
-			case ast.NodeTypeHas:
-				if m, ok := member(n.Arg, n.Value); ok {
-					seen[m] = true
-					byMember += count(isVariable(n.Arg, "context"))
-				}
-			case ast.NodeTypeAccess:
-				if m, ok := member(n.Arg, n.Value); ok {
-					seen[m] = true
-					byMember += count(isVariable(n.Arg, "context"))
-				}
-			case ast.NodeValue:
-				u.named(n.Value)
+			if v, ok := n.(ast.NodeValue); ok {
+				u.named(v.Value)
 			}
 			if left, right, ok := compared(n); ok {
 				u.compare(left, right)
 			}
 			return true
 		})
-		u.Whole = u.Whole || contexts != byMember
 	}
 	for _, node := range []any{p.ast.Principal, p.ast.Resource} {
 		switch n := node.(type) {
@@ -65,13 +80,6 @@ func (p *Policy) Uses() Uses {
 	}
 	u.Members = slices.Sorted(maps.Keys(seen))
 	return u
-}
-
-func count(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }
 
 // member names a direct member of one of the request's variables.
