@@ -87,6 +87,17 @@ func TestWhoIsOnCallByTheSourceAnswersAsOnCallAndNobodyElseOfTheGroupDoes(t *tes
 	}
 }
 
+func TestASourceOnlyNarrowsAndMakesNobodyOfItsGroup(t *testing.T) {
+	t.Parallel()
+	r := &rota{}
+	w := quietWorld(t, onCall(r, ""))
+	r.says(nil, turn("rob", -time.Hour, time.Hour), turn("zoe", -time.Hour, time.Hour), turn("carl", -time.Hour, time.Hour))
+	w.asksRota()
+	if g := w.turnsNow(); len(g.Turns) != 1 || g.Turns[0].Person.Sub != "carl" {
+		t.Errorf("%+v are on call; of those whom the source names only carl is of the group", g.Turns)
+	}
+}
+
 func TestPitfall23ATurnThatEndedBetweenAnswerAndRunNoLongerCounts(t *testing.T) {
 	t.Parallel()
 	r := &rota{}
