@@ -69,9 +69,9 @@ func (c *Control) show(tx *store.Tx, by writ.Principal, p planRow, state writ.Pl
 		return out, err
 	}
 	for _, a := range answers {
-		s := writ.ApprovalStatus{Answer: a.Answer, Slot: a.Slot, Proof: a.Approval.Proof, At: a.Approval.At, Recalled: a.Recalled, Shift: a.Shift}
+		s := writ.ApprovalStatus{Answer: a.Answer, Slot: a.Slot, Proof: a.Approval.Proof, At: a.Approval.At, Recalled: a.Recalled}
 		if by.Kind == writ.KindHuman {
-			s.Approver, s.Key = a.Person, a.Approval.Key
+			s.Approver, s.Key, s.Shift = a.Person, a.Approval.Key, a.Shift
 		}
 		out.Approvals = append(out.Approvals, s)
 	}

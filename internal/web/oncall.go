@@ -90,6 +90,11 @@ func (d *door) recall(ctx context.Context, by writ.Principal, r *http.Request, _
 	return "/plans/" + string(id), err
 }
 
+// AsOnCall reports whether people may answer as on call though the decision names another group: either will do at tier 2.
+func (v planView) AsOnCall() bool {
+	return v.OnCall != nil && len(v.Slots) > 0 && !slices.ContainsFunc(v.Slots, func(s slot) bool { return s.Name == "oncall" })
+}
+
 // mayRecall reports whether a person has an approval on a plan that may still be taken back. Whether the run has begun
 // meanwhile is decided when they do.
 func mayRecall(by writ.Principal, p writ.PlanStatus) bool {
