@@ -137,7 +137,7 @@ func TestI12WhoIsOnCallNarrowsTheRosterAndTheRunnersOwnIsTheBound(t *testing.T) 
 		t.Errorf("it cost %+v", cost)
 	}
 	for _, e := range x.entries(t) {
-		if strings.Contains(fmt.Sprintf("%s", e.Record.Body), oncallToken) {
+		if strings.Contains(string(e.Record.Body), oncallToken) {
 			t.Error("the tool's token is in the ledger")
 		}
 	}

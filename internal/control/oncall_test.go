@@ -311,6 +311,11 @@ func TestI02ATurnIsNeverHandedToAnAgentARequesterAStrangerOrOnwards(t *testing.T
 	refused(t, err, writ.ReasonDelegation)
 	_, err = w.delegate("carl", "ana", time.Hour) // twice
 	refused(t, err, writ.ReasonDelegation)
+	r.says(nil, turn("carl", -time.Hour, 24*time.Hour), turn("ana", -time.Hour, 24*time.Hour))
+	w.pass(time.Minute)
+	w.asksRota()
+	_, err = w.delegate("ana", "bob", time.Hour) // who has one that was handed to him
+	refused(t, err, writ.ReasonDelegation)
 	if w.count(writ.EntryDelegation) != 1 {
 		t.Errorf("%d turns were handed over", w.count(writ.EntryDelegation))
 	}
@@ -363,5 +368,42 @@ func TestAnAskGoesToWhoeverIsOnCallAndOnSilenceToTheNextAndExpiresToNo(t *testin
 	w.sweeps()
 	if p, err := w.ctl.Plan(w.ctx, human("ann"), s.ID, 0); err != nil || p.State != writ.PlanExpired || w.count(writ.EntryGrant) != 0 {
 		t.Errorf("silence made it %s, %v", p.State, err)
+	}
+}
+
+func TestWhereNobodyIsOnCallAllOfTheGroupAreToldAndNobodyMayAnswer(t *testing.T) {
+	t.Parallel()
+	a, b := newReceiver(t), newReceiver(t)
+	r := &rota{}
+	w := newWorld(t, onCall(r, ""), func(c *control.Config) {
+		telling(t, a, b)(c)
+		c.Notices.Routes = notice.Routes{{Hops: []notice.Hop{{Channel: "a", Group: notice.GroupOncall, Wait: time.Minute}}}}
+		c.Notices.Contacts = map[writ.Person]map[string]string{}
+		for _, m := range c.Roster {
+			c.Notices.Contacts[m.Person()] = map[string]string{"a": m.Sub + "@corp.example"}
+		}
+	})
+	r.says(errors.New("status 500"))
+	w.asksRota()
+	s := w.waiting()
+	for range 3 {
+		w.tells()
+		w.pass(time.Minute)
+		w.sweeps()
+	}
+	var told []string
+	for _, n := range w.notices() {
+		if n.To != nil {
+			told = append(told, n.To.Sub)
+		}
+	}
+	slices.Sort(told)
+	if !slices.Equal(told, []string{"ana", "bob", "carl"}) {
+		t.Errorf("%v were told", told)
+	}
+	for _, who := range told {
+		if _, err := w.approve(s.ID, who, "oncall"); writ.ReasonOf(err) != writ.ReasonApproverUnknown {
+			t.Errorf("%s: %v", who, err)
+		}
 	}
 }

@@ -138,7 +138,7 @@ var turns = []Guard{
 		Test:    "TestATurnIsGivenBackByEitherAndIsWorthNothingWithoutItsGiversTurn",
 	},
 	{
-		Invariant: "D12",
+		Invariant: "I02",
 		File:      "internal/control/answer.go",
 		Guard:     "if alone(rows) { // beyond their limit, people decide beside somebody who is below it",
 		Instead:   "if false && alone(rows) {",
