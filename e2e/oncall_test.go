@@ -89,13 +89,25 @@ func TestI12WhoIsOnCallNarrowsTheRosterAndTheRunnersOwnIsTheBound(t *testing.T) 
 		t.Errorf("with an approval of nobody that its owners have signed in, the runner's run is %s (%s)", r.State, r.Reason)
 	}
 
-	// Given back and handed to somebody whom the runner knows, the same repair runs, and its approval cannot be taken back any more.
+	// Given back and handed to somebody whom the runner knows. What the runner refused was a failure, so policy asks for an owner
+	// besides; meanwhile the approval is taken back, and counts no more.
 	x.wantCLI(t, 0, eve, "oncall", "return", install.Oncall)
 	x.wantCLI(t, 0, you, "oncall", "delegate", install.Oncall, "--to", cy, "--for", "1h")
 	plan = x.wants("scale-service", replicas(5), writ.PlanWaiting).Plan
-	if r := answers(cy, plan); r.code != 0 {
+	if r := answers(cy, plan); r.code != 0 || !strings.Contains(r.out, "waiting") {
 		t.Fatalf("%d %s%s", r.code, r.out, r.err)
 	}
+	if r := x.cli(t, cy, "recall", string(plan)); r.code != 0 || !strings.Contains(r.out, "taken back") {
+		t.Fatalf("%d %s%s", r.code, r.out, r.err)
+	}
+	if r := answers(cy, plan); r.code != 3 || !strings.Contains(r.err, string(writ.ReasonApprovalReplayed)) {
+		t.Errorf("after a recall: %d %s%s", r.code, r.out, r.err)
+	}
+	x.wantCLI(t, 0, cy, "oncall", "return", install.Oncall)
+	if r := answers(you, plan); r.code != 0 || !strings.Contains(r.out, "waiting") {
+		t.Fatalf("%d %s%s", r.code, r.out, r.err)
+	}
+	x.wantCLI(t, 0, ana, "approve", string(plan), "--digest", digestIn(t, x.cli(t, ana, "plan", "show", string(plan)).out))
 	if r := x.ends(plan); r.State != writ.RunSucceeded {
 		t.Errorf("the run is %s: %s %s", r.State, r.Reason, r.Detail)
 	}
@@ -107,7 +119,7 @@ func TestI12WhoIsOnCallNarrowsTheRosterAndTheRunnersOwnIsTheBound(t *testing.T) 
 	if r := x.cli(t, cy, "grant", "show", grants[0].Grant); r.code != 0 || !strings.Contains(r.out, string(plan)) {
 		t.Errorf("%d %s%s", r.code, r.out, r.err)
 	}
-	if r := x.cli(t, cy, "recall", string(plan)); r.code == 0 || !strings.Contains(r.err, "done") {
+	if r := x.cli(t, ana, "recall", string(plan)); r.code == 0 || !strings.Contains(r.err, "done") {
 		t.Errorf("after the run: %d %s%s", r.code, r.out, r.err)
 	}
 
@@ -133,7 +145,7 @@ func TestI12WhoIsOnCallNarrowsTheRosterAndTheRunnersOwnIsTheBound(t *testing.T) 
 	}
 	var cost friction.Report
 	must(t, json.Unmarshal([]byte(x.run(t, x.dir, "report", "friction", "--bundle", bundle, "-o", "json").out), &cost))
-	if cost.Total.Plans != 2 || cost.Total.Prompts != 2 || cost.Total.Approvals != 2 || cost.Total.Runs != 1 || len(cost.Tiers) != 1 || cost.Tiers[0].Tier != "T2" {
+	if cost.Total.Plans != 2 || cost.Total.Prompts != 2 || cost.Total.Approvals != 3 || cost.Total.Recalls != 1 || cost.Total.Runs != 1 || len(cost.Tiers) != 1 || cost.Tiers[0].Tier != "T2" {
 		t.Errorf("it cost %+v", cost)
 	}
 	for _, e := range x.entries(t) {
