@@ -81,8 +81,9 @@ type (
 		Proof      ProofLevel `json:"proof"`
 		Key        string     `json:"key"`
 		Statement  []byte     `json:"statement"`
-		Signature  string     `json:"signature"`         // empty when a passkey signed
-		Passkey    *Assertion `json:"passkey,omitempty"` // raw
+		Signature  string     `json:"signature"`                   // empty when a passkey signed
+		Passkey    *Assertion `json:"passkey,omitempty"`           // raw
+		Shift      int        `json:"answered_in_shift,omitempty"` // answers that the approver had given in the shift before this one
 	}
 	GrantBody struct {
 		Grant       GrantID    `json:"grant"`

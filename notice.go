@@ -29,7 +29,10 @@ const (
 	NoticeLeasePaid    NoticeEvent = "lease.paid"    // it was, at last
 	NoticeFreezeSet    NoticeEvent = "freeze.set"
 	NoticeFreezeLifted NoticeEvent = "freeze.lifted"
-	NoticeTest         NoticeEvent = "test" // asked for with writ notify test; no route has it
+
+	NoticeRuleSuggested NoticeEvent = "rule.suggested" // the same repair was approved again and again
+
+	NoticeTest NoticeEvent = "test" // asked for with writ notify test; no route has it
 )
 
 // NoticeClass says how a notice is treated. Notices of one class are collapsed together and counted together, so that a
@@ -59,6 +62,8 @@ var NoticeEvents = map[NoticeEvent]struct {
 	NoticeFreezeSet:    {NoticeAlarm, "a freeze was set"},
 	NoticeFreezeLifted: {NoticeNews, "a freeze was lifted"},
 	NoticeTest:         {NoticeNews, "TEST notice"},
+
+	NoticeRuleSuggested: {NoticeNews, "a repair is approved again and again"},
 }
 
 // NoticeState is closed: noticeMoves is its table.

@@ -31,6 +31,8 @@ type PlanStatus struct {
 	Evidence    []Evidence       `json:"evidence,omitempty"`
 	Run         RunID            `json:"run,omitempty"`
 	Emergency   *Emergency       `json:"emergency,omitempty"` // it is break-glass
+	OnCall      *OnCallGroup     `json:"on_call,omitempty"`   // who is on call for its service; people only, while it waits, where a source is configured
+	Fatigue     *Fatigue         `json:"fatigue,omitempty"`   // of the caller; people only, one plan at a time
 	CreatedAt   time.Time        `json:"created_at"`
 	ExpiresAt   time.Time        `json:"expires_at"` // an unanswered plan is denied then
 }
@@ -44,6 +46,8 @@ type ApprovalStatus struct {
 	Key      string     `json:"key"`
 	Reason   string     `json:"reason,omitempty"`
 	At       time.Time  `json:"at"`
+	Recalled *time.Time `json:"recalled_at,omitempty"`       // its author took it back: it does not count
+	Shift    int        `json:"answered_in_shift,omitempty"` // how many answers its author had given in the shift before it
 }
 
 // A RunStatus is a run with its story so far.
@@ -187,6 +191,7 @@ type Status struct {
 	Channels   []ChannelStatus   `json:"channels,omitempty"`       // of notices; people only
 	Unsettled  []RunID           `json:"runs_unsettled,omitempty"` // newest first, at most 100: a person must look and say what they did; people only
 	BreakGlass *BreakGlassGlance `json:"break_glass,omitempty"`    // people only
+	OnCall     []OnCallGroup     `json:"on_call,omitempty"`        // groups whose source does not say who is on call
 }
 
 // A ServiceLoad is what of a service is in use, and what has to wait: why an ask is refused right now.

@@ -121,6 +121,13 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 			p, err := c.ApproveByPasskey(ctx, planID, digest, []byte("{}"), writ.Assertion{Credential: []byte("id"), AuthenticatorData: []byte("auth"), ClientData: []byte("client"), Signature: []byte("sig")}, "yes")
 			return p.State, err
 		}, writ.PlanGranted, "assert {} id auth client sig yes"},
+		{func() (any, error) { return c.Recall(ctx, planID) }, f.plan(writ.PlanWaiting), "recall " + string(planID)},
+		{func() (any, error) { g := all(t, c.OnCalls(ctx)); return g[0].Group, nil }, "payments-oncall", "on call"},
+		{func() (any, error) {
+			return c.Delegate(ctx, writ.DelegationAsk{Group: "payments-oncall", To: writ.Person{Iss: "https://idp.example", Sub: "bob"}, Until: at})
+		}, f.delegation(writ.DelegationAsk{Group: "payments-oncall", To: writ.Person{Iss: "https://idp.example", Sub: "bob"}, Until: at}),
+			fmt.Sprintf("delegate payments-oncall https://idp.example bob %d", at.Unix())},
+		{func() (any, error) { d, err := c.EndDelegation(ctx, delegationID); return d.ID, err }, delegationID, "return " + string(delegationID)},
 		{func() (any, error) { return c.Status(ctx) }, writ.Status{Version: "test", LedgerSize: 7, Policy: digest}, "status"},
 		{func() (any, error) { e, n, err := c.Entries(ctx, 3, 9); return []any{e, string(n)}, err }, []any{[]writ.Entry{{Index: 3, Leaf: []byte("leaf")}}, "note"}, "entries 3 9"},
 		{func() (any, error) { b, err := c.Export(ctx, incident); return string(b), err }, "bundle\x00", "export " + string(incident)},

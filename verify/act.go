@@ -67,6 +67,8 @@ func (s *chain) intent(index int64, e ledger.Entry, g *grant, b writ.StepBody) {
 	case g.intents[b.Step] != nil:
 		s.wrong(index, "step_twice", "step %s is begun twice", writ.Printable(b.Step, 60))
 		return
+	case g.recall > 0:
+		s.wrong(index, "recalled", "step %s is begun although entry %d took an approval back that the grant counts", writ.Printable(b.Step, 60), g.recall)
 	case g.run != nil:
 		s.wrong(index, "after_end", "step %s is begun after run %s had ended", writ.Printable(b.Step, 60), b.Run)
 	}

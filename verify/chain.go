@@ -51,7 +51,8 @@ type plan struct {
 	seen[writ.PlanBody]
 	decided   []*seen[writ.DecisionBody] // on the whole plan
 	approvals map[writ.Digest]*vote
-	rejected  int64 // index of a verified rejection; -1
+	rejected  int64                 // index of a verified rejection; -1
+	recalled  map[writ.Digest]int64 // approvals that were taken back, and where
 	grant     *grant
 	ended     bool
 	lost      bool // its run was given up, with its runner
@@ -67,7 +68,8 @@ type grant struct {
 	settled map[string]writ.SettleBody
 	names   []string // of the approvers that it counts
 	receipt *seen[receipt.Receipt]
-	offline bool // made while cut off: no decision, and the signatures of people in its own entry
+	recall  int64 // index of the entry that took an approval it counts back; 0 for none
+	offline bool  // made while cut off: no decision, and the signatures of people in its own entry
 }
 
 type lease struct {
@@ -146,6 +148,8 @@ func (s *chain) take(index int64, e ledger.Entry) {
 		s.passkey(index, *b)
 	case *writ.ApprovalBody:
 		s.approval(index, e, *b)
+	case *writ.RecallBody:
+		s.recall(index, *b)
 	case *writ.GrantBody:
 		s.grant(index, e, *b)
 	case *writ.PlanEndBody:

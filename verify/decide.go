@@ -28,7 +28,7 @@ func (s *chain) plan(index int64, e ledger.Entry, b writ.PlanBody) {
 		s.wrong(index, "twice", "plan %s is made twice", b.Plan)
 		return
 	}
-	p := &plan{seen: seen[writ.PlanBody]{index: index, entry: e, body: b}, approvals: map[writ.Digest]*vote{}, rejected: none}
+	p := &plan{seen: seen[writ.PlanBody]{index: index, entry: e, body: b}, approvals: map[writ.Digest]*vote{}, recalled: map[writ.Digest]int64{}, rejected: none}
 	s.plans[b.Plan], s.order = p, append(s.order, p)
 	if !e.Record.Actor.Same(b.Runner.Principal()) {
 		s.wrong(index, "actor", "plan %s names the runner %s and is signed by %s", b.Plan, b.Runner, e.Record.Actor)
@@ -225,6 +225,10 @@ func (s *chain) quorum(index int64, g *grant, p *plan) {
 	weakest := 0
 	for _, d := range g.body.Approvals {
 		v := p.approvals[d]
+		if at, back := p.recalled[d]; back {
+			s.wrong(index, "recalled", "grant %s counts the approval %s, which entry %d takes back", g.body.Grant, d, at)
+			continue
+		}
 		if v == nil {
 			s.absent(index, "approval", "grant %s counts the approval %s, which no earlier entry holds in a form that verifies", g.body.Grant, d)
 			continue

@@ -70,6 +70,7 @@ func answer(ctx context.Context, a *app, args []string, verdict writ.Answer) err
 	if p.Claim != "" {
 		fmt.Fprintf(a.stderr, "  Claim     %q  written by %s, not verified\n", writ.Printable(p.Claim, 400), who(p.Requester))
 	}
+	a.answering(p)
 	if err := confirm(a, d, *digest, verdict); err != nil {
 		return err
 	}

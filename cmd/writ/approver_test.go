@@ -88,7 +88,7 @@ func TestApproversEnrolConfirmAndHandOverPasskeys(t *testing.T) {
 		t.Helper()
 		var out, errs bytes.Buffer
 		args = append([]string{"approver"}, append(args, "--config", in.Clients[who])...)
-		if got := run(t.Context(), &app{strings.NewReader(""), &out, &errs}, args); got != want {
+		if got := run(t.Context(), &app{stdin: strings.NewReader(""), stdout: &out, stderr: &errs}, args); got != want {
 			t.Errorf("%v as %s: exit %d, want %d: %s%s", args, who, got, want, out.String(), errs.String())
 		}
 		return out.String(), errs.String()

@@ -31,6 +31,10 @@ func newFlags(a *app, name, args, about string) *flags {
 	f.SetOutput(io.Discard)
 	f.Usage = func() {}
 	f.help = func() {
+		if a.describe != nil {
+			a.describe(f.FlagSet)
+			return
+		}
 		fmt.Fprintf(a.stdout, "usage: writ %s %s\n\n%s\n", name, args, about)
 		f.SetOutput(a.stdout)
 		f.PrintDefaults()

@@ -132,6 +132,9 @@ func runUnfreeze(ctx context.Context, a *app, args []string) error {
 		}
 		fmt.Fprintln(a.stderr, "✔ lifted", id)
 	}
+	if r.format != "text" {
+		return a.print(r.format, map[string]any{"lifted": ids}, nil)
+	}
 	return nil
 }
 
@@ -195,6 +198,7 @@ func runStatus(ctx context.Context, a *app, args []string) error {
 			}
 			a.debts(x)
 		}
+		a.rotas(s)
 		a.channels(s)
 		a.unsettled(s)
 		a.drills(s)
@@ -212,6 +216,17 @@ func runStatus(ctx context.Context, a *app, args []string) error {
 			fmt.Fprintf(a.stdout, "FROZEN %s since %s by %s: %s (%s)\n", what(z), clock(z.At), who(z.By), writ.Printable(z.Reason, 200), z.ID)
 		}
 	})
+}
+
+// rotas shows of which groups it is not known who is on call.
+func (a *app) rotas(s writ.Status) {
+	for _, g := range s.OnCall {
+		who := "nobody can answer for it"
+		if g.State == writ.OnCallFallback {
+			who = "the fallback " + writ.Printable(g.Fallback, 60) + " answers"
+		}
+		fmt.Fprintf(a.stdout, "ON CALL of %s is not known (%s): %s; writ oncall show\n", writ.Printable(g.Group, 60), writ.Printable(g.Problem, 200), who)
+	}
 }
 
 // unsettled shows which runs wait for somebody who looks.

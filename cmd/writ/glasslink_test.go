@@ -29,7 +29,7 @@ func TestBreakGlassOpenPrintsThePageForWhoHasPasskeysOnly(t *testing.T) {
 	writ := func(done bool, args ...string) (string, string) {
 		t.Helper()
 		var out, errs bytes.Buffer
-		if got := run(t.Context(), &app{strings.NewReader(""), &out, &errs}, args); (got == exitDone) != done {
+		if got := run(t.Context(), &app{stdin: strings.NewReader(""), stdout: &out, stderr: &errs}, args); (got == exitDone) != done {
 			t.Fatalf("%v: exit %d: %s%s", args, got, out.String(), errs.String())
 		}
 		return out.String(), errs.String()

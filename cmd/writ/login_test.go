@@ -260,7 +260,7 @@ func TestTheCommandLineLogsInByBrowserAndItsSessionsCanBeEnded(t *testing.T) {
 	says, tells := io.Pipe()
 	done := make(chan int, 1)
 	go func() {
-		done <- run(t.Context(), &app{strings.NewReader(""), io.Discard, tells}, []string{"login", "--config", file})
+		done <- run(t.Context(), &app{stdin: strings.NewReader(""), stdout: io.Discard, stderr: tells}, []string{"login", "--config", file})
 		tells.Close()
 	}()
 	var said []byte

@@ -33,6 +33,8 @@ type app struct {
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
+
+	describe func(*flag.FlagSet) // when set, help is for a program: it gets the flags
 }
 
 func commands() []command {
@@ -61,10 +63,17 @@ func commands() []command {
 		{"inbox", "", "what waits for people", runInbox},
 		{"approve", "<plan> [--sk] [--reason …]", "show a plan, then sign your approval of it", runApprove},
 		{"reject", "<plan> [--sk] [--reason …]", "show a plan, then sign your rejection of it", runReject},
+		{"recall", "<plan>", "take your own approval back before the run begins", runRecall},
+		{"oncall show", "[group]", "who is on call, and how that is known", runOnCallShow},
+		{"oncall delegate", "<group> --to PERSON --for 4h", "hand your own turn to another member of the group", runOnCallDelegate},
+		{"oncall return", "<group | dlg_…>", "give a turn back before its time", runOnCallReturn},
 		{"plan new", "<playbook> --incident inc_… [--param k=v …]", "propose a repair yourself", runPlanNew},
 		{"plan list", "[--state …]", "list plans, newest first", runPlanList},
 		{"plan show", "<plan>", "show the exact change, its radius, evidence and undo", runPlanShow},
 		{"plan withdraw", "<plan> --reason …", "take a plan back", runPlanWithdraw},
+		{"grant list", "[--state open]", "list grants, newest first", runGrantList},
+		{"grant show", "<grant>", "show a grant with its plan and run", runGrantShow},
+		{"grant revoke", "<grant> --reason …", "revoke a grant; its run never begins, or stops", runGrantRevoke},
 		{"run list", "", "list runs, newest first", runRunList},
 		{"run show", "<run>", "show a run with its story", runRunShow},
 		{"run watch", "<run>", "follow a run until it has ended and its lease is dead", runRunWatch},
@@ -119,6 +128,8 @@ func commands() []command {
 		{"ledger tail", "[--follow]", "print ledger entries as sentences", runLedgerTail},
 		{"ledger export", "[--incident inc_…] [-f file]", "write a bundle for offline verification", runLedgerExport},
 		{"ledger verify", "<bundle> --trust verify.json [--pin checkpoint]", "verify a bundle offline", runLedgerVerify},
+		{"report friction", "[--since 720h] [--incident inc_…]", "what Writ added: seconds and answers, by incident and tier, from the ledger", runReportFriction},
+		{"completion", "bash|zsh|fish", "print a script that completes commands, flags and ids in a shell", runCompletion},
 		{"bench", "", "measure the whole cycle alert to revoked on this machine", runBench},
 		{"version", "", "print the version", runVersion},
 	}
@@ -126,7 +137,7 @@ func commands() []command {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, &app{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:])
+	code := run(ctx, &app{stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr}, os.Args[1:])
 	stop()
 	os.Exit(code)
 }

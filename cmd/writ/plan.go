@@ -106,6 +106,7 @@ func listPlans(ctx context.Context, a *app, args []string, name string, state wr
 		for _, x := range s.Runners {
 			a.debts(x)
 		}
+		a.rotas(s)
 		a.channels(s)
 		a.unsettled(s)
 		a.glance(s)
@@ -200,7 +201,11 @@ func (a *app) showPlan(format string, p writ.PlanStatus) error {
 			fmt.Fprintf(a.stdout, "  Claim     %q  written by %s, not verified\n", writ.Printable(p.Claim, 400), who(p.Requester))
 		}
 		for _, v := range p.Approvals {
-			fmt.Fprintf(a.stdout, "  Answer    %s by %s as %s, proof %s\n", v.Answer, writ.Printable(v.Approver.Sub, 60), v.Slot, v.Proof)
+			back := ""
+			if v.Recalled != nil {
+				back = ", taken back at " + clock(*v.Recalled)
+			}
+			fmt.Fprintf(a.stdout, "  Answer    %s by %s as %s, proof %s%s\n", v.Answer, writ.Printable(v.Approver.Sub, 60), v.Slot, v.Proof, back)
 		}
 		if p.Run != "" {
 			fmt.Fprintf(a.stdout, "  Run       %s\n", p.Run)
@@ -208,6 +213,9 @@ func (a *app) showPlan(format string, p writ.PlanStatus) error {
 	})
 	if err != nil {
 		return err
+	}
+	if format == "text" {
+		a.answering(p)
 	}
 	return statusOf(p.State)
 }

@@ -14,7 +14,7 @@ import (
 func cli(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code = run(t.Context(), &app{strings.NewReader(""), &out, &errs}, args)
+	code = run(t.Context(), &app{stdin: strings.NewReader(""), stdout: &out, stderr: &errs}, args)
 	return code, out.String(), errs.String()
 }
 
@@ -127,7 +127,7 @@ func TestACancelledCommandEndsWithoutAnswer(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out, errs bytes.Buffer
-	if code := run(ctx, &app{strings.NewReader(""), &out, &errs}, []string{"demo", "--yes"}); code == exitDone {
+	if code := run(ctx, &app{stdin: strings.NewReader(""), stdout: &out, stderr: &errs}, []string{"demo", "--yes"}); code == exitDone {
 		t.Errorf("a demonstration that could not run ended well: %s", out.String())
 	}
 }

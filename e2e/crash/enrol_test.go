@@ -296,7 +296,7 @@ func TestARunnerEnrolsOnTheCommandLineAndRepairs(t *testing.T) {
 	second.end(syscall.SIGTERM)
 	s.wants(0, "removed", s.as(you, "runner", "list")...)
 	tried.enrols(3, "no open invitation fits this code", "", bySVID("/runner/local")...) // the door knows its SVID, and no more
-	fails(1, "writ runner invite makes a new one", next) // an invitation from before ends with the runner
+	fails(1, "writ runner invite makes a new one", next)                                 // an invitation from before ends with the runner
 	again := s.invites()
 	fails(3, "no open invitation fits this code", next)
 	key, err := os.ReadFile(attested.at("runner.pem"))

@@ -43,6 +43,8 @@ type Config struct {
 	BreakGlass  BreakGlass
 	Passkeys    Passkeys
 	Assertions  Assertions
+	Recalls     Recalls
+	OnCall      OnCall
 
 	ExternalURL string       // where browsers and clients reach this door: https://writ.corp.example
 	Log         *slog.Logger // failures of the door itself, with the trace id
@@ -93,7 +95,7 @@ func (c Config) check() (string, error) {
 		"auth": c.Auth, "playbooks": c.Playbooks, "readings": c.Readings, "proposals": c.Proposals, "approvals": c.Approvals,
 		"runs": c.Runs, "presentations": c.Presents, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "hand-offs": c.HandOffs, "ledger": c.Ledger,
 		"overview": c.Overview, "idempotency": c.Idempotency, "sessions": c.Sessions, "fleet": c.Fleet, "break-glass": c.BreakGlass,
-		"passkeys": c.Passkeys, "assertions": c.Assertions,
+		"passkeys": c.Passkeys, "assertions": c.Assertions, "recalls": c.Recalls, "on call": c.OnCall,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: API: %s is missing", writ.ErrInvalid, name)
@@ -151,4 +153,5 @@ func (d *door) register() {
 	d.registerFleet()
 	d.registerBreakGlass()
 	d.registerPasskeys()
+	d.registerOnCall()
 }

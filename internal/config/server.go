@@ -37,6 +37,8 @@ type Server struct {
 	Veto         *Veto          `yaml:"veto,omitempty"`      // an external decision point that can only say no
 	Agents       []Agent        `yaml:"agents,omitempty"`
 	Approvers    []Approver     `yaml:"approvers,omitempty"`
+	OnCall       []OnCall       `yaml:"oncall,omitempty"`    // where it is known who is on call for a group
+	Fatigue      *Fatigue       `yaml:"fatigue,omitempty"`   // when answering has become too much for one person
 	Operators    []string       `yaml:"operators,omitempty"` // teams whose people see and end everybody's sessions
 	Issuers      []Issuer       `yaml:"issuers,omitempty"`
 	SPIFFE       *SPIFFE        `yaml:"spiffe,omitempty"`     // agents with SPIFFE identities
@@ -139,8 +141,9 @@ type Approver struct {
 	Iss     string            `yaml:"iss"`
 	Sub     string            `yaml:"sub"`
 	Groups  []string          `yaml:"groups"`
-	Contact map[string]string `yaml:"contact,omitempty"` // mail address by channel of notify
-	Keys    []string          `yaml:"keys,omitempty"`    // authorized_keys lines; may be left out where approve is set and the person enrols a passkey
+	KnownAs []string          `yaml:"known_as,omitempty"` // names in on-call sources: mail addresses, user ids, or the words of a calendar's events
+	Contact map[string]string `yaml:"contact,omitempty"`  // mail address by channel of notify
+	Keys    []string          `yaml:"keys,omitempty"`     // authorized_keys lines; may be left out where approve is set and the person enrols a passkey
 }
 
 // Issuer is an OIDC issuer whose tokens are accepted.
@@ -335,6 +338,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 	}
 	c.notices(s)
 	c.tokens(s)
+	c.onCall(s)
 	for i, k := range s.DevKeys {
 		c.want(slices.Contains([]string{"agent", "human", "service"}, k.Kind), "dev_keys[%d].kind must be agent, human or service", i)
 		c.want(strings.HasPrefix(k.Hash, "sha256:") && k.Sub != "", "dev_keys[%d] needs sub and sha256", i)

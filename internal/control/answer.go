@@ -81,10 +81,14 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 				return err
 			}
 		}
+		shift, beyond, err := c.inShift(tx, v.Person)
+		if err != nil {
+			return err
+		}
 		a.ID, a.Proof, a.Key, a.At = aid, v.Proof, v.Key, c.now()
 		e, err := c.append(tx, writ.EntryApproval, plan.Incident, writ.ApprovalBody{
 			Approval: aid, Plan: id, PlanDigest: digest, Answer: v.Statement.Answer, Approver: v.Person, Slot: v.Statement.Slot,
-			Proof: v.Proof, Key: v.Key, Statement: a.Statement, Signature: a.Signature, Passkey: a.Passkey,
+			Proof: v.Proof, Key: v.Key, Statement: a.Statement, Signature: a.Signature, Passkey: a.Passkey, Shift: shift,
 		}, ref("plan", p.Leaf)...)
 		if err != nil {
 			return err
@@ -93,9 +97,12 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 		if v.Statement.Answer == writ.Reject {
 			state = stateRefused
 		}
-		err = store.Create(tx, store.Approvals, store.Row{ID: string(aid), Incident: string(plan.Incident), Key: string(id), State: state},
-			approvalRow{Approval: a, Person: v.Person, Answer: v.Statement.Answer, Slot: v.Statement.Slot, Reason: why, Leaf: e.hash})
+		given := approvalRow{Approval: a, Person: v.Person, Answer: v.Statement.Answer, Slot: v.Statement.Slot, Reason: why, Leaf: e.hash, Shift: shift, Beyond: beyond}
+		err = store.Create(tx, store.Approvals, store.Row{ID: string(aid), Incident: string(plan.Incident), Key: string(id), State: state}, given)
 		if err != nil {
+			return err
+		}
+		if err := c.answered(tx, p, plan, given); err != nil {
 			return err
 		}
 		if v.Statement.Answer == writ.Reject {
@@ -201,5 +208,8 @@ func (c *Control) usable(tx *store.Tx, p planRow, plan writ.Plan) ([]approvalRow
 	rows = slices.DeleteFunc(rows, func(r approvalRow) bool {
 		return !slices.ContainsFunc(all, func(a writ.Approval) bool { return a.ID == r.Approval.ID })
 	})
+	if alone(rows) { // beyond their limit, people decide beside somebody who is below it
+		return nil, approval.Tally{}, nil
+	}
 	return rows, tally, nil
 }

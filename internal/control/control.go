@@ -56,6 +56,8 @@ type Config struct {
 	Veto         Veto                                // optional: an external decision point that can turn an allow into a deny
 	Roster       approval.Roster
 	Mapped       map[string]bool // issuers of people that say which teams they are of: the roster's groups count as far as they agree
+	OnCall       []OnCall        // groups of the roster whose turns a source knows
+	Fatigue      FatigueLimits   // zero members mean the defaults
 	Operators    []string        // teams whose people see and end everybody's sessions
 	Approve      passkey.Site    // where passkeys answer; zero where they do not
 	Protected    []writ.Location // what Writ itself rests on: no plan of an agent may touch it
@@ -125,6 +127,13 @@ func New(c Config) (*Control, error) {
 		return nil, err
 	}
 	if err := c.Notices.check(); err != nil {
+		return nil, err
+	}
+	if err := c.checkOnCall(); err != nil {
+		return nil, err
+	}
+	c.Fatigue = c.Fatigue.whole()
+	if err := c.Fatigue.check(); err != nil {
 		return nil, err
 	}
 	seen := map[writ.Location]bool{}

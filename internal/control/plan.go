@@ -29,7 +29,10 @@ func (c *Control) Plan(ctx context.Context, by writ.Principal, id writ.PlanID, w
 	if err != nil {
 		return writ.PlanStatus{}, err
 	}
-	return out, c.addText(ctx, by, &out)
+	if err := c.addText(ctx, by, &out); err != nil {
+		return writ.PlanStatus{}, err
+	}
+	return out, c.addAnswering(ctx, by, &out)
 }
 
 func (c *Control) planStatus(ctx context.Context, by writ.Principal, id writ.PlanID) (writ.PlanStatus, error) {
@@ -66,9 +69,9 @@ func (c *Control) show(tx *store.Tx, by writ.Principal, p planRow, state writ.Pl
 		return out, err
 	}
 	for _, a := range answers {
-		s := writ.ApprovalStatus{Answer: a.Answer, Slot: a.Slot, Proof: a.Approval.Proof, At: a.Approval.At}
+		s := writ.ApprovalStatus{Answer: a.Answer, Slot: a.Slot, Proof: a.Approval.Proof, At: a.Approval.At, Recalled: a.Recalled}
 		if by.Kind == writ.KindHuman {
-			s.Approver, s.Key = a.Person, a.Approval.Key
+			s.Approver, s.Key, s.Shift = a.Person, a.Approval.Key, a.Shift
 		}
 		out.Approvals = append(out.Approvals, s)
 	}

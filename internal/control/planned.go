@@ -112,6 +112,9 @@ func (c *Control) movePlan(tx *store.Tx, p planRow, row store.Row, next writ.Pla
 		return err
 	}
 	row.State = string(next)
+	if next == writ.PlanWaiting {
+		p.AskedAt = c.now()
+	}
 	if next.Final() {
 		row.Due = 0
 		if err := c.overGlass(tx, p.Proposal.Emergency); err != nil {

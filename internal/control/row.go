@@ -40,6 +40,7 @@ type (
 		Tainted       bool // a parameter was seen only in text that others can write
 		CreatedAt     time.Time
 		ExpiresAt     time.Time
+		AskedAt       time.Time `json:",omitzero"` // when it was put before people, the last time
 	}
 	evidenceRow struct {
 		Evidence evidenceDoc
@@ -58,6 +59,9 @@ type (
 		Slot     string
 		Reason   writ.Commitment `json:",omitzero"`
 		Leaf     writ.Digest
+		Recalled *time.Time `json:",omitempty"` // its author took it back
+		Shift    int        `json:",omitempty"` // answers of the person in the shift before it
+		Beyond   bool       `json:",omitempty"` // that was too many: it counts beside somebody's for whom it was not
 	}
 	grantRow struct {
 		ID        writ.GrantID

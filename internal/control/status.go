@@ -64,6 +64,9 @@ func (c *Control) Glance(ctx context.Context) (writ.Status, error) {
 		}
 		out.LedgerSize = tx.Head()
 		var err error
+		if out.OnCall, err = c.badOnCall(tx); err != nil {
+			return err
+		}
 		out.Freezes, err = freezes(tx)
 		return err
 	})

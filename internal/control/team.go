@@ -82,9 +82,18 @@ func (c *Control) teams(tx *store.Tx, by writ.Principal) ([]string, error) {
 }
 
 // roster returns the roster with each member's groups cut down to what their issuers agree with: who has left a team
-// counts for it no more, whatever the roster and earlier answers say. A runner has its own roster and hears nothing of
-// issuers.
+// counts for it no more, whatever the roster and earlier answers say; and of a group with an on-call source, whoever does not
+// hold its turn now is not. A runner has its own roster and hears nothing of issuers and turns.
 func (c *Control) roster(tx *store.Tx) (approval.Roster, error) {
+	out, err := c.mapped(tx)
+	if err == nil {
+		err = c.narrow(tx, out)
+	}
+	return out, err
+}
+
+// mapped is roster without regard to turns.
+func (c *Control) mapped(tx *store.Tx) (approval.Roster, error) {
 	out := slices.Clone(c.Roster)
 	for i, m := range out {
 		var teams []string

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/approval"
 	"github.com/writ-dev/writ/internal/assignment"
 	"github.com/writ-dev/writ/internal/notice"
 	"github.com/writ-dev/writ/internal/store"
@@ -88,7 +89,11 @@ func (c *Control) tell(tx *store.Tx, f notice.Fact) error {
 		return nil
 	}
 	f.At, f.Sentence = c.now(), notice.Clean(f.Sentence, 300)
-	n := noticeRow{Stops: c.Notices.Routes[route].Stops(f, c.contacts), From: c.now()}
+	roster, err := c.roster(tx)
+	if err != nil {
+		return err
+	}
+	n := noticeRow{Stops: c.Notices.Routes[route].Stops(f, c.contacts(roster)), From: c.now()}
 	var plans []writ.PlanID
 	if f.Class() == writ.NoticeAsk {
 		plans = append(plans, f.Plan)
@@ -115,15 +120,24 @@ func (c *Control) tell(tx *store.Tx, f notice.Fact) error {
 	return store.Create(tx, store.Notices, store.Row{ID: string(id), Incident: string(f.Incident), State: string(writ.NoticeQueued), Key: key, Due: millis(n.From)}, n)
 }
 
-// contacts are the members of a group whom a channel can reach.
-func (c *Control) contacts(group, channel string) []writ.Person {
-	var out []writ.Person
-	for _, m := range c.Roster {
-		if slices.Contains(m.Groups, group) && c.Notices.Contacts[m.Person()][channel] != "" {
-			out = append(out, m.Person())
+// contacts returns the members of a group whom a channel can reach: of a group with an on-call source those who hold its
+// turn now, and all of the group when none of them can be reached, so that silence there skips nobody's step.
+func (c *Control) contacts(now approval.Roster) func(group, channel string) []writ.Person {
+	reach := func(all approval.Roster, group, channel string) []writ.Person {
+		var out []writ.Person
+		for _, m := range members(all, group) {
+			if c.Notices.Contacts[m.Person()][channel] != "" {
+				out = append(out, m.Person())
+			}
 		}
+		return out
 	}
-	return out
+	return func(group, channel string) []writ.Person {
+		if out := reach(now, group, channel); len(out) > 0 {
+			return out
+		}
+		return reach(c.Roster, group, channel)
+	}
 }
 
 // about fills in what a fact on a plan or its run has in common with others.

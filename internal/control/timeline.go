@@ -121,6 +121,12 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 	case *writ.ApprovalBody:
 		out.Plan, out.OK = b.Plan, b.Answer == writ.Approve
 		out.Summary = fmt.Sprintf("%s answered %s as %s, proof %s, key %s", b.Approver.Sub, b.Answer, b.Slot, b.Proof, b.Key)
+	case *writ.RecallBody:
+		out.Plan, out.Run, out.OK, out.Summary = b.Plan, b.Run, false, recallSentence(*b)
+	case *writ.OnCallBody:
+		out.OK, out.Summary = !b.State.Bad(), onCallSentence(*b)
+	case *writ.DelegationBody:
+		out.Summary = delegationSentence(*b)
 	case *writ.GrantBody:
 		out.Plan, out.Run, out.Summary = b.Plan, b.Run, fmt.Sprintf("grant for one run on %s, %d approvals, until %s", name(b.Runner.Principal()), len(b.Approvals), b.Expires.Format("15:04:05Z"))
 	case *writ.LeaseBody:

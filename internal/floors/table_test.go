@@ -14,10 +14,10 @@ var floor = map[string]int{
 	".": 1,
 	// F2 is pure logic.
 	"playbook": 2, "plan": 2, "policy": 2, "policy/study": 2, "policy/seal": 2, "approval": 2, "grant": 2, "ledger": 2, "connector": 2, "assignment": 2,
-	"trust": 2, "evidence": 2, "notice": 2, "catalogue": 2, "calendar": 2, "lineage": 2, "receipt": 2, "enrol": 2, "playbook/strictyaml": 2,
+	"trust": 2, "evidence": 2, "notice": 2, "catalogue": 2, "calendar": 2, "lineage": 2, "receipt": 2, "enrol": 2, "friction": 2, "playbook/strictyaml": 2,
 	// F3 are adapters.
 	"store": 3, "store/storetest": 3, "connector/kubernetes": 3, "connector/httpapi": 3, "connector/noop": 3,
-	"connector/connectortest": 3, "approval/approvaltest": 3, "authn": 3, "signer": 3, "verify": 3, "runner/journal": 3, "config": 3, "notify": 3, "passkey": 3, "veto": 3,
+	"connector/connectortest": 3, "approval/approvaltest": 3, "authn": 3, "signer": 3, "verify": 3, "runner/journal": 3, "config": 3, "notify": 3, "passkey": 3, "veto": 3, "rota": 3,
 	// F4 are the use cases.
 	"runner": 4, "control": 4,
 	// F5 are the doors.
@@ -43,6 +43,7 @@ var sameFloor = map[edge]string{
 	{"policy/seal", "policy"}:            "it names the files of a set",
 	{"policy/study", "policy"}:           "it asks sets of policies",
 	{"policy/study", "ledger"}:           "recorded decisions are decided again",
+	{"friction", "ledger"}:               "what is counted are ledger entries",
 	{"catalogue", "playbook/strictyaml"}: "what people write is decoded strictly",
 	{"assignment", "ledger"}:             "work for a runner carries inclusion proofs",
 	{"receipt", "ledger"}:                "a receipt is an envelope of the ledger's kind",

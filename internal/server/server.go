@@ -194,7 +194,12 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 	if err != nil {
 		return nil, err
 	}
+	rotas, err := onCall(c)
+	if err != nil {
+		return nil, err
+	}
 	return control.New(control.Config{
+		OnCall: rotas, Fatigue: fatigue(c.Fatigue),
 		Notices: told,
 		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PageURL: c.ExternalURL, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier, VKey: c.Signer.VKey,
 		Approve: approve,
@@ -301,7 +306,7 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 	who := admitted{auth, ctl}
 	doors, err := api.Handler(api.Config{
 		Auth: who, Agents: ctl, HandOffs: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Presents: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
-		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, Fleet: ctl, BreakGlass: ctl, Passkeys: ctl, Assertions: ctl, ExternalURL: c.ExternalURL, Log: s.log,
+		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, Fleet: ctl, BreakGlass: ctl, Passkeys: ctl, Assertions: ctl, Recalls: ctl, OnCall: ctl, ExternalURL: c.ExternalURL, Log: s.log,
 		Now: time.Now, // of socket deadlines alone, which are the machine's
 	})
 	if err != nil {
@@ -375,6 +380,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	g.Go(func() error { s.Control.Sweep(ctx); return nil })
 	g.Go(func() error { s.Control.Notify(ctx); return nil })
+	g.Go(func() error { s.Control.WatchOnCall(ctx); return nil })
 	g.Go(func() error { s.auth.Watch(ctx); return nil })
 	g.Go(func() error { s.watchPolicy(ctx); return nil })
 	return errors.Join(g.Wait(), s.close())

@@ -39,6 +39,9 @@ const (
 	BreakGlasses Table = "breakglass" // Key is the team, Due when the review is due
 	Passkeys     Table = "passkey"    // ID is its credential's, Key the person
 	PolicySets   Table = "policyset"  // one row: the set in force
+	OnCall       Table = "oncall"     // ID is a group whose turns an on-call source knows
+	Delegations  Table = "delegation" // Key is the group, Due when the turn goes back
+	Answers      Table = "answer"     // Key is the person, State the repair, Due when it no longer counts
 )
 
 // tables maps a noun to its SQL name, none of which is a reserved word of SQLite or PostgreSQL.
@@ -76,6 +79,9 @@ var tables = map[Table]struct {
 	BreakGlasses: {sql: "breakglass"},
 	Passkeys:     {sql: "passkeys"},
 	PolicySets:   {sql: "policysets"},
+	OnCall:       {sql: "oncall"},
+	Delegations:  {sql: "delegations", deletable: true},
+	Answers:      {sql: "answers", deletable: true},
 }
 
 // Tables returns every table.
@@ -83,6 +89,7 @@ func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
 		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels, Enrolments, BreakGlasses, Passkeys, PolicySets,
+		OnCall, Delegations, Answers,
 	}
 }
 

@@ -36,7 +36,7 @@ func (d *door) health(ctx context.Context, by writ.Principal, _ *http.Request) (
 	if g := s.BreakGlass; g != nil {
 		v.Good = v.Good && g.Open == 0 && len(g.Owed) == 0 && !g.Late
 	}
-	v.Good = v.Good && s.PolicyProblem == ""
+	v.Good = v.Good && s.PolicyProblem == "" && len(s.OnCall) == 0
 	said := "nothing needs anybody"
 	if !v.Good {
 		said = "something needs somebody"

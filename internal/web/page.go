@@ -41,6 +41,7 @@ type alarm struct {
 	Unsettled []writ.RunID
 	Failing   []writ.ChannelStatus   // channels by which nobody could be told
 	Glass     *writ.BreakGlassGlance // asked for and not answered, or owing a review; nil for neither
+	OnCall    []writ.OnCallGroup     // of which it is not known who is on call
 	Policy    string                 // why the newest policy set is not in force
 	Unknown   bool                   // the control plane could not say
 }
@@ -101,7 +102,7 @@ func (d *door) alarms(ctx context.Context, by writ.Principal) alarm {
 	if g := s.BreakGlass; g != nil && (g.Open > 0 || len(g.Owed) > 0 || g.Late) {
 		a.Glass = g
 	}
-	a.Policy = s.PolicyProblem
+	a.Policy, a.OnCall = s.PolicyProblem, s.OnCall
 	d.glance.at, d.glance.alarm = now, a
 	return a
 }
@@ -196,7 +197,7 @@ func parent(path string) string {
 	switch {
 	case len(parts) < 2:
 		return path
-	case parts[0] == "freeze" || parts[0] == "agents":
+	case parts[0] == "freeze" || parts[0] == "agents" || parts[0] == "oncall":
 		return "/" + parts[0]
 	}
 	return "/" + parts[0] + "/" + parts[1]

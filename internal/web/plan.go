@@ -19,6 +19,7 @@ type planView struct {
 	Slots    []slot
 	Answers  []writ.ApprovalStatus
 	Kept     bool   // the plan has bytes: a runner has resolved it
+	Recall   bool   // this person has an approval that may be taken back
 	AnswerAt string // where a passkey answers it; empty where none can
 }
 
@@ -45,11 +46,12 @@ func (d *door) plan(ctx context.Context, by writ.Principal, r *http.Request) (vi
 // planView is a plan as this person may see it.
 func (d *door) planView(by writ.Principal, p writ.PlanStatus) planView {
 	v := planView{PlanStatus: p, Kept: p.Plan != nil, Moved: p.State == writ.PlanStale || p.Reason == writ.ReasonWorldMoved, Answers: slices.Clone(p.Approvals)}
+	v.Recall = mayRecall(by, p)
 	v.Waiting = p.State == writ.PlanWaiting && p.Plan != nil && d.Now().Before(p.ExpiresAt)
 	for _, name := range sortedKeys(p.Needs.Approvals) {
 		s := slot{Name: name, Of: p.Needs.Approvals[name]}
 		for _, a := range p.Approvals {
-			if a.Slot == name && a.Answer == writ.Approve {
+			if a.Slot == name && a.Answer == writ.Approve && a.Recalled == nil {
 				s.Have++
 			}
 		}

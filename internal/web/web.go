@@ -44,6 +44,7 @@ type Config struct {
 	Glasses     Glasses
 	Overview    Overview
 	Denials     Denials
+	Turns       Turns
 	Dev         bool            // there is a development login, and every page says so
 	LoginPath   string          // where people log in; empty when no login is configured
 	Verifier    ledger.Verifier // of the ledger's checkpoints
@@ -57,7 +58,7 @@ type Config struct {
 // agents' tools or of the login.
 var Paths = []string{
 	"/{$}", "/plans", "/plans/", "/runs", "/runs/", "/incidents", "/incidents/", "/evidence/", "/ledger", "/ledger/", "/playbooks", "/playbooks/",
-	"/agents", "/agents/", "/health", "/breakglass", "/breakglass/", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
+	"/agents", "/agents/", "/oncall", "/oncall/", "/health", "/breakglass", "/breakglass/", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
 }
 
 // Paths of the development login, and of leaving.
@@ -112,7 +113,7 @@ func (d *door) guarded(origin string) (http.Handler, error) {
 func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "browser": c.Browser, "plans": c.Plans, "runs": c.Runs, "incidents": c.Incidents, "readings": c.Readings, "freezes": c.Freezes,
-		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "glasses": c.Glasses, "overview": c.Overview, "denials": c.Denials,
+		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "glasses": c.Glasses, "overview": c.Overview, "denials": c.Denials, "turns": c.Turns,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: pages: %s is missing", writ.ErrInvalid, name)
@@ -146,12 +147,16 @@ func (d *door) register() {
 	d.page("/playbooks", "", "playbooks", d.playbooks)
 	d.page("/playbooks/{name}", "", "playbook", d.playbook)
 	d.page("/agents", "", "agents", d.agents)
+	d.page("/oncall", "", "oncall", d.onCall)
 	d.page("/health", "/live/health", "health", d.health)
 	d.page("/breakglass", "/live/breakglass", "breakglass", d.glasses)
 	d.page("/breakglass/{id}", "/live/breakglass/{id}", "glass", d.glass)
 	d.page("/freeze", "", "freeze", d.freezes)
 
 	d.act("/plans/{id}/withdraw", d.withdraw)
+	d.act("/plans/{id}/recall", d.recall)
+	d.act("/oncall/{group}/delegate", d.delegate)
+	d.act("/oncall/delegations/{id}/return", d.giveBack)
 	d.act("/runs/{id}/stop", d.stop)
 	d.act("/runs/{id}/settle", d.settle)
 	d.act("/incidents/{id}/undo", d.undo)
