@@ -45,8 +45,10 @@ type Config struct {
 	VKey         string          // the text of Verifier, which runners are told when they enrol
 	Author       ledger.Author   // signs the control plane's entries and feeds
 	GrantKey     *ecdsa.PrivateKey
+	GrantKeys    []*ecdsa.PublicKey // optional: of other replicas, and of before, whose grants may be alive while the key is being replaced
 	DispatchKey  *ecdsa.PrivateKey
-	Policy       *policy.Bundle // in force until another is adopted
+	Dispatchers  []*ecdsa.PrivateKey // optional: other keys that open plans name as their holder, while the key is being replaced
+	Policy       *policy.Bundle      // in force until another is adopted
 	Library      Library
 	Services     catalogue.Catalogue
 	Targets      []Target

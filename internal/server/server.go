@@ -31,6 +31,7 @@ import (
 	"github.com/writ-dev/writ/internal/mcp"
 	"github.com/writ-dev/writ/internal/oauth"
 	"github.com/writ-dev/writ/internal/pin"
+	"github.com/writ-dev/writ/internal/rotate"
 	"github.com/writ-dev/writ/internal/signer"
 	"github.com/writ-dev/writ/internal/store"
 	"github.com/writ-dev/writ/internal/token"
@@ -147,11 +148,11 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 	if err != nil {
 		return nil, err
 	}
-	grantKey, err := token.LoadKey(c.Path(c.Keys.Grant))
+	grantKey, issued, err := rotate.Grant{File: c.Path(c.Keys.Grant)}.Load()
 	if err != nil {
 		return nil, fmt.Errorf("keys.grant: %w", err)
 	}
-	dispatchKey, err := token.LoadKey(c.Path(c.Keys.Dispatch))
+	dispatchKey, dispatchers, err := rotate.Dispatch{File: c.Path(c.Keys.Dispatch)}.Load()
 	if err != nil {
 		return nil, fmt.Errorf("keys.dispatch: %w", err)
 	}
@@ -198,7 +199,7 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 		Notices: told,
 		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PageURL: c.ExternalURL, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier, VKey: c.Signer.VKey,
 		Approve: approve,
-		Author:  author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy.Bundle, Library: rules.library,
+		Author:  author, GrantKey: grantKey, GrantKeys: issued, DispatchKey: dispatchKey, Dispatchers: dispatchers, Policy: rules.policy.Bundle, Library: rules.library,
 		Services: rules.services, Calendars: rules.calendar, Veto: refuser, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
 		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), BreakGlass: breakGlass(c.BreakGlass), Now: fault.Clock(), Rand: rand.Reader, Log: log,
 		Died: func(what string, after time.Duration) { deaths.WithLabelValues(what).Observe(after.Seconds()) },
