@@ -21,11 +21,12 @@ func serverKeys(file string) (rotate.Grant, rotate.Token, error) {
 
 func runKeysRotate(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "keys rotate", "announce|switch|retire [--key grant|token|dispatch|control|runner|log] -c writ.yaml --trust trust.json … [--owner owner.pem] [--verify verify.json]",
-		"Replaces a key, by default the one that signs grants, in three steps:\n  announce  makes the next key and adds it to each runner's trust file, signed by its owner\n  switch    puts it in the place of the current key; restart the servers then\n  retire    ten minutes later, takes the old key out of the trust files and deletes it\nEach step can be repeated. Old entries of the ledger stay verifiable: with --verify the auditors' trust file gets the new key of control plane or runner beside the old one.\nFor --key runner, -c names the runner's configuration and the server takes the key over the runner's own connection; there is no trust file to sign.\nWith --key token it is the key that signs control-plane tokens, which no trust file names: restart the servers after announce and after switch; retire comes fifteen minutes later.")
+		"Replaces a key, by default the one that signs grants, in three steps:\n  announce  makes the next key and adds it to each runner's trust file, signed by its owner\n  switch    puts it in the place of the current key; restart the servers then\n  retire    ten minutes later, takes the old key out of the trust files and deletes it\nEach step can be repeated. Old entries of the ledger stay verifiable: with --verify the auditors' trust file gets the new key of control plane or runner beside the old one.\nFor --key runner, -c names the runner's configuration and the server takes the key over the runner's own connection; there is no trust file to sign.\nWith --key token it is the key that signs control-plane tokens, which no trust file names: restart the servers after announce and after switch; retire comes fifteen minutes later. So it is with --key dispatch, the key that presents grants: retire comes when no plan that names the old one is open.\nWith --key log, -c names the signer's configuration: announce also signs the succession, by which auditors follow the ledger from one key to the next, as one of the roots in --verify; retire closes the old key's range there.")
 	file := f.String("c", "writ.yaml", "the server's configuration `file`")
 	owner := f.String("owner", "", "the private key `file` of the trust files' owner; not for switch")
-	which := f.String("key", "grant", "which `key`: grant, token, control or runner")
+	which := f.String("key", "grant", "which `key`: grant, token, dispatch, control, runner or log")
 	auditors := f.String("verify", "", "the auditors' trust `file`, to add the new key of control plane or runner to")
+	export := f.String("export", "", "for retire of the log's key: the `file` of writ ledger export, which tells of the new key")
 	var files words
 	f.Var(&files, "trust", "a runner's trust `file`; may be repeated")
 	rest, err := f.parse(args, 1)
@@ -50,10 +51,12 @@ func runKeysRotate(ctx context.Context, a *app, args []string) error {
 		return a.rotateDispatch(*file, step)
 	case "runner":
 		return a.rotateRunner(ctx, step, *file, *auditors)
+	case "log":
+		return a.rotateLog(logStep{step, *file, *owner, *auditors, *export, files})
 	case "control":
 		return a.rotateControl(step, *file, *owner, *auditors, files)
 	default:
-		return &usageError{fmt.Sprintf("there is no key %q to rotate", writ.Printable(*which, 30)), "--key grant, token, control or runner"}
+		return &usageError{fmt.Sprintf("there is no key %q to rotate", writ.Printable(*which, 30)), "--key grant, token, dispatch, control, runner or log"}
 	}
 	if len(files) == 0 || step != "switch" && *owner == "" {
 		return &usageError{step + " needs --trust, and --owner unless it is switch", "writ keys rotate " + step + " -c writ.yaml --trust trust.json --owner keys/owner.pem"}

@@ -161,11 +161,11 @@ func change(file []byte, owner ed25519.PrivateKey, f func(*trust.Trust) error) (
 	if err != nil {
 		return nil, err
 	}
-	keys, authors := slices.Clone(t.GrantKeys), len(t.Control)
+	keys, authors, log := slices.Clone(t.GrantKeys), len(t.Control), t.Log
 	if err := f(&t); err != nil {
 		return nil, err
 	}
-	if slices.Equal(keys, t.GrantKeys) && authors == len(t.Control) {
+	if slices.Equal(keys, t.GrantKeys) && authors == len(t.Control) && log == t.Log {
 		return file, nil
 	}
 	t.Version++

@@ -39,6 +39,8 @@ const (
 	BreakGlasses Table = "breakglass" // Key is the team, Due when the review is due
 	Passkeys     Table = "passkey"    // ID is its credential's, Key the person
 	PolicySets   Table = "policyset"  // one row: the set in force
+	LogKeys      Table = "logkey"     // ID is a succession of the log's key that the ledger tells of
+	Rates        Table = "rate"       // ID is what is counted, Due when its window is over
 )
 
 // tables maps a noun to its SQL name, none of which is a reserved word of SQLite or PostgreSQL.
@@ -76,13 +78,15 @@ var tables = map[Table]struct {
 	BreakGlasses: {sql: "breakglass"},
 	Passkeys:     {sql: "passkeys"},
 	PolicySets:   {sql: "policysets"},
+	LogKeys:      {sql: "logkeys"},
+	Rates:        {sql: "rates", deletable: true},
 }
 
 // Tables returns every table.
 func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
-		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels, Enrolments, BreakGlasses, Passkeys, PolicySets,
+		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels, Enrolments, BreakGlasses, Passkeys, PolicySets, LogKeys, Rates,
 	}
 }
 
