@@ -96,7 +96,6 @@ type Control struct {
 	seen    map[writ.RunnerID]time.Time           // guarded by mu; when this replica last wrote that a runner called
 	said    map[writ.RunnerID]bool                // guarded by mu; whose silence was said aloud
 	keys    map[writ.RunnerID][]ed25519.PublicKey // guarded by mu; what runners may sign with, as far as this replica has seen
-	guesses []time.Time                           // guarded by mu; of the newest failed enrolments
 	watched time.Time                             // guarded by mu; when silence was last looked for
 }
 
