@@ -3,7 +3,7 @@ package main
 // rotations are the guards of the replacement of keys, and of limits that hold across replicas.
 var rotations = []Guard{
 	{
-		Invariant: "keys",
+		Invariant: "I03",
 		File:      "internal/control/exchange.go",
 		Guard:     "return c.dispatcher(holder) != nil",
 		Instead:   "return true",
@@ -11,7 +11,7 @@ var rotations = []Guard{
 		Test:      "TestAPlanThatNamesARetiredDispatchKeyGetsNoGrant",
 	},
 	{
-		Invariant: "keys",
+		Invariant: "I03",
 		File:      "internal/rotate/dispatch.go",
 		Guard:     "rest > 0 {",
 		Instead:   "rest < 0 {",
