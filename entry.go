@@ -79,6 +79,7 @@ const (
 	EntryReceipt    EntryKind = "receipt"     // the runner's signed statement about a run that ended (docs/spec/receipt.md)
 	EntryRunner     EntryKind = "runner"      // a person invited or removed a runner, or a key of one was registered
 	EntryPolicy     EntryKind = "policy"      // a policy set was put in force
+	EntryKeyRotate  EntryKind = "key.rotate"  // another key signs the log's checkpoints
 	EntryGenesis    EntryKind = "genesis"
 
 	EntryBreakGlass        EntryKind = "breakglass"         // a person asked for it; those who own the service are told
@@ -114,6 +115,7 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryFreeze:     func() any { return new(FreezeBody) },
 	EntrySettle:     func() any { return new(SettleBody) },
 	EntryPolicy:     func() any { return new(PolicyBody) },
+	EntryKeyRotate:  func() any { return new(KeyRotateBody) },
 	EntryCell:       func() any { return new(CellBody) },
 	EntryDebt:       func() any { return new(DebtBody) },
 	EntryOrphan:     func() any { return new(OrphanBody) },

@@ -22,6 +22,12 @@ type (
 		Signers  []string `json:"signers,omitempty"` // key ids of those who did
 		Was      Digest   `json:"was,omitzero"`      // the set before, where this ledger knows it
 	}
+	// From the entry on, whose index is i, the log's old key signs no tree that is larger than i.
+	KeyRotateBody struct {
+		Old       string `json:"old"`       // vkey
+		New       string `json:"new"`       // vkey
+		Statement []byte `json:"statement"` // a DSSE envelope that both keys and the log's roots have signed
+	}
 	CellBody struct {
 		Runner   RunnerID `json:"runner"`
 		Instance string   `json:"instance"` // of the journal that holds it now

@@ -94,13 +94,13 @@ func certificate(t testing.TB, dir string) (cert, key string) {
 }
 
 // harden turns a development installation into one that serve takes without --dev: HTTPS, people and agents of OpenID
-// issuers, no development keys, and a trust file that its owner has signed anew.
+// issuers, no development keys, agents that make no proofs, and a trust file that its owner has signed anew.
 func (s *site) harden(agents, people, sources *issuer) (cert string) {
 	s.t.Helper()
 	cert, key := certificate(s.t, s.in.Dir)
 	var c config.Server
 	s.edit(func(all *config.Server) {
-		all.DevKeys, all.Dev, all.TLS = nil, nil, &config.TLSFiles{Cert: cert, Key: key}
+		all.DevKeys, all.Dev, all.Tokens, all.TLS = nil, nil, nil, &config.TLSFiles{Cert: cert, Key: key}
 		all.ExternalURL = strings.Replace(all.ExternalURL, "http://", "https://", 1)
 		for kind, i := range map[string]*issuer{"agent": agents, "human": people, "service": sources} {
 			ca := filepath.Join(s.in.Dir, kind+"-ca.pem")

@@ -43,6 +43,7 @@ type Report struct {
 	Findings  []Finding   `json:"findings,omitempty"`
 	Open      []Finding   `json:"open,omitempty"`         // begun and not ended: intents without an outcome, runs without an end
 	Owed      []Finding   `json:"reviews_owed,omitempty"` // of break-glass, where the log ends; a debt, and no fault of the log
+	Rotations []Rotation  `json:"rotations,omitempty"`    // of the log's key, as the bundle tells and the roots have signed
 	Plans     []Plan      `json:"plans,omitempty"`
 	Not       []string    `json:"not_checked"` // what no reading of this bundle can show
 }

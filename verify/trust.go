@@ -16,6 +16,7 @@ import (
 type Trust struct {
 	V         int        `json:"v"`
 	Log       []LogKey   `json:"log"`
+	Roots     *Roots     `json:"roots,omitempty"` // who appoint the log's next key
 	Actors    []Actor    `json:"actors"`
 	Approvers []Approver `json:"approvers,omitempty"`
 	Services  []Service  `json:"services,omitempty"`
@@ -78,6 +79,7 @@ func ParseTrust(b []byte) (Trust, error) {
 type keys struct {
 	origin string
 	log    []logKey
+	roots  *Roots
 	actors map[string]Actor // by key id
 	roster approval.Roster
 	slots  map[string]map[string]string // service -> slot -> group
@@ -96,6 +98,10 @@ func (t Trust) check() (*keys, error) {
 	if t.V != writ.FormatVersion || len(t.Log) == 0 || len(t.Actors) == 0 {
 		return bad("v must be 1, and a log key and an actor must be named")
 	}
+	if err := t.Roots.check(t); err != nil {
+		return nil, err
+	}
+	k.roots = t.Roots
 	for _, l := range t.Log {
 		v, err := ledger.ParseVerifier(l.VKey)
 		switch {

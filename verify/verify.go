@@ -22,13 +22,6 @@ func Bundle(r io.Reader, trust Trust, pins ...[]byte) (Report, error) {
 		return Report{}, err
 	}
 	c := newCheck(keys)
-	for i, p := range pins {
-		cp, _, err := keys.open(p)
-		if err != nil {
-			return Report{}, fmt.Errorf("pin %d: %w", i+1, err)
-		}
-		c.pins = append(c.pins, signedHead{cp.Head(), string(p)})
-	}
 	raw, err := io.ReadAll(io.LimitReader(r, ledger.MaxBundle+1))
 	if err != nil {
 		return Report{}, fmt.Errorf("%w: bundle: %w", writ.ErrUnavailable, err)
@@ -36,9 +29,21 @@ func Bundle(r io.Reader, trust Trust, pins ...[]byte) (Report, error) {
 	b, err := ledger.ParseBundle(raw)
 	if err != nil {
 		c.find(altered, none, "form", "this is not a bundle: %v", err)
-		return c.report(), nil
+		b = ledger.Bundle{}
 	}
-	c.bundle(b)
+	unread := err != nil
+	c.open(b)
+	c.follow() // before any checkpoint is judged: a pin may be of a key that only the bundle leads to
+	for i, p := range pins {
+		cp, _, err := keys.open(p)
+		if err != nil {
+			return Report{}, fmt.Errorf("pin %d: %w", i+1, err)
+		}
+		c.pins = append(c.pins, signedHead{cp.Head(), string(p)})
+	}
+	if !unread {
+		c.bundle(b)
+	}
 	return c.report(), nil
 }
 
@@ -76,7 +81,6 @@ func (c *check) bundle(b ledger.Bundle) {
 	}
 	c.tree(b, head, signed)
 	c.comparePins(b, head, signed)
-	c.open(b)
 	for i, e := range c.entries {
 		if !e.Hash.IsZero() {
 			c.story.take(c.index[i], e)

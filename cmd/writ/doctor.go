@@ -82,6 +82,11 @@ func (d *doctor) runner(ctx context.Context, file string) {
 	if d.check("trust file "+c.Trust.File, err) && time.Until(t.Expires) < 14*24*time.Hour {
 		d.check("trust file is good for two weeks more", fmt.Errorf("it expires at %s: sign a new one", t.Expires.Format(time.RFC3339)))
 	}
+	if c.SPIFFE != nil {
+		asked, cancel := context.WithTimeout(ctx, doctorTimeout)
+		d.check("the SPIFFE Workload API at "+c.SPIFFE.WorkloadAPI+" gives the runner's X.509-SVID", server.CheckSVID(asked, c, time.Now()))
+		cancel()
+	}
 	conns, err := server.Connectors(c)
 	if !d.check("connectors", err) {
 		return

@@ -19,54 +19,14 @@ func serverKeys(file string) (rotate.Grant, rotate.Token, error) {
 	return rotate.Grant{File: c.Path(c.Keys.Grant)}, rotate.Token{File: c.Path(c.Keys.Token)}, err
 }
 
-// A listedKey is one key, and what it signs.
-type listedKey struct {
-	Signs string `json:"signs"` // grant or token
-	rotate.Key
-}
-
-func runKeysList(_ context.Context, a *app, args []string) error {
-	f := newFlags(a, "keys list", "-c writ.yaml", "Lists the keys that sign grants and control-plane tokens: the next, the current and the previous one of each.")
-	file := f.String("c", "writ.yaml", "the server's configuration `file`")
-	format := f.String("o", "text", "output: text or json")
-	if _, err := f.parse(args, 0); err != nil {
-		return err
-	}
-	g, t, err := serverKeys(*file)
-	if err != nil {
-		return err
-	}
-	var keys []listedKey
-	add := func(signs string, found []rotate.Key, err error) error {
-		for _, k := range found {
-			keys = append(keys, listedKey{signs, k})
-		}
-		return err
-	}
-	found, err := g.Keys()
-	if err := add("grant", found, err); err != nil {
-		return err
-	}
-	if t.File != "" {
-		found, err := t.Keys()
-		if err := add("token", found, err); err != nil {
-			return err
-		}
-	}
-	return a.print(*format, keys, func() {
-		for _, k := range keys {
-			fmt.Fprintf(a.stdout, "%-5s  %-8s  %s  since %s  %s\n", k.Signs, k.Use, k.ID, clock(k.Changed), writ.Printable(k.File, 300))
-		}
-	})
-}
-
 func runKeysRotate(ctx context.Context, a *app, args []string) error {
-	f := newFlags(a, "keys rotate", "announce|switch|retire [--key grant|token|control|runner] -c writ.yaml --trust trust.json … [--owner owner.pem] [--verify verify.json]",
-		"Replaces a key, by default the one that signs grants, in three steps:\n  announce  makes the next key and adds it to each runner's trust file, signed by its owner\n  switch    puts it in the place of the current key; restart the servers then\n  retire    ten minutes later, takes the old key out of the trust files and deletes it\nEach step can be repeated. Old entries of the ledger stay verifiable: with --verify the auditors' trust file gets the new key of control plane or runner beside the old one.\nFor --key runner, -c names the runner's configuration and the server takes the key over the runner's own connection; there is no trust file to sign.\nWith --key token it is the key that signs control-plane tokens, which no trust file names: restart the servers after announce and after switch; retire comes fifteen minutes later.")
+	f := newFlags(a, "keys rotate", "announce|switch|retire [--key grant|token|dispatch|control|runner|log] -c writ.yaml --trust trust.json … [--owner owner.pem] [--verify verify.json]",
+		"Replaces a key, by default the one that signs grants, in three steps:\n  announce  makes the next key and adds it to each runner's trust file, signed by its owner\n  switch    puts it in the place of the current key; restart the servers then\n  retire    ten minutes later, takes the old key out of the trust files and deletes it\nEach step can be repeated. Old entries of the ledger stay verifiable: with --verify the auditors' trust file gets the new key of control plane or runner beside the old one.\nFor --key runner, -c names the runner's configuration and the server takes the key over the runner's own connection; there is no trust file to sign.\nWith --key token it is the key that signs control-plane tokens, which no trust file names: restart the servers after announce and after switch; retire comes fifteen minutes later. So it is with --key dispatch, the key that presents grants: retire comes when no plan that names the old one is open.\nWith --key log, -c names the signer's configuration: announce also signs the succession, by which auditors follow the ledger from one key to the next, as one of the roots in --verify; retire closes the old key's range there.")
 	file := f.String("c", "writ.yaml", "the server's configuration `file`")
 	owner := f.String("owner", "", "the private key `file` of the trust files' owner; not for switch")
-	which := f.String("key", "grant", "which `key`: grant, token, control or runner")
+	which := f.String("key", "grant", "which `key`: grant, token, dispatch, control, runner or log")
 	auditors := f.String("verify", "", "the auditors' trust `file`, to add the new key of control plane or runner to")
+	export := f.String("export", "", "for retire of the log's key: the `file` of writ ledger export, which tells of the new key")
 	var files words
 	f.Var(&files, "trust", "a runner's trust `file`; may be repeated")
 	rest, err := f.parse(args, 1)
@@ -84,12 +44,19 @@ func runKeysRotate(ctx context.Context, a *app, args []string) error {
 			return &usageError{"no trust file names the key of control-plane tokens", "writ keys rotate " + step + " --key token -c writ.yaml"}
 		}
 		return a.rotateToken(*file, step)
+	case "dispatch":
+		if len(files) > 0 || *owner != "" {
+			return &usageError{"no trust file names the dispatch key", "writ keys rotate " + step + " --key dispatch -c writ.yaml"}
+		}
+		return a.rotateDispatch(*file, step)
 	case "runner":
 		return a.rotateRunner(ctx, step, *file, *auditors)
+	case "log":
+		return a.rotateLog(logStep{step, *file, *owner, *auditors, *export, files})
 	case "control":
 		return a.rotateControl(step, *file, *owner, *auditors, files)
 	default:
-		return &usageError{fmt.Sprintf("there is no key %q to rotate", writ.Printable(*which, 30)), "--key grant, token, control or runner"}
+		return &usageError{fmt.Sprintf("there is no key %q to rotate", writ.Printable(*which, 30)), "--key grant, token, dispatch, control, runner or log"}
 	}
 	if len(files) == 0 || step != "switch" && *owner == "" {
 		return &usageError{step + " needs --trust, and --owner unless it is switch", "writ keys rotate " + step + " -c writ.yaml --trust trust.json --owner keys/owner.pem"}

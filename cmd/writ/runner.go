@@ -99,12 +99,13 @@ const (
 )
 
 func runRunnerEnroll(ctx context.Context, a *app, args []string) error {
-	f := newFlags(a, "runner enroll", "--server URL --code CODE [--dir runner]",
+	f := newFlags(a, "runner enroll", "--server URL --code CODE|--svid FILES|--workload-api ADDRESS [--dir runner]",
 		"Makes a runner's key on this machine, has its public half registered, and writes the runner's configuration. The code of writ runner invite names the server's key, so nothing else has to be brought here. With --svid the runner's X.509-SVID takes the place of the code. Enrolling gives no power: the cell's owner signs the trust file, for which the draft is written too.")
 	url := f.String("server", "", "`URL` of the server's door for runners")
 	code := f.String("code", "", "the `code`; - reads it from standard input")
 	dir := f.String("dir", "runner", "`folder` to write; files that exist are left")
 	svid := f.String("svid", "", "with SPIFFE: `files` of the X.509-SVID, as cert.pem,key.pem")
+	workload := f.String("workload-api", "", "with SPIFFE, instead of --svid: `address` of the Workload API that gives the X.509-SVID, unix:///path")
 	serverKey := f.String("server-key", "", "with SPIFFE: `fingerprint` of the server's key")
 	id := f.String("id", "", "with SPIFFE: the runner's `id`, spiffe://…/runner/…")
 	if _, err := f.parse(args, 0); err != nil {
@@ -112,8 +113,14 @@ func runRunnerEnroll(ctx context.Context, a *app, args []string) error {
 	}
 	e := server.Enrolment{URL: *url}
 	switch {
-	case *url == "" || (*code == "") == (*svid == ""):
-		return &usageError{"--server and either --code or --svid are needed", "--server https://writ.example:8421 --code -"}
+	case *url == "" || (*code == "") == (*svid == "" && *workload == "") || *svid != "" && *workload != "":
+		return &usageError{"--server and one of --code, --svid and --workload-api are needed", "--server https://writ.example:8421 --code -"}
+	case *workload != "":
+		runner, err := writ.ParseRunnerID(*id)
+		if err != nil || !pin.IsFingerprint(*serverKey) {
+			return &usageError{"--workload-api goes with --server-key and --id", "--workload-api unix:///run/spire/agent/public/api.sock --server-key sha256:… --id spiffe://corp.example/runner/prod-eu1"}
+		}
+		e.WorkloadAPI, e.Server, e.Runner = *workload, *serverKey, runner
 	case *svid != "":
 		cert, key, ok := strings.Cut(*svid, ",")
 		runner, err := writ.ParseRunnerID(*id)
@@ -186,6 +193,9 @@ func writeRunner(at func(string) string, e server.Enrolment, told assignment.Enr
 	c := config.Runner{
 		ID: string(e.Runner), Key: fileRunnerKey, Journal: "journal.db", Control: config.ControlPeer{URL: e.URL, Key: e.Server, SVID: e.SVID},
 		Trust: config.TrustFile{File: fileTrust, Owners: []string{fileOwnerPublic}, Threshold: 1},
+	}
+	if e.WorkloadAPI != "" {
+		c.SPIFFE = &config.RunnerSPIFFE{WorkloadAPI: e.WorkloadAPI}
 	}
 	for _, t := range told.Targets {
 		target := config.RunnerTarget{Location: string(t)}

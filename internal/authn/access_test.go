@@ -244,6 +244,19 @@ func TestWhereTokensAreRequiredPlatformCredentialsOpenNoDoor(t *testing.T) {
 	wantAgent(t, "the control-plane token", a, dpop(own, proof(t, key, own, c.Now())), h.Principal)
 }
 
+// Development keys are there under --dev alone, for clients that make no proofs: a new installation demands tokens, and works.
+func TestWhereTokensAreRequiredADevelopmentKeyStillOpensTheDoor(t *testing.T) {
+	o := newOffice(t, time.Now)
+	key, hash, err := authn.NewDevToken(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := o.replica(t, func(c *authn.Config) {
+		c.Required, c.Dev, c.Keys = true, true, []authn.DevKey{{Kind: writ.KindAgent, Sub: "repair", Hash: hash}}
+	})
+	wantAgent(t, "a development key", a, request(key), writ.Principal{Kind: writ.KindAgent, Iss: authn.DevIssuer, Sub: "repair"})
+}
+
 func TestASubjectTokenComesWithItsHoldersProof(t *testing.T) {
 	s, c := newServer(t), newClock()
 	o := newOffice(t, c.Now, s.issuer(writ.KindAgent))

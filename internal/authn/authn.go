@@ -154,7 +154,8 @@ func (a *Authenticator) principal(ctx context.Context, r *http.Request) (writ.Pr
 	if err != nil {
 		return writ.Principal{}, err
 	}
-	if a.required && v.principal.Kind == writ.KindAgent {
+	// A development key is no platform's credential: it is there under --dev alone, for MCP clients that make no proofs.
+	if a.required && v.principal.Kind == writ.KindAgent && v.principal.Iss != DevIssuer {
 		return writ.Principal{}, from(v.principal.Iss, refuse(CodeExchange))
 	}
 	return v.principal, from(v.principal.Iss, a.held(ctx, r, raw, v))

@@ -2,7 +2,6 @@ package authn
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"fmt"
 
 	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
@@ -42,10 +41,6 @@ func SVIDFiles(cert, key string) func(*tls.CertificateRequestInfo) (*tls.Certifi
 		if err != nil {
 			return nil, fmt.Errorf("%w: X.509-SVID: %w", writ.ErrUnavailable, err)
 		}
-		out := &tls.Certificate{PrivateKey: svid.PrivateKey, Leaf: svid.Certificates[0]}
-		for _, c := range svid.Certificates {
-			out.Certificate = append(out.Certificate, (*x509.Certificate)(c).Raw)
-		}
-		return out, nil
+		return certificate(svid), nil
 	}
 }

@@ -23,6 +23,9 @@ type Runner struct {
 	// How long this runner goes forward without hearing from the control plane.
 	CutOff *CutOff `yaml:"cut_off,omitempty"`
 
+	// Where this runner's X.509-SVID comes from, to connect with in place of its own key; instead of control.svid.
+	SPIFFE *RunnerSPIFFE `yaml:"spiffe,omitempty"`
+
 	// Break-glass while the control plane is down; absent: there is none on this host.
 	BreakGlass *RunnerBreakGlass `yaml:"breakglass,omitempty"`
 
@@ -41,6 +44,11 @@ type ControlPeer struct {
 
 	// SVID names the files of an X.509-SVID to connect with, in place of the runner's own key; something else renews them.
 	SVID *TLSFiles `yaml:"svid,omitempty"`
+}
+
+// RunnerSPIFFE is the SPIFFE Workload API of the runner's host.
+type RunnerSPIFFE struct {
+	WorkloadAPI string `yaml:"workload_api"` // unix:///path or tcp://ip:port
 }
 
 // TrustFile is the runner's one signed file, and whose signatures it takes.
@@ -91,6 +99,8 @@ func LoadRunner(file string) (Runner, error) {
 	}
 	c.want(r.Control.Key != "", "control.key must be the fingerprint of the control plane's key")
 	c.want(r.Control.SVID == nil || r.Control.SVID.Cert != "" && r.Control.SVID.Key != "", "control.svid must name cert and key: files of an X.509-SVID")
+	c.want(r.SPIFFE == nil || r.SPIFFE.WorkloadAPI != "", "spiffe must have workload_api, such as unix:///run/spire/agent/public/api.sock")
+	c.want(r.SPIFFE == nil || r.Control.SVID == nil, "give spiffe, which asks the Workload API for the X.509-SVID, or control.svid, its files; not both")
 	c.want(r.Key != "", "key must name the runner's private key")
 	c.want(r.Journal != "", "journal must name a file")
 	if b := r.BreakGlass; b != nil {

@@ -103,6 +103,9 @@ type SignerPeer struct {
 	URL  string `yaml:"url"`
 	Key  string `yaml:"key"`  // fingerprint of the signer's TLS key
 	VKey string `yaml:"vkey"` // of the ledger
+
+	Succession string `yaml:"succession,omitempty"` // file that says which key follows vkey, or came before it
+	Auditors   string `yaml:"auditors,omitempty"`   // with succession: the auditors' trust file, whose roots have signed it
 }
 
 // ServerTarget is one target and the runner that serves it.
@@ -270,6 +273,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 	c.want(s.Keys.Control != "" && s.Keys.Grant != "" && s.Keys.Dispatch != "", "keys must name control, grant and dispatch")
 	c.url("signer.url", s.Signer.URL, false)
 	c.want(s.Signer.Key != "" && s.Signer.VKey != "", "signer must have key and vkey")
+	c.want((s.Signer.Succession == "") == (s.Signer.Auditors == ""), "signer.succession, a file that writ keys rotate made, goes with signer.auditors, the trust file whose roots have signed it")
 	if o := s.PolicyOwners; o != nil {
 		c.want(s.Policies != "", "policy_owners need policies: a directory with a signed set (the set that ships with Writ is part of the program)")
 		c.want(o.Threshold >= 1 && o.Threshold <= len(o.Keys), "policy_owners.threshold must be 1 to the number of keys")

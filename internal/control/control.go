@@ -45,8 +45,10 @@ type Config struct {
 	VKey         string          // the text of Verifier, which runners are told when they enrol
 	Author       ledger.Author   // signs the control plane's entries and feeds
 	GrantKey     *ecdsa.PrivateKey
+	GrantKeys    []*ecdsa.PublicKey // optional: of other replicas, and of before, whose grants may be alive while the key is being replaced
 	DispatchKey  *ecdsa.PrivateKey
-	Policy       *policy.Bundle // in force until another is adopted
+	Dispatchers  []*ecdsa.PrivateKey // optional: other keys that open plans name as their holder, while the key is being replaced
+	Policy       *policy.Bundle      // in force until another is adopted
 	Library      Library
 	Services     catalogue.Catalogue
 	Targets      []Target
@@ -96,7 +98,6 @@ type Control struct {
 	seen    map[writ.RunnerID]time.Time           // guarded by mu; when this replica last wrote that a runner called
 	said    map[writ.RunnerID]bool                // guarded by mu; whose silence was said aloud
 	keys    map[writ.RunnerID][]ed25519.PublicKey // guarded by mu; what runners may sign with, as far as this replica has seen
-	guesses []time.Time                           // guarded by mu; of the newest failed enrolments
 	watched time.Time                             // guarded by mu; when silence was last looked for
 }
 

@@ -139,7 +139,15 @@ func (c *Control) bundle(ctx context.Context, id writ.RunID, assigned writ.Assig
 	}
 	proof := g.Proof // of the agent that holds the grant
 	if !g.Held {
-		if proof, err = token.Prove(c.DispatchKey, token.Proof{Method: "POST", URL: c.PresentURL, AccessTokenHash: token.AccessTokenHash(g.Token)}, c.Now(), c.Rand); err != nil {
+		plan, _, err := writ.ParsePlan(p.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		key := c.dispatcher(plan.Holder)
+		if key == nil {
+			key = c.DispatchKey // the key was taken away after the grant: the runner refuses, and so the run has an end
+		}
+		if proof, err = token.Prove(key, token.Proof{Method: "POST", URL: c.PresentURL, AccessTokenHash: token.AccessTokenHash(g.Token)}, c.Now(), c.Rand); err != nil {
 			return nil, err
 		}
 	}

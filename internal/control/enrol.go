@@ -288,11 +288,19 @@ type Caller struct {
 // runner's that is registered already. All that is wrong with a code is refused alike, and counted.
 func (c *Control) Enrol(ctx context.Context, by Caller, in assignment.Enrol) (assignment.Enrolled, error) {
 	refused := &writ.Refusal{Code: writ.ReasonEnrolment, Kind: writ.ErrDenied, Detail: "no open invitation fits this code, name and key", Hint: "a person on the roster makes a new code: writ runner invite"}
-	if !c.mayGuess() {
-		return assignment.Enrolled{}, &writ.Refusal{Code: writ.ReasonEnrolment, Kind: writ.ErrBusy, Detail: "too many failed enrolments in the last minute", After: guessWindow}
+	// It counts as failed until it has succeeded, for all replicas: so those that are tried at once are bounded, too.
+	tried, wait := c.now(), time.Duration(0)
+	err := c.Store.Update(ctx, func(tx *store.Tx) (err error) {
+		wait, err = spend(tx, rateGuesses, maxGuesses, guessWindow, tried)
+		return err
+	})
+	if err != nil {
+		return assignment.Enrolled{}, err
+	}
+	if wait > 0 {
+		return assignment.Enrolled{}, &writ.Refusal{Code: writ.ReasonEnrolment, Kind: writ.ErrBusy, Detail: "too many failed enrolments in the last minute", After: wait}
 	}
 	fail := func() (assignment.Enrolled, error) {
-		c.guessed()
 		c.Denied(ctx, "enrol", in.Runner.Principal(), refused.Code, "")
 		return assignment.Enrolled{}, refused
 	}
@@ -307,7 +315,12 @@ func (c *Control) Enrol(ctx context.Context, by Caller, in assignment.Enrol) (as
 	if way == "" {
 		return fail()
 	}
-	err = c.Store.Update(ctx, func(tx *store.Tx) error { return c.enrolKey(tx, in, way, inviter, refused) })
+	err = c.Store.Update(ctx, func(tx *store.Tx) error {
+		if err := c.enrolKey(tx, in, way, inviter, refused); err != nil {
+			return err
+		}
+		return giveBack(tx, rateGuesses, tried)
+	})
 	if errors.Is(err, refused) {
 		return fail()
 	}
@@ -413,18 +426,4 @@ func (c *Control) enrolled(id writ.RunnerID) (assignment.Enrolled, error) {
 		}
 	}
 	return out, nil
-}
-
-// mayGuess reports whether few enough enrolments have failed of late on this replica.
-func (c *Control) mayGuess() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.guesses = slices.DeleteFunc(c.guesses, func(t time.Time) bool { return c.now().Sub(t) >= guessWindow })
-	return len(c.guesses) < maxGuesses
-}
-
-func (c *Control) guessed() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.guesses = append(c.guesses, c.now())
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/subtle"
 	"fmt"
 	"time"
@@ -37,6 +38,34 @@ func (c *Control) holderOf(p planRow) string {
 		return p.Proposal.Holder
 	}
 	return c.holder
+}
+
+// GrantKeySet returns the keys whose grants may be alive, by key id.
+func (c *Control) GrantKeySet() map[string]*ecdsa.PublicKey {
+	out := map[string]*ecdsa.PublicKey{token.KeyID(&c.GrantKey.PublicKey): &c.GrantKey.PublicKey}
+	for _, key := range c.GrantKeys {
+		out[token.KeyID(key)] = key
+	}
+	return out
+}
+
+// dispatcher is the key that presents the grant of a plan that names holder: while the key is being replaced, plans name the
+// next one or the previous one too. For a holder that is none of them there is no key, and the plan cannot be carried out.
+func (c *Control) dispatcher(holder string) *ecdsa.PrivateKey {
+	for _, key := range append([]*ecdsa.PrivateKey{c.DispatchKey}, c.Dispatchers...) {
+		if subtle.ConstantTimeCompare([]byte(token.Thumbprint(&key.PublicKey)), []byte(holder)) == 1 {
+			return key
+		}
+	}
+	return nil
+}
+
+// ours reports whether a plan of p may name this holder: the agent's own, or a key by which the control plane presents.
+func (c *Control) ours(p planRow, holder string) bool {
+	if p.mode() == writ.ModeKey {
+		return holder == p.Proposal.Holder
+	}
+	return c.dispatcher(holder) != nil
 }
 
 // mayHold checks the key that an agent wants its grant to be bound to.

@@ -63,7 +63,7 @@ func (c *Control) fits(p planRow, asked assignment.Planning, got assignment.Plan
 		return differs("service or environment")
 	case made.Playbook != p.Proposal.Playbook || !slices.Equal(made.Evidence, p.Proposal.Evidence):
 		return differs("playbook or evidence")
-	case !made.Policy.Equal(asked.Policy) || made.Holder != c.holderOf(p):
+	case !made.Policy.Equal(asked.Policy) || !c.ours(p, made.Holder):
 		return differs("policy or holder")
 	case !made.Window.NotBefore.Equal(p.Window.NotBefore) || !made.Window.NotAfter.Equal(p.Window.NotAfter):
 		return differs("window")

@@ -24,6 +24,11 @@ func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) 
 			Code: writ.ReasonPlaybookAltered, Detail: "the playbook was replaced after the plan was made", Hint: "propose it again",
 		})
 	}
+	if !c.ours(p, plan.Holder) {
+		return c.endPlan(tx, p, row, writ.PlanDenied, assignment.Refused{
+			Code: writ.ReasonHolderAltered, Detail: "the key that the plan names as its holder presents no grants any more", Hint: "propose it again",
+		})
+	}
 	d, err := c.decide(tx, &p, plan, writ.PhaseGrant, "")
 	if err != nil {
 		return err

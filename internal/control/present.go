@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"errors"
 	"time"
 
@@ -44,7 +43,7 @@ func (c *Control) present(ctx context.Context, who writ.Principal, compact, proo
 	if _, err := c.asker(ctx, who, writ.RoleRepair); err != nil {
 		return "", "", err
 	}
-	claims, err := grant.Open(compact, map[string]*ecdsa.PublicKey{token.KeyID(&c.GrantKey.PublicKey): &c.GrantKey.PublicKey})
+	claims, err := grant.Open(compact, c.GrantKeySet())
 	if err != nil {
 		return "", "", err
 	}

@@ -175,6 +175,8 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		if b.Version > 0 {
 			out.Summary += fmt.Sprintf(", version %d, signed by %d of its owners", b.Version, len(b.Signers))
 		}
+	case *writ.KeyRotateBody:
+		out.Summary = fmt.Sprintf("another key signs the ledger: %s", writ.Printable(b.New, 200))
 	case *writ.CellBody:
 		out.OK, out.Summary = b.Was == "", fmt.Sprintf("a process took the cell of %s, epoch %d", b.Runner, b.Epoch)
 	case *writ.OrphanBody:

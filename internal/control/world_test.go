@@ -287,11 +287,18 @@ func (w *world) answer(id writ.PlanID, st writ.ApprovalStatement, sub string) (w
 
 func (w *world) answerAs(by writ.Principal, id writ.PlanID, st writ.ApprovalStatement, key string) (writ.PlanStatus, error) {
 	w.t.Helper()
+	b, sig := w.signed(st, key)
+	return w.ctl.Answer(w.ctx, by, id, b, sig, "looks right")
+}
+
+// signed is a statement's bytes with a person's signature.
+func (w *world) signed(st writ.ApprovalStatement, key string) (b []byte, sig string) {
+	w.t.Helper()
 	b, err := st.Bytes()
 	must(w.t, err)
-	sig, err := approval.Sign(b, w.people[key], rand.Reader)
+	sig, err = approval.Sign(b, w.people[key], rand.Reader)
 	must(w.t, err)
-	return w.ctl.Answer(w.ctx, by, id, b, sig, "looks right")
+	return b, sig
 }
 
 func (w *world) approve(id writ.PlanID, sub, slot string) (writ.PlanStatus, error) {

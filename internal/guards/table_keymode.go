@@ -60,7 +60,7 @@ var holders = []Guard{
 	{
 		Invariant: "I03",
 		File:      "internal/control/fits.go",
-		Guard:     "case !made.Policy.Equal(asked.Policy) || made.Holder != c.holderOf(p):",
+		Guard:     "case !made.Policy.Equal(asked.Policy) || !c.ours(p, made.Holder):",
 		Instead:   "case !made.Policy.Equal(asked.Policy):",
 		Package:   "./internal/control",
 		Test:      "TestI03APlanForAnotherHolderThanWasProposedIsRefused",

@@ -56,7 +56,7 @@ var ownJudgements = []Guard{
 	{
 		Invariant: "identity",
 		File:      "internal/control/enrol.go",
-		Guard:     "if !c.mayGuess() {",
+		Guard:     "if wait > 0 {",
 		Package:   "./internal/control",
 		Test:      "TestFailedEnrolmentsAreBoundedInTime",
 	},

@@ -66,9 +66,12 @@ func parseText(text string) (Checkpoint, error) {
 
 // A Verifier knows the key of one log. It is made from a vkey, "<origin>+<hash>+<base64 key>", whose name is the
 // log's origin. The zero Verifier verifies nothing.
+//
+// While a log's key is being replaced, a Verifier knows two keys: see With.
 type Verifier struct {
 	v    note.Verifier
 	vkey string
+	next note.Verifier // nil but while the key is being replaced
 }
 
 // ParseVerifier takes a vkey. The parts are split from the left: the base64 part may itself contain a plus sign.
@@ -77,7 +80,17 @@ func ParseVerifier(vkey string) (Verifier, error) {
 	if err != nil {
 		return Verifier{}, fmt.Errorf("%w: log key: %w", writ.ErrInvalid, err)
 	}
-	return Verifier{v, vkey}, nil
+	return Verifier{v: v, vkey: vkey}, nil
+}
+
+// With returns a verifier that opens what either key has signed: o is another key of the same log, its next one or the one
+// before.
+func (v Verifier) With(o Verifier) (Verifier, error) {
+	if v.v == nil || o.v == nil || v.Origin() != o.Origin() || v.vkey == o.vkey || v.next != nil || o.next != nil {
+		return Verifier{}, fmt.Errorf("%w: log key: two different keys of one log are wanted", writ.ErrInvalid)
+	}
+	v.next = o.v
+	return v, nil
 }
 
 // VKey returns the vkey of an Ed25519 public key for origin.
@@ -111,7 +124,11 @@ func (v Verifier) Open(signed []byte) (Checkpoint, error) {
 	case len(signed) > maxNote || bytes.Count(signed, []byte("\n\u2014 ")) > maxSignatures:
 		return Checkpoint{}, fmt.Errorf("%w: checkpoint: too large, or more than %d signatures", writ.ErrInvalid, maxSignatures)
 	}
-	n, err := note.Open(signed, note.VerifierList(v.v))
+	known := []note.Verifier{v.v}
+	if v.next != nil {
+		known = append(known, v.next)
+	}
+	n, err := note.Open(signed, note.VerifierList(known...))
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("%w: checkpoint under the key %s: %w", writ.ErrInvalid, v.vkey, err)
 	}
@@ -126,24 +143,29 @@ func (v Verifier) Open(signed []byte) (Checkpoint, error) {
 }
 
 // SignCheckpoint signs c with an Ed25519 key whose name is c.Origin. Ed25519 is deterministic: the same checkpoint
-// gives the same note. Only a signer that has checked the extension of its last head may call it.
-func SignCheckpoint(c Checkpoint, key crypto.Signer) ([]byte, error) {
-	pub, ok := key.Public().(ed25519.PublicKey)
-	if !ok {
-		return nil, fmt.Errorf("%w: a log key is Ed25519", writ.ErrInvalid)
-	}
-	vkey, err := VKey(c.Origin, pub)
-	if err != nil {
-		return nil, err
-	}
-	v, err := note.NewVerifier(vkey)
-	if err != nil {
-		return nil, fmt.Errorf("%w: log key: %w", writ.ErrInvalid, err)
-	}
+// gives the same note. Only a signer that has checked the extension of its last head may call it. The others are keys of
+// the same log that sign beside it while it is being replaced.
+func SignCheckpoint(c Checkpoint, key crypto.Signer, others ...crypto.Signer) ([]byte, error) {
 	if _, err := parseText(c.Text()); err != nil {
 		return nil, err
 	}
-	return note.Sign(&note.Note{Text: c.Text()}, noteSigner{v, key})
+	signers := make([]note.Signer, 0, 1+len(others))
+	for _, k := range append([]crypto.Signer{key}, others...) {
+		pub, ok := k.Public().(ed25519.PublicKey)
+		if !ok {
+			return nil, fmt.Errorf("%w: a log key is Ed25519", writ.ErrInvalid)
+		}
+		vkey, err := VKey(c.Origin, pub)
+		if err != nil {
+			return nil, err
+		}
+		v, err := note.NewVerifier(vkey)
+		if err != nil {
+			return nil, fmt.Errorf("%w: log key: %w", writ.ErrInvalid, err)
+		}
+		signers = append(signers, noteSigner{v, k})
+	}
+	return note.Sign(&note.Note{Text: c.Text()}, signers...)
 }
 
 type noteSigner struct {

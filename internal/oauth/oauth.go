@@ -52,6 +52,12 @@ type Admission interface {
 	Admit(ctx context.Context, agent writ.Principal) error
 }
 
+// Pace counts tokens for all replicas. NextToken returns how long the agent has to wait before it is given another; with an
+// error nothing is issued.
+type Pace interface {
+	NextToken(ctx context.Context, agent writ.Principal) (after time.Duration, err error)
+}
+
 // Grants issue and end grants, in the transaction that decides. Refusals are *writ.Refusal. Exchange may be repeated:
 // it answers with the same grant while that lives.
 type Grants interface {
@@ -78,6 +84,7 @@ type Config struct {
 	Tokens      *token.Access
 	Clients     Clients // of this listener
 	Admission   Admission
+	Pace        Pace
 	Grants      Grants // nil: no grants are exchanged for
 	Unspent     Unspent
 	Revocations Revocations
@@ -95,15 +102,14 @@ type Config struct {
 // An Endpoint serves one Config. It is safe for concurrent use.
 type Endpoint struct {
 	Config
-	keys     []byte
-	pending  pace // polls for a plan that waits for people
-	issuance rate
+	keys    []byte
+	pending pace // polls for a plan that waits for people
 }
 
 // New checks the configuration.
 func New(c Config) (*Endpoint, error) {
 	for name, part := range map[string]any{
-		"clients": c.Clients, "admission": c.Admission, "unspent grants": c.Unspent, "revocations": c.Revocations, "randomness": c.Rand,
+		"clients": c.Clients, "admission": c.Admission, "pace": c.Pace, "unspent grants": c.Unspent, "revocations": c.Revocations, "randomness": c.Rand,
 	} {
 		if part == nil {
 			return nil, fmt.Errorf("%w: token endpoint: %s is missing", writ.ErrInvalid, name)

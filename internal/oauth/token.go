@@ -120,7 +120,11 @@ func (e *Endpoint) issue(ctx context.Context, f form, h authn.Holder, bound toke
 		return nil, err
 	}
 	now := e.Now()
-	if after := e.issuance.next(who, now); after > 0 {
+	after, err := e.Pace.NextToken(ctx, who)
+	if err != nil {
+		return nil, err
+	}
+	if after > 0 {
 		return nil, &fault{Name: "slow_down", Description: "too many tokens were asked for", status: http.StatusTooManyRequests, after: after}
 	}
 	compact, c, err := e.Tokens.Issue(who.Iss, who.Sub, bound, now, accessLife, e.Rand)

@@ -51,6 +51,8 @@ type fakeControl struct {
 	asked   []writ.Authorization
 	revoked []writ.GrantID
 	now     func() time.Time
+	wait    map[string]time.Duration // by subject, before it is given another token
+	paced   error
 }
 
 func (f *fakeControl) First(_ context.Context, key, value string, _ time.Time) (string, error) {
@@ -77,6 +79,12 @@ func (f *fakeControl) Admit(_ context.Context, p writ.Principal) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.barred[p.Sub]
+}
+
+func (f *fakeControl) NextToken(_ context.Context, p writ.Principal) (time.Duration, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.wait[p.Sub], f.paced
 }
 
 func (f *fakeControl) bar(sub string, err error) {
@@ -185,7 +193,7 @@ func newWorld(t testing.TB, changes ...func(*oauth.Config)) *world {
 	w.auth, err = authn.New(w.config)
 	must(t, err)
 	c := oauth.Config{
-		Tokens: w.access, Clients: w.auth, Admission: w.ctl, Grants: w.ctl, Unspent: w.ctl, Revocations: w.ctl,
+		Tokens: w.access, Clients: w.auth, Admission: w.ctl, Pace: w.ctl, Grants: w.ctl, Unspent: w.ctl, Revocations: w.ctl,
 		GrantIssuer: issuer, GrantKeys: map[string]*ecdsa.PublicKey{token.KeyID(&w.ctl.grants.PublicKey): &w.ctl.grants.PublicKey},
 		Auditors:   []writ.Principal{{Kind: writ.KindHuman, Iss: platform + "/people", Sub: "auditor"}},
 		PresentURL: external + "/v1/runs", Now: w.now, Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),

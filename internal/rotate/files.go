@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/durable"
 )
 
@@ -17,6 +18,28 @@ type place string
 func (p place) beside(what string) string {
 	f := string(p)
 	return strings.TrimSuffix(f, filepath.Ext(f)) + "." + what + filepath.Ext(f)
+}
+
+// keys lists the key files that exist; id reads one and names it. A switch that was cut leaves no current key for a moment:
+// then the list shows the others, and the same switch finishes.
+func (p place) keys(id func(file string) (string, error)) (out []Key, err error) {
+	uses := []Key{{Use: "next", File: p.beside("next")}, {Use: "current", File: string(p)}, {Use: "previous", File: p.beside("previous")}}
+	for _, k := range uses {
+		k.ID, err = id(k.File)
+		if errors.Is(err, fs.ErrNotExist) && (k.Use != "current" || len(out) > 0) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		info, err := os.Stat(k.File)
+		if err != nil {
+			return nil, err
+		}
+		k.Changed = writ.Instant(info.ModTime())
+		out = append(out, k)
+	}
+	return out, nil
 }
 
 // promote puts the next key in the place of the current one, and that one in the place of the previous. Each of its two
@@ -37,6 +60,17 @@ func (p place) promote(now time.Time) error {
 	return durable.SyncDir(filepath.Dir(string(p)))
 }
 
+// switched reports whether a switch has come to its end and is not retired yet.
+func (p place) switched() bool {
+	for _, file := range []string{string(p), p.beside("previous")} {
+		if _, err := os.Stat(file); err != nil {
+			return false
+		}
+	}
+	_, err := os.Stat(p.beside("next"))
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // ripe refuses to retire the previous key before what it signed is dead.
 func (p place) ripe(now time.Time) error {
 	info, err := os.Stat(string(p))
@@ -49,11 +83,11 @@ func (p place) ripe(now time.Time) error {
 	return nil
 }
 
-// forget deletes the previous key.
+// forget deletes the previous key, durably.
 func (p place) forget() error {
 	err := os.Remove(p.beside("previous"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return err
+	return errors.Join(err, durable.SyncDir(filepath.Dir(string(p))))
 }

@@ -21,6 +21,17 @@ import (
 // runner's. What it signed stays verifiable: auditors' files keep every key that ever signed.
 type Identity struct{ File string }
 
+// Keys lists the key files that exist.
+func (i Identity) Keys() ([]Key, error) {
+	return place(i.File).keys(func(file string) (string, error) {
+		key, err := pin.Load(file)
+		if err != nil {
+			return "", err
+		}
+		return ledger.KeyID(public(key)), nil
+	})
+}
+
 // Next makes the next key, unless there is one, and returns it.
 func (i Identity) Next() (ed25519.PrivateKey, error) {
 	next, err := pin.Load(place(i.File).beside("next"))
@@ -40,6 +51,9 @@ func (i Identity) Previous() (ed25519.PrivateKey, error) {
 
 // Promote puts the next key in the place of the current one. A process takes it up when it starts.
 func (i Identity) Promote(now time.Time) error {
+	if place(i.File).switched() {
+		return nil // asked again
+	}
 	if _, err := pin.Load(place(i.File).beside("next")); errors.Is(err, fs.ErrNotExist) {
 		return refuse("there is no next key: it has to be announced first", "writ keys rotate announce")
 	} else if err != nil {
@@ -77,6 +91,9 @@ func (i Identity) AnnounceAuthor(file []byte, owner ed25519.PrivateKey) ([]byte,
 // SwitchAuthor promotes the next key. It is refused for a runner whose trust file does not hold it: that runner would believe
 // no feed and no grant's entry any more.
 func (i Identity) SwitchAuthor(files [][]byte, now time.Time) error {
+	if place(i.File).switched() {
+		return nil // asked again
+	}
 	next, err := pin.Load(place(i.File).beside("next"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return refuse("there is no next key: it has to be announced first", "writ keys rotate announce")

@@ -11,7 +11,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
 
@@ -39,23 +38,40 @@ type Key struct {
 
 // Keys lists the key files that exist.
 func (g Grant) Keys() ([]Key, error) {
-	var out []Key
-	for _, k := range []Key{{Use: "next", File: g.beside("next")}, {Use: "current", File: g.File}, {Use: "previous", File: g.beside("previous")}} {
-		key, err := token.LoadKey(k.File)
-		if errors.Is(err, fs.ErrNotExist) && k.Use != "current" {
-			continue
-		}
+	return place(g.File).keys(func(file string) (string, error) {
+		key, err := token.LoadKey(file)
 		if err != nil {
-			return nil, err
+			return "", err
 		}
-		info, err := os.Stat(k.File)
-		if err != nil {
-			return nil, err
-		}
-		k.ID, k.Changed = token.KeyID(&key.PublicKey), writ.Instant(info.ModTime())
-		out = append(out, k)
+		return token.KeyID(&key.PublicKey), nil
+	})
+}
+
+// Load reads the key in use, and the public halves of the others: grants of theirs may be alive.
+func (g Grant) Load() (current *ecdsa.PrivateKey, others []*ecdsa.PublicKey, err error) {
+	current, keys, err := g.load()
+	for _, k := range keys {
+		others = append(others, &k.PublicKey)
 	}
-	return out, nil
+	return current, others, err
+}
+
+// load reads the key in use, and those beside it.
+func (g Grant) load() (current *ecdsa.PrivateKey, others []*ecdsa.PrivateKey, err error) {
+	if current, err = token.LoadKey(g.File); err != nil {
+		return nil, nil, err
+	}
+	for _, use := range []string{"next", "previous"} {
+		key, err := token.LoadKey(g.beside(use))
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+		case err != nil:
+			return nil, nil, err
+		default:
+			others = append(others, key)
+		}
+	}
+	return current, others, nil
 }
 
 // Announce makes the next key, unless there is one, and returns the next version of a runner's trust file, in which both
@@ -84,7 +100,14 @@ func (g Grant) Announce(file []byte, owner ed25519.PrivateKey) (signed []byte, k
 func (g Grant) Switch(files [][]byte) (kid string, err error) {
 	next, err := token.LoadKey(g.beside("next"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", refuse("there is no next key: it has to be announced first", "writ keys rotate announce")
+		if !place(g.File).switched() {
+			return "", refuse("there is no next key: it has to be announced first", "writ keys rotate announce")
+		}
+		current, err := token.LoadKey(g.File)
+		if err != nil {
+			return "", err
+		}
+		return token.KeyID(&current.PublicKey), nil // asked again
 	}
 	if err != nil {
 		return "", err
@@ -138,11 +161,11 @@ func change(file []byte, owner ed25519.PrivateKey, f func(*trust.Trust) error) (
 	if err != nil {
 		return nil, err
 	}
-	keys, authors := slices.Clone(t.GrantKeys), len(t.Control)
+	keys, authors, log := slices.Clone(t.GrantKeys), len(t.Control), t.Log
 	if err := f(&t); err != nil {
 		return nil, err
 	}
-	if slices.Equal(keys, t.GrantKeys) && authors == len(t.Control) {
+	if slices.Equal(keys, t.GrantKeys) && authors == len(t.Control) && log == t.Log {
 		return file, nil
 	}
 	t.Version++

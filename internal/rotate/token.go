@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/writ-dev/writ/internal/durable"
 	"github.com/writ-dev/writ/internal/token"
 )
 
@@ -30,20 +28,7 @@ func (t Token) Keys() ([]Key, error) { return t.files().Keys() }
 
 // Load reads the key in use, and the public halves of the others.
 func (t Token) Load() (current *ecdsa.PrivateKey, others []*ecdsa.PublicKey, err error) {
-	if current, err = token.LoadKey(t.File); err != nil {
-		return nil, nil, err
-	}
-	for _, use := range []string{"next", "previous"} {
-		key, err := token.LoadKey(t.files().beside(use))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			return nil, nil, err
-		default:
-			others = append(others, &key.PublicKey)
-		}
-	}
-	return current, others, nil
+	return t.files().Load()
 }
 
 // Announce makes the next key, unless there is one. Servers publish it when they start: all of them have to know it
@@ -71,8 +56,5 @@ func (t Token) Retire(now time.Time) error {
 	if rest := info.ModTime().Add(TokenOverlap).Sub(now); rest > 0 {
 		return refuse(fmt.Sprintf("tokens of the previous key may be alive for another %s", rest.Round(time.Second)), "wait; if the old key is in somebody else's hands, delete its file and restart the servers: agents ask for new tokens")
 	}
-	if err := t.files().Forget(); err != nil {
-		return err
-	}
-	return durable.SyncDir(filepath.Dir(t.File))
+	return t.files().Forget()
 }

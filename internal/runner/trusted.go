@@ -59,6 +59,15 @@ func (r *Runner) loadTrust(ctx context.Context) (trusted, error) {
 	if t.log, err = ledger.ParseVerifier(t.trust.Log.VKey); err != nil {
 		return trusted{}, writ.Refuse(writ.ReasonTrustInvalid, "the log's key cannot be used")
 	}
+	if next := t.trust.Log.Next; next != "" {
+		other, err := ledger.ParseVerifier(next)
+		if err == nil {
+			t.log, err = t.log.With(other)
+		}
+		if err != nil {
+			return trusted{}, writ.Refuse(writ.ReasonTrustInvalid, "the log's next key cannot be used")
+		}
+	}
 	if t.grants, err = t.trust.GrantKeySet(); err != nil {
 		return trusted{}, writ.Refuse(writ.ReasonTrustInvalid, "a grant key cannot be used")
 	}

@@ -120,6 +120,7 @@ func TestAgentsOfSPIFFEReachTheirDoorAndTheServer(t *testing.T) {
 	d := trustdomain.New(t, "corp.example")
 	agents := free(t, 1)[0]
 	c := start(t, func(c *config.Server) {
+		c.Tokens = nil // certificates and JWT-SVIDs open the doors themselves
 		c.SPIFFE = &config.SPIFFE{
 			WorkloadAPI: d.Serve(t, "/writ", time.Hour).Address(), Agents: []string{"spiffe://corp.example/agents"},
 			Listen: agents, Audience: "https://writ.test",

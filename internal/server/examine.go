@@ -9,7 +9,6 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/config"
-	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/pin"
 	"github.com/writ-dev/writ/internal/store"
 	"github.com/writ-dev/writ/internal/token"
@@ -41,7 +40,8 @@ func Examine(ctx context.Context, c config.Server, dev bool) iter.Seq2[string, e
 				return
 			}
 		}
-		v, err := ledger.ParseVerifier(c.Signer.VKey)
+		k, err := loadLogKey(c)
+		v := k.verifier
 		if err == nil && v.Origin() != c.Origin {
 			err = fmt.Errorf("the key is for the log %q, the ledger is %q", v.Origin(), c.Origin)
 		}

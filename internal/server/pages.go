@@ -6,17 +6,12 @@ import (
 
 	"github.com/writ-dev/writ/internal/authn"
 	"github.com/writ-dev/writ/internal/config"
-	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/web"
 )
 
 // pages puts the people's pages at the main listener alone, agents' listeners have none: those at the external URL among
 // the others of h, and, where it is configured, the approving origin before all of h.
 func (s *Server) pages(c config.Server, auth *authn.Authenticator, dev bool, h *http.ServeMux) (http.Handler, error) {
-	verifier, err := ledger.ParseVerifier(c.Signer.VKey)
-	if err != nil {
-		return nil, err
-	}
 	at, err := s.approving(c, auth)
 	if err != nil {
 		return nil, err
@@ -27,7 +22,7 @@ func (s *Server) pages(c config.Server, auth *authn.Authenticator, dev bool, h *
 	}
 	w := web.Config{
 		Auth: admitted{auth, ctl}, Browser: auth, Plans: ctl, Runs: ctl, Incidents: ctl, Readings: ctl, Freezes: ctl, Agents: ctl, Playbooks: ctl, Ledger: ctl, Glasses: ctl,
-		Overview: ctl, Denials: ctl, Turns: ctl, Dev: dev && len(c.DevKeys) > 0, LoginPath: login, Verifier: verifier, ExternalURL: c.ExternalURL, Approving: at, Log: s.log,
+		Overview: ctl, Denials: ctl, Turns: ctl, Dev: dev && len(c.DevKeys) > 0, LoginPath: login, Verifier: s.Control.Verifier, ExternalURL: c.ExternalURL, Approving: at, Log: s.log,
 		Now: time.Now, // as people's own clocks go
 	}
 	pages, err := web.Handler(w)

@@ -11,11 +11,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/writ-dev/writ"
@@ -44,7 +44,8 @@ const handshakeTimeout = 5 * time.Second
 type Runner struct {
 	runner  *runner.Runner
 	journal *journal.Journal
-	console *console // nil: there is none
+	console *console              // nil: there is none
+	follow  func(context.Context) // keeps up with the Workload API; nil: there is nothing to keep up with
 }
 
 // NewRunner opens a runner's key, journal and connectors. It contacts nobody.
@@ -65,10 +66,11 @@ func NewRunner(ctx context.Context, c config.Runner, log *slog.Logger) (*Runner,
 	if err != nil {
 		return nil, fmt.Errorf("control.key: %w", err)
 	}
-	if s := c.Control.SVID; s != nil {
-		secure.Certificates, secure.GetClientCertificate = nil, authn.SVIDFiles(c.Path(s.Cert), c.Path(s.Key))
+	svid, follow, err := svidOf(c, log)
+	if err != nil {
+		return nil, err
 	}
-	link, err := newLink(secure, c.Control.URL, c.Control.URLs...)
+	link, err := newLink(secure, svid, c.Control.URL, c.Control.URLs...)
 	if err != nil {
 		return nil, err
 	}
@@ -106,16 +108,16 @@ func NewRunner(ctx context.Context, c config.Runner, log *slog.Logger) (*Runner,
 	if err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
-	return &Runner{r, j, console}, nil
+	return &Runner{r, j, console, follow}, nil
 }
 
-func newLink(secure *tls.Config, url string, more ...string) (*runner.Link, error) {
-	return runner.NewLink(url, &http.Client{
-		Transport: &http.Transport{
-			TLSClientConfig: secure, MaxIdleConnsPerHost: runner.MaxConcurrent, TLSHandshakeTimeout: handshakeTimeout,
-			DialContext: (&net.Dialer{Timeout: handshakeTimeout}).DialContext,
-		}, Timeout: linkTimeout,
-	}, more...)
+// newLink connects with the key of secure or, where svid is not nil, with the X.509-SVID of the moment.
+func newLink(secure *tls.Config, svid certificates, url string, more ...string) (*runner.Link, error) {
+	var t http.RoundTripper = linkTransport(secure)
+	if svid != nil {
+		t = &renewing{secure: secure, source: svid}
+	}
+	return runner.NewLink(url, &http.Client{Transport: t, Timeout: linkTimeout}, more...)
 }
 
 // An Enrolment is a runner that asks to have a key of its own registered.
@@ -127,6 +129,8 @@ type Enrolment struct {
 	Code   string             // the secret of a code; empty where As or SVID gives the right
 	As     ed25519.PrivateKey // the key to connect with, where it is another: one that is registered already
 	SVID   *config.TLSFiles   // the X.509-SVID to connect with
+
+	WorkloadAPI string // instead of SVID: where it is asked for
 }
 
 // link connects as the enrolment says.
@@ -139,10 +143,18 @@ func (e Enrolment) link() (*runner.Link, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.SVID != nil {
-		secure.Certificates, secure.GetClientCertificate = nil, authn.SVIDFiles(e.SVID.Cert, e.SVID.Key)
+	var svid certificates
+	switch {
+	case e.WorkloadAPI != "":
+		svid = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
+			defer cancel()
+			return authn.FetchRunnerSVID(ctx, e.WorkloadAPI, e.Runner, time.Now())
+		}
+	case e.SVID != nil:
+		svid = authn.SVIDFiles(e.SVID.Cert, e.SVID.Key)
 	}
-	return newLink(secure, e.URL)
+	return newLink(secure, svid, e.URL)
 }
 
 // Enrol has the key registered and returns what the control plane says about itself.
@@ -184,7 +196,14 @@ func cutOff(c config.Runner) (runner.Limits, error) {
 // Serve runs until ctx ends and what is in hand has moved to safety.
 func (r *Runner) Serve(ctx context.Context) error {
 	end := r.console.serve()
+	var following sync.WaitGroup
+	life, stop := context.WithCancel(context.WithoutCancel(ctx)) // what is in hand when ctx ends is still delivered
+	if r.follow != nil {
+		following.Go(func() { r.follow(life) })
+	}
 	err := r.runner.Serve(ctx)
+	stop()
+	following.Wait()
 	end()
 	return errors.Join(err, r.journal.Close())
 }

@@ -31,6 +31,7 @@ import (
 	"github.com/writ-dev/writ/internal/mcp"
 	"github.com/writ-dev/writ/internal/oauth"
 	"github.com/writ-dev/writ/internal/pin"
+	"github.com/writ-dev/writ/internal/rotate"
 	"github.com/writ-dev/writ/internal/signer"
 	"github.com/writ-dev/writ/internal/store"
 	"github.com/writ-dev/writ/internal/token"
@@ -48,6 +49,8 @@ type Server struct {
 	deaths    *prometheus.HistogramVec
 	notices   *prometheus.CounterVec
 	log       *slog.Logger
+
+	succession *ledger.SignedSuccession // of the log's key, to be entered in the ledger; nil: none
 }
 
 // New opens keys, ledger and listeners of the control plane. Nothing is served before Serve.
@@ -62,7 +65,12 @@ func New(ctx context.Context, c config.Server, version string, dev bool, log *sl
 	if err != nil {
 		return nil, fmt.Errorf("keys.control: %w", err)
 	}
-	if s.store, err = openStore(ctx, c, identity, log); err != nil {
+	logKey, err := loadLogKey(c)
+	if err != nil {
+		return nil, err
+	}
+	s.succession = logKey.succession
+	if s.store, err = openStore(ctx, c, identity, logKey.verifier, log); err != nil {
 		return nil, err
 	}
 	rules, err := loadRules(c, dev)
@@ -70,7 +78,7 @@ func New(ctx context.Context, c config.Server, version string, dev bool, log *sl
 		return nil, err
 	}
 	s.policies, s.loaded = rules.source, rules.loaded
-	if s.Control, err = newControl(c, s.store, identity, version, dev, rules, s.deaths, s.notices, log); err != nil {
+	if s.Control, err = newControl(c, s.store, identity, logKey, version, dev, rules, s.deaths, s.notices, log); err != nil {
 		return nil, err
 	}
 	if err := s.Control.Start(ctx); err != nil {
@@ -91,11 +99,7 @@ func New(ctx context.Context, c config.Server, version string, dev bool, log *sl
 }
 
 // openStore opens state and ledger, with the signer as the only holder of the checkpoint key.
-func openStore(ctx context.Context, c config.Server, identity ed25519.PrivateKey, log *slog.Logger) (*store.Store, error) {
-	verifier, err := ledger.ParseVerifier(c.Signer.VKey)
-	if err != nil {
-		return nil, fmt.Errorf("signer.vkey: %w", err)
-	}
+func openStore(ctx context.Context, c config.Server, identity ed25519.PrivateKey, verifier ledger.Verifier, log *slog.Logger) (*store.Store, error) {
 	secure, err := pin.ClientTLS(identity, c.Signer.Key)
 	if err != nil {
 		return nil, fmt.Errorf("signer.key: %w", err)
@@ -142,22 +146,18 @@ func databaseURLs(c config.Server) (state, blobs string, err error) {
 const signTimeout = 10 * time.Second
 
 // newControl makes the use cases.
-func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, version string, dev bool, rules rules, deaths *prometheus.HistogramVec, count *prometheus.CounterVec, log *slog.Logger) (*control.Control, error) {
+func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, key logKey, version string, dev bool, rules rules, deaths *prometheus.HistogramVec, count *prometheus.CounterVec, log *slog.Logger) (*control.Control, error) {
 	author, err := ledger.NewAuthor(identity)
 	if err != nil {
 		return nil, err
 	}
-	grantKey, err := token.LoadKey(c.Path(c.Keys.Grant))
+	grantKey, issued, err := rotate.Grant{File: c.Path(c.Keys.Grant)}.Load()
 	if err != nil {
 		return nil, fmt.Errorf("keys.grant: %w", err)
 	}
-	dispatchKey, err := token.LoadKey(c.Path(c.Keys.Dispatch))
+	dispatchKey, dispatchers, err := rotate.Dispatch{File: c.Path(c.Keys.Dispatch)}.Load()
 	if err != nil {
 		return nil, fmt.Errorf("keys.dispatch: %w", err)
-	}
-	verifier, err := ledger.ParseVerifier(c.Signer.VKey)
-	if err != nil {
-		return nil, err
 	}
 	runners := map[writ.RunnerID]ed25519.PublicKey{}
 	for _, r := range c.Runners {
@@ -201,9 +201,9 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 	return control.New(control.Config{
 		OnCall: rotas, Fatigue: fatigue(c.Fatigue),
 		Notices: told,
-		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PageURL: c.ExternalURL, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier, VKey: c.Signer.VKey,
+		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PageURL: c.ExternalURL, PresentURL: PresentURL(c.ExternalURL), Verifier: key.verifier, VKey: key.vkey,
 		Approve: approve,
-		Author:  author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy.Bundle, Library: rules.library,
+		Author:  author, GrantKey: grantKey, GrantKeys: issued, DispatchKey: dispatchKey, Dispatchers: dispatchers, Policy: rules.policy.Bundle, Library: rules.library,
 		Services: rules.services, Calendars: rules.calendar, Veto: refuser, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
 		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), BreakGlass: breakGlass(c.BreakGlass), Now: fault.Clock(), Rand: rand.Reader, Log: log,
 		Died: func(what string, after time.Duration) { deaths.WithLabelValues(what).Observe(after.Seconds()) },
@@ -383,6 +383,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	g.Go(func() error { s.Control.WatchOnCall(ctx); return nil })
 	g.Go(func() error { s.auth.Watch(ctx); return nil })
 	g.Go(func() error { s.watchPolicy(ctx); return nil })
+	g.Go(func() error { s.succeed(ctx); return nil })
 	return errors.Join(g.Wait(), s.close())
 }
 

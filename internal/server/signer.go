@@ -11,6 +11,7 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/pin"
+	"github.com/writ-dev/writ/internal/rotate"
 	"github.com/writ-dev/writ/internal/signer"
 )
 
@@ -22,7 +23,7 @@ type Signer struct {
 
 // NewSigner opens the checkpoint key and the last head signed, and binds its one door, for the control plane alone.
 func NewSigner(c config.Signer, log *slog.Logger) (*Signer, error) {
-	key, err := pin.Load(c.Path(c.Key))
+	key, others, err := rotate.Log{File: c.Path(c.Key)}.Load()
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}
@@ -41,7 +42,7 @@ func NewSigner(c config.Signer, log *slog.Logger) (*Signer, error) {
 	if _, err := os.Stat(c.Path(c.State)); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("state: %w: it is made once, by writ init; a signer without its memory would sign a fork", err)
 	}
-	s, err := signer.Open(c.Path(c.State), c.Origin, key)
+	s, err := signer.Open(c.Path(c.State), c.Origin, key, others...)
 	if errors.Is(err, writ.ErrConflict) {
 		return nil, inUse(err)
 	}
@@ -53,6 +54,9 @@ func NewSigner(c config.Signer, log *slog.Logger) (*Signer, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	log.Info("listening", "door", "signer", "address", door.address())
+	if len(others) > 0 {
+		log.Info("the log's key is being replaced: each checkpoint is signed by more than one", "keys", 1+len(others))
+	}
 	return &Signer{s, door}, nil
 }
 

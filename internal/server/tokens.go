@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/ecdsa"
 	"crypto/rand"
 	"fmt"
 
@@ -29,8 +28,8 @@ func newAccess(c config.Server) (*token.Access, error) {
 func (s *Server) tokens(c config.Server, auth oauth.Clients) (*oauth.Endpoint, error) {
 	ctl := s.Control
 	o := oauth.Config{
-		Tokens: s.access, Clients: auth, Admission: ctl, Grants: ctl, Unspent: ctl, Revocations: ctl.Memory(),
-		GrantIssuer: c.Issuer, GrantKeys: map[string]*ecdsa.PublicKey{token.KeyID(&ctl.GrantKey.PublicKey): &ctl.GrantKey.PublicKey},
+		Tokens: s.access, Clients: auth, Admission: ctl, Pace: ctl, Grants: ctl, Unspent: ctl, Revocations: ctl.Memory(),
+		GrantIssuer: c.Issuer, GrantKeys: ctl.GrantKeySet(),
 		PresentURL: PresentURL(c.ExternalURL), Certificate: c.SPIFFE != nil && c.SPIFFE.Listen != "",
 		Now: fault.Clock(), Rand: rand.Reader, Log: s.log,
 	}

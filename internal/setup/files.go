@@ -85,6 +85,7 @@ func (w *writer) server() error {
 		Issuer: issuer, Origin: origin,
 		Keys:      config.ServerKeys{Control: fileControl, Grant: fileGrant, Dispatch: fileHolder, Token: fileToken},
 		Signer:    config.SignerPeer{URL: "https://" + w.o.Signer, Key: fingerprint(w.signerKey), VKey: w.vkey},
+		Tokens:    &config.Tokens{Required: true}, // whatever a platform says about an agent counts once, and opens the token endpoint alone
 		Playbooks: []string{"playbooks"}, Services: "catalog-info.yaml",
 		Runners:   []config.RunnerPeer{{ID: w.runnerID(), Public: publicOf(fileRunner)}},
 		Approvers: w.approvers, DevKeys: w.devKeys, PlanLife: config.Duration(w.o.PlanLife), EvidenceLife: config.Duration(evidenceLife),

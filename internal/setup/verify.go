@@ -16,8 +16,9 @@ func (w *writer) verify() error {
 	runner := w.runnerKey.Public().(ed25519.PublicKey)
 	author := w.author()
 	t := verify.Trust{
-		V:   writ.FormatVersion,
-		Log: []verify.LogKey{{VKey: w.vkey}},
+		V:     writ.FormatVersion,
+		Log:   []verify.LogKey{{VKey: w.vkey}},
+		Roots: &verify.Roots{Threshold: 1, Keys: [][]byte{w.owner.Public().(ed25519.PublicKey)}}, // the cell's owner, until there are others
 		Actors: []verify.Actor{
 			{Principal: author.Principal, KeyID: author.KeyID, Public: author.Public, Roles: []verify.Role{verify.RoleControl}},
 			{Principal: writ.RunnerID(w.runnerID()).Principal(), KeyID: ledger.KeyID(runner), Public: runner, Roles: []verify.Role{verify.RoleRunner}},

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/writ-dev/writ"
@@ -32,6 +33,7 @@ type state struct {
 // A Signer is a ledger.Signer with its key at hand. It is safe for concurrent use.
 type Signer struct {
 	key      crypto.Signer
+	others   []crypto.Signer // sign beside it
 	verifier ledger.Verifier
 	lock     io.Closer
 
@@ -64,7 +66,10 @@ func Create(path, origin string, key crypto.Signer) error {
 
 // Open opens the state file made by Create and locks it against a second process. A missing, torn or foreign file is
 // an error: restore it, or start from the newest checkpoint that anybody holds; never from nothing.
-func Open(path, origin string, key crypto.Signer) (*Signer, error) {
+//
+// While the log's key is being replaced, others are its next key and the one before: they sign every head beside key. The
+// memory of one of them is taken up as key's own, durably, before anything is signed: so a head is forgotten at no step.
+func Open(path, origin string, key crypto.Signer, others ...crypto.Signer) (*Signer, error) {
 	v, err := verifier(origin, key)
 	if err != nil {
 		return nil, err
@@ -80,11 +85,26 @@ func Open(path, origin string, key crypto.Signer) (*Signer, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%w: signer: %w", writ.ErrUnavailable, err), lock.Close())
 	}
-	var st state
-	if err := canon.Parse(b, &st); err != nil || st.V != writ.FormatVersion || st.Key != v.String() || st.Head.Size < 0 {
-		return nil, errors.Join(fmt.Errorf("%w: signer: %s is not the state of the key %s: %w", writ.ErrInvalid, path, v, errors.Join(err, writ.ErrInvalid)), cell.Close(), lock.Close())
+	fail := func(err error) (*Signer, error) { return nil, errors.Join(err, cell.Close(), lock.Close()) }
+	mine := []string{v.String()}
+	for _, other := range others {
+		o, err := verifier(origin, other)
+		if err != nil {
+			return fail(err)
+		}
+		mine = append(mine, o.String())
 	}
-	return &Signer{key: key, verifier: v, lock: lock, cell: cell, head: st.Head}, nil
+	var st state
+	if err := canon.Parse(b, &st); err != nil || st.V != writ.FormatVersion || !slices.Contains(mine, st.Key) || st.Head.Size < 0 {
+		return fail(fmt.Errorf("%w: signer: %s is not the state of the key %s: %w", writ.ErrInvalid, path, v, errors.Join(err, writ.ErrInvalid)))
+	}
+	s := &Signer{key: key, others: others, verifier: v, lock: lock, cell: cell, head: st.Head}
+	if st.Key != v.String() {
+		if err := s.remember(st.Head); err != nil {
+			return fail(err)
+		}
+	}
+	return s, nil
 }
 
 func verifier(origin string, key crypto.Signer) (ledger.Verifier, error) {
@@ -171,7 +191,7 @@ func (s *Signer) release() ([]byte, error) {
 	if s.note != nil {
 		return s.note, nil
 	}
-	note, err := ledger.SignCheckpoint(ledger.Checkpoint{Origin: s.verifier.Origin(), Size: s.head.Size, Root: s.head.Root}, s.key)
+	note, err := ledger.SignCheckpoint(ledger.Checkpoint{Origin: s.verifier.Origin(), Size: s.head.Size, Root: s.head.Root}, s.key, s.others...)
 	if err != nil {
 		return nil, fmt.Errorf("%w: signer: %w", writ.ErrUnavailable, err)
 	}

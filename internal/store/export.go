@@ -11,7 +11,7 @@ import (
 )
 
 // Export returns a bundle for offline verification: the whole ledger, or, with an incident, that incident's entries
-// and whatever they refer to, each with its proof. It covers at least what was committed when it was called, and waits
+// and whatever they refer to, each with its proof, and those that tell of the log's keys. It covers at least what was committed when it was called, and waits
 // for the signature on it. Blobs are the caller's to disclose.
 func (s *Store) Export(ctx context.Context, incident writ.IncidentID) (ledger.Bundle, error) {
 	size, err := s.newest(ctx)
@@ -34,7 +34,7 @@ func (s *Store) Export(ctx context.Context, incident writ.IncidentID) (ledger.Bu
 		if err != nil {
 			return err
 		}
-		if len(indexes) == 0 {
+		if indexes == nil {
 			return fmt.Errorf("%w: the ledger has no entry of %s", writ.ErrNotFound, incident)
 		}
 		b, err = ledger.ExportSome(s.origin, now.note, now.head.Size, indexes, func(i int64) ([]byte, error) { return leafAt(c, i) }, nodes{c})
@@ -43,10 +43,12 @@ func (s *Store) Export(ctx context.Context, incident writ.IncidentID) (ledger.Bu
 	return b, err
 }
 
-// belonging returns the indexes of an incident's entries and of all that they refer to, ascending.
+// belonging returns the indexes of an incident's entries, of all that they refer to, and of those without which a verifier could
+// not follow the log from one key to the next; ascending. It returns nil when there is no entry of the incident.
 func belonging(c conn, size int64, incident writ.IncidentID) ([]int64, error) {
 	found := map[int64]bool{}
 	var todo []writ.Ref
+	var keys []int64
 	take := func(index int64, leaf []byte) error {
 		rec, err := peek(leaf)
 		if err != nil {
@@ -56,10 +58,19 @@ func belonging(c conn, size int64, incident writ.IncidentID) ([]int64, error) {
 			found[index] = true
 			todo = append(todo, rec.Refs...)
 		}
+		if rec.Kind == writ.EntryKeyRotate {
+			keys = append(keys, index)
+		}
 		return nil
 	}
 	if err := scan(c, size, take); err != nil {
 		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, nil
+	}
+	for _, index := range keys {
+		found[index] = true
 	}
 	for len(todo) > 0 {
 		r := todo[len(todo)-1]

@@ -169,11 +169,39 @@ func (s *Store) publish(now signed, failed error) {
 	switch {
 	case failed != nil:
 		s.failed = failed
-	case now.head.Size > s.signed.head.Size:
+	case now.head.Size > s.signed.head.Size, now.head.Size > 0 && now.head.Equal(s.signed.head): // the same head, perhaps under another key
 		s.signed = now
 	}
 	close(s.resign)
 	s.resign = make(chan struct{})
+}
+
+// Renew has the signer sign its last head again, and returns the note: while the log's key is being replaced, that note has
+// the signatures of other keys than the one before. It returns ErrStale when the signer's last head is not the newest that is
+// known here; the caller asks again.
+func (s *Store) Renew(ctx context.Context) (note []byte, err error) {
+	if _, err := s.Checkpoint(ctx); err != nil {
+		return nil, err
+	}
+	head, err := s.signer.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	ours := s.signed.head
+	s.mu.Unlock()
+	if !head.Equal(ours) {
+		return nil, fmt.Errorf("%w: the signer has signed size %d, size %d is known here", writ.ErrStale, head.Size, ours.Size)
+	}
+	if note, err = s.ask(ctx, head, head.Size); err != nil {
+		return nil, err
+	}
+	c, err := s.verifier.Open(note)
+	if err != nil || !c.Head().Equal(head) {
+		return nil, fmt.Errorf("%w: the signer answered with another checkpoint: %w", writ.ErrUnavailable, errors.Join(err, writ.ErrInvalid))
+	}
+	s.publish(signed{head, note}, nil)
+	return note, nil
 }
 
 // Checkpoint returns the newest signed checkpoint of a log that has entries, waiting for the first one. It returns the

@@ -42,6 +42,8 @@ const (
 	OnCall       Table = "oncall"     // ID is a group whose turns an on-call source knows
 	Delegations  Table = "delegation" // Key is the group, Due when the turn goes back
 	Answers      Table = "answer"     // Key is the person, State the repair, Due when it no longer counts
+	LogKeys      Table = "logkey"     // ID is a succession of the log's key that the ledger tells of
+	Rates        Table = "rate"       // ID is what is counted, Due when its window is over
 )
 
 // tables maps a noun to its SQL name, none of which is a reserved word of SQLite or PostgreSQL.
@@ -82,6 +84,8 @@ var tables = map[Table]struct {
 	OnCall:       {sql: "oncall"},
 	Delegations:  {sql: "delegations", deletable: true},
 	Answers:      {sql: "answers", deletable: true},
+	LogKeys:      {sql: "logkeys"},
+	Rates:        {sql: "rates", deletable: true},
 }
 
 // Tables returns every table.
@@ -89,7 +93,7 @@ func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
 		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels, Enrolments, BreakGlasses, Passkeys, PolicySets,
-		OnCall, Delegations, Answers,
+		OnCall, Delegations, Answers, LogKeys, Rates,
 	}
 }
 

@@ -50,6 +50,12 @@ func (t Trust) checkKeys() error {
 	if err != nil || t.Log.Origin == "" || v.Name() != t.Log.Origin {
 		return bad("log.vkey must be a verifier key of log.origin")
 	}
+	if t.Log.Next == "" {
+		return nil
+	}
+	if next, err := note.NewVerifier(t.Log.Next); err != nil || next.Name() != t.Log.Origin || t.Log.Next == t.Log.VKey {
+		return bad("log.next must be another verifier key of log.origin")
+	}
 	return nil
 }
 

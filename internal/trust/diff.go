@@ -59,6 +59,9 @@ func (t Trust) held() map[string]bool {
 		put("author %s with key %s %s", show(a.Principal.String()), show(a.KeyID), writ.DigestOf(a.Public))
 	}
 	put("ledger %s", show(t.Log.VKey))
+	if t.Log.Next != "" {
+		put("ledger %s", show(t.Log.Next))
+	}
 	for _, m := range t.Approvers {
 		put("approver %s", strings.Join(memberLines(m), "; "))
 	}

@@ -32,6 +32,9 @@ func Text(t Trust) string {
 		fact("author", "%s with key %s", show(a.Principal.String()), show(a.KeyID))
 	}
 	fact("ledger", "%s", show(t.Log.VKey))
+	if t.Log.Next != "" {
+		fact("", "or %s", show(t.Log.Next))
+	}
 	line("")
 	line("Asks")
 	for _, m := range t.Approvers {

@@ -48,7 +48,8 @@ type Author struct {
 // Log is the ledger that entries must be proved in.
 type Log struct {
 	Origin string `json:"origin"`
-	VKey   string `json:"vkey"` // a note verifier key of that origin, <name>+<hash>+<base64>
+	VKey   string `json:"vkey"`           // a note verifier key of that origin, <name>+<hash>+<base64>
+	Next   string `json:"next,omitempty"` // another, while the key is being replaced: what either has signed is believed
 }
 
 // A Service says which group of the roster fills each slot for one service: {"owner": "payments"}. A service that is

@@ -112,7 +112,7 @@ func testUpdate(t *testing.T, e Engine) {
 
 func testDelete(t *testing.T, e Engine) {
 	f := start(t, e)
-	may := []store.Table{store.Idempotency, store.Nonces, store.Assignments, store.Reservations, store.Locks, store.Attempts, store.Slots, store.Sessions, store.Notices, store.Channels, store.Delegations, store.Answers}
+	may := []store.Table{store.Idempotency, store.Nonces, store.Assignments, store.Reservations, store.Locks, store.Attempts, store.Slots, store.Sessions, store.Notices, store.Channels, store.Delegations, store.Answers, store.Rates}
 	for _, table := range store.Tables() {
 		r := row("a")
 		r.State = map[store.Table]string{store.Incidents: "open", store.Plans: "waiting", store.Runs: "granted"}[table]
