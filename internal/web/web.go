@@ -43,6 +43,7 @@ type Config struct {
 	Ledger      Ledger
 	Overview    Overview
 	Denials     Denials
+	Lab         Lab
 	Dev         bool            // there is a development login, and every page says so
 	LoginPath   string          // where people log in; empty when no login is configured
 	Verifier    ledger.Verifier // of the ledger's checkpoints
@@ -56,7 +57,7 @@ type Config struct {
 // agents' tools or of the login.
 var Paths = []string{
 	"/{$}", "/plans", "/plans/", "/runs", "/runs/", "/incidents", "/incidents/", "/evidence/", "/ledger", "/ledger/", "/playbooks", "/playbooks/",
-	"/agents", "/agents/", "/health", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
+	"/agents", "/agents/", "/reach", "/policy", "/health", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
 }
 
 // Paths of the development login, and of leaving.
@@ -71,6 +72,7 @@ type door struct {
 	pages   map[string]*template.Template
 	assets  map[string]asset
 	streams chan struct{} // one token for each stream under way
+	labs    chan struct{} // one token for each question to the policy under way
 	glance  glance
 	policy  string      // of content
 	script  template.JS // at the approving origin
@@ -84,7 +86,7 @@ func Handler(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &door{Config: c, policy: contentPolicy, streams: make(chan struct{}, maxStreams), mux: http.NewServeMux()}
+	d := &door{Config: c, policy: contentPolicy, streams: make(chan struct{}, maxStreams), labs: make(chan struct{}, maxLabs), mux: http.NewServeMux()}
 	if d.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
@@ -111,7 +113,7 @@ func (d *door) guarded(origin string) (http.Handler, error) {
 func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "browser": c.Browser, "plans": c.Plans, "runs": c.Runs, "incidents": c.Incidents, "readings": c.Readings, "freezes": c.Freezes,
-		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "overview": c.Overview, "denials": c.Denials,
+		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "overview": c.Overview, "denials": c.Denials, "lab": c.Lab,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: pages: %s is missing", writ.ErrInvalid, name)
@@ -145,6 +147,8 @@ func (d *door) register() {
 	d.page("/playbooks", "", "playbooks", d.playbooks)
 	d.page("/playbooks/{name}", "", "playbook", d.playbook)
 	d.page("/agents", "", "agents", d.agents)
+	d.page("/reach", "", "reach", d.reach)
+	d.page("/policy", "", "policy", d.policyLab)
 	d.page("/health", "/live/health", "health", d.health)
 	d.page("/freeze", "", "freeze", d.freezes)
 
