@@ -153,6 +153,8 @@ func (d *door) register() {
 	d.page("/freeze", "", "freeze", d.freezes)
 
 	d.act("/plans/{id}/withdraw", d.withdraw)
+	d.act("/plans/{id}/again", d.askAgain)
+	d.act("/evidence/{id}/again", d.readAgain)
 	d.act("/runs/{id}/stop", d.stop)
 	d.act("/runs/{id}/settle", d.settle)
 	d.act("/incidents/{id}/undo", d.undo)
