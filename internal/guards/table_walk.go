@@ -26,4 +26,28 @@ var walks = []Guard{
 		Package:   "./internal/control",
 		Test:      "TestOnlyAGoodLoginOfTheSamePersonOpensAnother",
 	},
+	{
+		Invariant: "pages",
+		File:      "internal/control/lab.go",
+		Guard:     "!slices.Contains(append([]writ.Person{m.Person()}, m.Accounts...), without) {",
+		Instead:   "without.Sub != \"\" {",
+		Package:   "./internal/control",
+		Test:      "TestReachIsWhatPolicySaysForEveryAgentOfTheService",
+	},
+	{
+		Invariant: "pages",
+		File:      "internal/web/again.go",
+		Guard:     "if v := d.planView(by, p); !v.Anew() {",
+		Instead:   "if v := d.planView(by, p); false && v.Kept {",
+		Package:   "./internal/web",
+		Test:      "TestAPlanThatCameToNothingIsAskedForAnewAndNoOtherIs",
+	},
+	{
+		Invariant: "pages",
+		File:      "internal/web/approve.go",
+		Guard:     "v.Look = p.Plan != nil && p.Plan.Tier >= writ.T3",
+		Instead:   "v.Look = false",
+		Package:   "./internal/web",
+		Test:      "TestAtTierThreeTheButtonsWaitForTheChange",
+	},
 }
