@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -28,6 +29,7 @@ import (
 	"github.com/writ-dev/writ/internal/storefront"
 	"github.com/writ-dev/writ/internal/testbed/idp"
 	"github.com/writ-dev/writ/internal/trust"
+	"github.com/writ-dev/writ/policies"
 )
 
 // A front ends TLS before a server, as a proxy does, for both of its origins.
@@ -80,6 +82,7 @@ func TestTheWholeWalkInABrowser(t *testing.T) {
 	x.edit(func(c *config.Server) {
 		secret := filepath.Join(x.in.Dir, "client-secret")
 		write(t, secret, []byte(idp.Secret))
+		c.Policies = asksForRollbacks(t)
 		c.ExternalURL, c.Approve = f.base, &config.Approve{Origin: f.origin}
 		c.Issuers = append(c.Issuers, config.Issuer{URL: p.URL, Audience: idp.Client, Kind: "human", Algorithms: []string{"RS256"}})
 		c.Login = &config.Login{Issuer: p.URL, Client: idp.Client, SecretFile: secret}
@@ -115,22 +118,8 @@ func TestTheWholeWalkInABrowser(t *testing.T) {
 			}
 		}
 	}
-	plan := x.wants("scale-service", replicas(6), writ.PlanWaiting).Plan
-	sees(you, "/", "then it is denied", "run 6 replicas of checkout")
-	sees(you, "/plans/"+string(plan), "Your answer", "Exact change", "not verified")
-	if got := b.does(act{Do: "answer", Who: you, Plan: plan, Verdict: writ.Approve, Verified: true}); strings.HasPrefix(got.Told, "Not done") {
-		t.Fatal(got.Told)
-	}
-	id := x.runOf(plan)
-	b.does(act{Do: "look", Who: you, Path: "/runs/" + string(id), Until: "What happened"})
-	if r := x.ends(plan); r.State != writ.RunSucceeded && r.State != writ.RunUndone {
-		t.Fatalf("the run is %s: %s", r.State, r.Detail)
-	}
-	// The page that was open all the while says so by itself.
-	b.does(act{Do: "look", Who: you, Until: "proven dead"})
-
 	// Somebody who has no passkey answers nothing; a rejection ends the plan, and nothing of it runs.
-	plan = x.wants("scale-service", replicas(5), writ.PlanWaiting).Plan
+	plan := x.wants("scale-service", replicas(5), writ.PlanWaiting).Plan
 	if got := b.does(act{Do: "answer", Who: ana, Plan: plan, Verdict: writ.Approve, Verified: true, Wrong: true}); !strings.HasPrefix(got.Told, "Not done: ") {
 		t.Errorf("a person without a passkey was told %q", got.Told)
 	}
@@ -139,13 +128,29 @@ func TestTheWholeWalkInABrowser(t *testing.T) {
 	}
 	b.does(act{Do: "answer", Who: you, Plan: plan, Verdict: writ.Reject, Verified: true})
 	sees(you, "/plans/"+string(plan), "rejected", "as the graph says")
+	rejected := plan
+
+	// What is read is approved, runs, and is watched until it has succeeded and its credential is dead.
+	plan = x.wants("rollback-release", rollbackTo("v41"), writ.PlanWaiting).Plan
+	sees(you, "/", "then it is denied", "Asked by agent "+repairer)
+	sees(you, "/plans/"+string(plan), "Your answer", "Exact change", "not verified")
+	if got := b.does(act{Do: "answer", Who: you, Plan: plan, Verdict: writ.Approve, Verified: true}); strings.HasPrefix(got.Told, "Not done") {
+		t.Fatal(got.Told)
+	}
+	id := x.runOf(plan)
+	b.does(act{Do: "look", Who: you, Path: "/runs/" + string(id), Until: "What happened"})
+	if r := x.ends(plan); r.State != writ.RunSucceeded {
+		t.Fatalf("the run is %s: %s %s", r.State, r.Reason, r.Detail)
+	}
+	b.does(act{Do: "look", Who: you, Until: "✓ succeeded"}) // the page that was open all the while says so by itself
+	b.does(act{Do: "look", Who: you, Until: "proven dead"})
 
 	// A freeze from the page is on every page of everybody at once.
 	b.does(act{Do: "look", Who: ana, Path: "/freeze", Press: "Freeze now", Until: "Frozen: everything"})
 	sees(you, "/", "What waits for me?", "Frozen: everything")
 	b.does(act{Do: "look", Who: ana, Path: "/freeze", Press: "Lift it", Until: "Nothing is frozen."})
 	sees(you, "/reach", "Who could touch this service?", storefront.Checkout, "scale-service")
-	sees(you, "/policy?plan="+string(plan), "What would change it", "Save as a test")
+	sees(you, "/policy?plan="+string(rejected), "What would change it", "Save as a test")
 
 	// Who logs out at the external URL is logged out at the approving origin, too.
 	b.does(act{Do: "look", Who: you, At: "origin", Path: "/enrol", Until: "Yours"})
@@ -153,6 +158,21 @@ func TestTheWholeWalkInABrowser(t *testing.T) {
 	if got := b.does(act{Do: "reopen", Who: you, Path: "/enrol"}); strings.HasPrefix(got.Told, f.origin) {
 		t.Errorf("after the log-out %s still opens: %s", got.Told, got.Page)
 	}
+}
+
+// asksForRollbacks is the set of --dev, which leaves no rollback of checkout to policy alone.
+func asksForRollbacks(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	must(t, os.CopyFS(dir, policies.Dev()))
+	file := filepath.Join(dir, "tiers.yaml")
+	was := string(read(t, file))
+	is := strings.Replace(was, "raises: []", "raises:\n  - {service: checkout, playbook: rollback-release, at_least: T2}", 1)
+	if is == was {
+		t.Fatal("tiers.yaml has another form")
+	}
+	write(t, file, []byte(is))
+	return dir
 }
 
 // move gives the people of the trust file the identities that they have at an issuer, and pins another execution URL.

@@ -28,7 +28,7 @@ async function person(who) {
 	const context = await browser.newContext({ viewport: { width: 390, height: 844 }, reducedMotion: 'reduce' });
 	const tab = await context.newPage();
 	// A call that is refused is an error on the console, too, where one is expected.
-	tab.on('console', m => { if (['error', 'warning'].includes(m.type()) && !(refusals && m.text().startsWith('Failed to load resource'))) found.push('console: ' + m.text()); });
+	tab.on('console', m => { if (job.issuer && tab.url().startsWith(job.issuer)) return; if (['error', 'warning'].includes(m.type()) && !(refusals && m.text().startsWith('Failed to load resource'))) found.push('console: ' + m.text()); });
 	tab.on('pageerror', e => found.push('error: ' + e.message));
 	tab.on('request', r => { if (![job.base, job.origin, job.issuer ?? job.base].some(o => r.url().startsWith(o + '/'))) found.push('asks elsewhere: ' + r.url()); });
 	const wire = await context.newCDPSession(tab);
