@@ -142,7 +142,7 @@ func TestTheWholeWalkInABrowser(t *testing.T) {
 	if r := x.ends(plan); r.State != writ.RunSucceeded {
 		t.Fatalf("the run is %s: %s %s", r.State, r.Reason, r.Detail)
 	}
-	b.does(act{Do: "look", Who: you, Until: "✓ succeeded"}) // the page that was open all the while says so by itself
+	b.does(act{Do: "look", Who: you, Until: "succeeded"}) // the page that was open all the while says so by itself
 	b.does(act{Do: "look", Who: you, Until: "proven dead"})
 
 	// A freeze from the page is on every page of everybody at once.
