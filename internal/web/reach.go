@@ -79,6 +79,9 @@ func (d *door) reach(ctx context.Context, by writ.Principal, r *http.Request) (v
 	return view{title: "Reach", data: v}, nil
 }
 
+// MaxPeople is how many names of one slot the page shows.
+func (reachView) MaxPeople() int { return maxPeople }
+
 // Lab is the address where one of a way's agents is looked at closer.
 func (reachView) Lab(w study.Way) string {
 	agent := ""
