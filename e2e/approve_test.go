@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"os/exec"
@@ -31,10 +32,16 @@ type act struct {
 	Who         string      `json:"who"`
 	Key         string      `json:"key,omitempty"`
 	Fingerprint string      `json:"fingerprint,omitempty"`
+	User        string      `json:"user,omitempty"`  // at the issuer
+	Path        string      `json:"path,omitempty"`  // of a page to look at
+	At          string      `json:"at,omitempty"`    // origin, for one of the approving origin
+	Press       string      `json:"press,omitempty"` // a button on it
+	Until       string      `json:"until,omitempty"` // what it is to say in the end
 	Plan        writ.PlanID `json:"plan,omitempty"`
 	Verdict     writ.Answer `json:"verdict,omitempty"`
 	Verified    bool        `json:"verified"`           // the authenticator finds that it is its user
 	Weakened    bool        `json:"weakened,omitempty"` // somebody has taken the demand for that out of the way
+	Wrong       bool        `json:"wrong,omitempty"`    // the person may not, so that a call is refused
 	Altered     bool        `json:"altered,omitempty"`  // the bytes on the page are not those of its digest
 
 	Incident      writ.IncidentID   `json:"incident,omitempty"` // of break-glass, as what follows
@@ -51,7 +58,7 @@ type scenery struct {
 	Found                               []string
 }
 
-func newChromium(t *testing.T, base, origin string) *chromium {
+func newChromium(t *testing.T, base, origin string, more ...map[string]string) *chromium {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a browser takes a minute")
@@ -78,7 +85,11 @@ func newChromium(t *testing.T, base, origin string) *chromium {
 	must(t, cmd.Start())
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
 	c := &chromium{t, in, bufio.NewReader(out)}
-	c.say(map[string]string{"tools": tools, "chromium": bin, "base": base, "origin": origin})
+	job := map[string]string{"tools": tools, "chromium": bin, "base": base, "origin": origin}
+	for _, m := range more {
+		maps.Copy(job, m)
+	}
+	c.say(job)
 	return c
 }
 

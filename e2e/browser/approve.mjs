@@ -2,7 +2,8 @@
 //
 //   node approve.mjs        a JSON object on each line of standard input, and one on standard output for each
 //
-// The first line is the job: {tools, chromium, base, origin}. Then, each with who: {do: "login", key}, {do: "enrol"},
+// The first line is the job: {tools, chromium, base, origin, issuer?, spki?}; spki names the one key whose certificate is taken. Then, each with who:
+// {do: "login", key}, {do: "oidc", user}, {do: "look", path, until, at?, press?}, {do: "enrol"},
 // {do: "confirm", fingerprint}, {do: "answer", plan, verdict, verified, typed?, weakened?}, {do: "glass", incident, playbook, parameters,
 // justification, verified, weakened?, altered?} and {do: "review", glass, justification}. An answer has what went wrong under found:
 // violations of the content policy, findings of axe, errors on the console.
@@ -18,7 +19,7 @@ const AxeBuilder = require('@axe-core/playwright').default;
 
 const browser = await chromium.launch({
 	executablePath: job.chromium, headless: true,
-	args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-dev-shm-usage', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost'],
+	args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-dev-shm-usage', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost', ...(job.spki ? ['--ignore-certificate-errors-spki-list=' + job.spki] : [])],
 });
 const people = {};
 let found = [], refusals = false;
@@ -28,9 +29,9 @@ async function person(who) {
 	const context = await browser.newContext({ viewport: { width: 390, height: 844 }, reducedMotion: 'reduce' });
 	const tab = await context.newPage();
 	// A call that is refused is an error on the console, too, where one is expected.
-	tab.on('console', m => { if (['error', 'warning'].includes(m.type()) && !(refusals && m.text().startsWith('Failed to load resource'))) found.push('console: ' + m.text()); });
+	tab.on('console', m => { if (job.issuer && tab.url().startsWith(job.issuer)) return; if (['error', 'warning'].includes(m.type()) && !(refusals && m.text().startsWith('Failed to load resource'))) found.push('console: ' + m.text()); });
 	tab.on('pageerror', e => found.push('error: ' + e.message));
-	tab.on('request', r => { if (![job.base, job.origin].some(o => r.url().startsWith(o + '/'))) found.push('asks elsewhere: ' + r.url()); });
+	tab.on('request', r => { if (![job.base, job.origin, job.issuer ?? job.base].some(o => r.url().startsWith(o + '/'))) found.push('asks elsewhere: ' + r.url()); });
 	const wire = await context.newCDPSession(tab);
 	await wire.send('WebAuthn.enable');
 	const { authenticatorId } = await wire.send('WebAuthn.addVirtualAuthenticator', {
@@ -64,6 +65,45 @@ const acts = {
 		await p.tab.waitForURL(job.origin + '/enrol');
 		return {};
 	},
+	// oidc logs in at the issuer's own form, and goes on to the approving origin by the hand-over.
+	async oidc(p, c) {
+		await p.tab.goto(job.base + '/login?to=/');
+		await p.tab.waitForURL(job.issuer + '/**');
+		await p.tab.fill('input[name=username]', c.user);
+		await p.tab.fill('input[name=password]', c.key);
+		await p.tab.press('input[name=password]', 'Enter');
+		await p.tab.waitForURL(job.base + '/');
+		await p.tab.goto(job.origin + '/enrol');
+		await p.tab.waitForURL(job.origin + '/enrol');
+		const cookies = await p.tab.context().cookies();
+		for (const k of cookies) if (k.name.includes('writ') && !(k.secure && k.httpOnly)) found.push('a cookie that is not Secure and HttpOnly: ' + k.name);
+		return { page: cookies.map(k => k.name).join(' ') };
+	},
+	// look opens a page, presses what is to be pressed on it, and waits, without loading again, until it says something.
+	async look(p, c) {
+		if (c.path) await p.tab.goto((c.at === 'origin' ? job.origin : job.base) + c.path);
+		if (c.press) {
+			for (const s of await p.tab.locator('main summary').all()) if (!await s.evaluate(e => e.parentElement.open)) await s.click();
+			const form = p.tab.locator('main form').filter({ has: p.tab.getByRole('button', { name: c.press, exact: true }) }).first(), why = form.locator('input[name=reason]');
+			if (await why.count()) await why.fill('seen in a browser');
+			await form.getByRole('button', { name: c.press, exact: true }).click();
+		}
+		await p.tab.waitForFunction(t => document.querySelector('main').innerText.includes(t), c.until, { timeout: 60_000 });
+		await axe(p.tab, c.path || c.press || c.until);
+		return { page: await p.tab.locator('body').innerText(), told: p.tab.url() };
+	},
+	// leave logs out at the external URL.
+	async leave(p) {
+		await p.tab.goto(job.base + '/');
+		await p.tab.click('footer button');
+		await p.tab.waitForFunction(() => document.querySelector('main').innerText.includes('logged out'));
+		return {};
+	},
+	// reopen opens a page of the approving origin, and says where the browser ended.
+	async reopen(p, c) {
+		await p.tab.goto(job.origin + c.path);
+		return { page: await p.tab.locator('body').innerText(), told: p.tab.url() };
+	},
 	async enrol(p) {
 		await p.tab.goto(job.origin + '/enrol');
 		const got = await settled(p.tab, p.tab.locator('#enrol button'));
@@ -84,7 +124,7 @@ const acts = {
 		await p.tab.click('text=Approve or reject with a passkey');
 		await p.tab.waitForURL(job.origin + '/approve/' + c.plan);
 		await axe(p.tab, 'approve');
-		refusals = !c.verified || c.altered;
+		refusals = !c.verified || c.altered || c.wrong;
 		if (c.weakened) await p.tab.route('**/begin', async r => { const got = await r.fetch(), ask = await got.json(); ask.public_key.userVerification = 'discouraged'; await r.fulfill({ response: got, json: ask }); });
 		if (c.altered) await p.tab.evaluate(() => { const d = document.getElementById('plan').dataset; d.text = btoa(atob(d.text).replace('"replicas"', '"replicaz"')); });
 		await p.tab.fill('input[name=reason]', 'as the graph says');

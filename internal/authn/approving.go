@@ -62,24 +62,29 @@ func (p *Approving) Begin(to string) (challenge string, kept *http.Cookie, err e
 	return t.part("approve"), p.cookie(enterCookie, base64.RawURLEncoding.EncodeToString(b), loginTime), nil
 }
 
-// HandOver returns a code for the browser that has the secret of challenge. It is good once, within a minute, and kept as
-// a digest. A challenge of another form is writ.ErrInvalid.
-func (p *Approving) HandOver(ctx context.Context, who writ.Principal, challenge string) (string, error) {
+// HandOver returns a code for the browser that has the secret of challenge, under the login whose cookie r has, which is
+// who's. It is good once, within a minute, and kept as a digest. A challenge of another form is writ.ErrInvalid.
+func (p *Approving) HandOver(ctx context.Context, r *http.Request, who writ.Principal, challenge string) (string, error) {
 	if !isDigest(challenge) {
 		return "", fmt.Errorf("%w: challenge must be the one that the approving origin sent", writ.ErrInvalid)
+	}
+	login, ok := p.a.cookie(r)
+	if !ok {
+		_, err := p.a.answer(ctx, r, who, refuse(CodeSession))
+		return "", err
 	}
 	code, digest, err := newSecret("", rand.Reader)
 	if err != nil {
 		return "", err
 	}
-	return code, p.a.sessions.KeepCode(ctx, digest, who, approvingCode+challenge)
+	return code, p.a.sessions.KeepCode(ctx, digest, who, approvingCode+writ.DigestOf([]byte(login)).String()+" "+challenge)
 }
 
 // Enter takes the code of a hand-over from the browser that began it, and returns the session's cookies and the page to go
 // on to. The session is durable on return, and an entry in the ledger. A code counts once, also without the secret;
 // one that is not good is writ.ErrUnknownUser.
 func (p *Approving) Enter(ctx context.Context, r *http.Request, code string) (set []*http.Cookie, to string, err error) {
-	who, t, err := p.taken(ctx, r, code)
+	who, login, t, err := p.taken(ctx, r, code)
 	if who, err = p.a.answer(ctx, r, who, err); err != nil {
 		return nil, "", err
 	}
@@ -90,7 +95,10 @@ func (p *Approving) Enter(ctx context.Context, r *http.Request, code string) (se
 	if err != nil {
 		return nil, "", err
 	}
-	s, err := p.a.sessions.BeginSession(ctx, digest, who, "approving")
+	s, err := p.a.sessions.BeginUnder(ctx, digest, login, who, "approving")
+	if errors.Is(err, writ.ErrNotFound) || errors.Is(err, writ.ErrStale) { // whoever logged in has logged out since
+		_, err = p.a.answer(ctx, r, who, refuse(CodeSessionExpired))
+	}
 	if err != nil {
 		return nil, "", err
 	}
@@ -100,25 +108,28 @@ func (p *Approving) Enter(ctx context.Context, r *http.Request, code string) (se
 	return []*http.Cookie{p.cookie(approvingCookie, raw, s.Expires.Sub(p.a.now())), p.cookie(enterCookie, "", -time.Second)}, to, nil
 }
 
-// taken returns whose code it is.
-func (p *Approving) taken(ctx context.Context, r *http.Request, code string) (writ.Principal, attempt, error) {
-	var t attempt
-	kept := r.CookiesNamed(p.name(enterCookie))
-	if len(kept) != 1 || code == "" {
-		return writ.Principal{}, t, refuse(CodeLoginState)
+// taken returns whose code it is, and the digest of the login under which it was given.
+func (p *Approving) taken(ctx context.Context, r *http.Request, code string) (who writ.Principal, login writ.Digest, t attempt, err error) {
+	cookies := r.CookiesNamed(p.name(enterCookie))
+	if len(cookies) != 1 || code == "" {
+		return who, login, t, refuse(CodeLoginState)
 	}
-	b, err := base64.RawURLEncoding.Strict().DecodeString(kept[0].Value)
+	b, err := base64.RawURLEncoding.Strict().DecodeString(cookies[0].Value)
 	if err != nil || json.Unmarshal(b, &t) != nil || t.Secret == "" || t.To != "" && !IsPage(t.To) {
-		return writ.Principal{}, t, refuse(CodeLoginState)
+		return who, login, t, refuse(CodeLoginState)
 	}
-	who, challenge, err := p.a.sessions.TakeCode(ctx, writ.DigestOf([]byte(code)))
+	who, kept, err := p.a.sessions.TakeCode(ctx, writ.DigestOf([]byte(code)))
 	if err != nil && !errors.Is(err, writ.ErrNotFound) {
-		return writ.Principal{}, t, refuseBecause(CodeMemory, err)
+		return who, login, t, refuseBecause(CodeMemory, err)
 	}
-	if err != nil || subtle.ConstantTimeCompare([]byte(challenge), []byte(approvingCode+t.part("approve"))) != 1 {
-		return writ.Principal{}, t, refuse(CodeLoginCode)
+	under, challenge, _ := strings.Cut(strings.TrimPrefix(kept, approvingCode), " ")
+	if err == nil && strings.HasPrefix(kept, approvingCode) {
+		login, err = writ.ParseDigest(under)
 	}
-	return who, t, nil
+	if err != nil || login.IsZero() || subtle.ConstantTimeCompare([]byte(challenge), []byte(t.part("approve"))) != 1 {
+		return who, login, t, refuse(CodeLoginCode)
+	}
+	return who, login, t, nil
 }
 
 // Principal returns whose session at the approving origin r comes with, or writ.ErrUnknownUser. No other credential

@@ -53,6 +53,16 @@ func entrance(t *testing.T, origin string) (*authn.Approving, *authn.Authenticat
 	return p, a, c, writ.Principal{Kind: writ.KindHuman, Iss: "https://idp.example", Sub: "kim"}
 }
 
+// loggedIn is the cookie of a login at the external URL.
+func (c *codes) loggedIn(t *testing.T, who writ.Principal) *http.Cookie {
+	t.Helper()
+	raw := "writses_" + strings.Repeat("A", 43)
+	if _, err := c.BeginSession(t.Context(), writ.DigestOf([]byte(raw)), who, "browser"); err != nil {
+		t.Fatal(err)
+	}
+	return &http.Cookie{Name: authn.SessionCookie, Value: raw}
+}
+
 // with is a request with these cookies.
 func with(cookies ...*http.Cookie) *http.Request {
 	r := httptest.NewRequest("GET", "/", nil)
@@ -63,12 +73,13 @@ func with(cookies ...*http.Cookie) *http.Request {
 }
 
 func TestTheApprovingOriginHasASessionOfItsOwn(t *testing.T) {
-	p, a, _, kim := entrance(t, "https://approve.writ.test")
+	p, a, c, kim := entrance(t, "https://approve.writ.test")
+	login := c.loggedIn(t, kim)
 	challenge, mine, err := p.Begin("/approve/pln_1")
 	if err != nil || !mine.Secure || !mine.HttpOnly || !strings.HasPrefix(mine.Name, "__Host-") {
 		t.Fatalf("%v %v", mine, err)
 	}
-	code, err := p.HandOver(t.Context(), kim, challenge)
+	code, err := p.HandOver(t.Context(), with(login), kim, challenge)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,6 +108,7 @@ func TestTheApprovingOriginHasASessionOfItsOwn(t *testing.T) {
 
 func TestACodeOfAHandOverIsWorthNothingInAnotherBrowser(t *testing.T) {
 	p, _, c, kim := entrance(t, "https://approve.writ.test")
+	login := c.loggedIn(t, kim)
 	challenge, mine, err := p.Begin("/enrol")
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +118,7 @@ func TestACodeOfAHandOverIsWorthNothingInAnotherBrowser(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, r := range map[string]*http.Request{"another browser": with(other), "no browser": with()} {
-		code, err := p.HandOver(t.Context(), kim, challenge)
+		code, err := p.HandOver(t.Context(), with(login), kim, challenge)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,14 +130,41 @@ func TestACodeOfAHandOverIsWorthNothingInAnotherBrowser(t *testing.T) {
 		delete(c.kept, code)
 	}
 	// The code of the command line's login, with the challenge that a browser has the secret of.
-	if err := c.KeepCode(t.Context(), writ.DigestOf([]byte("a code")), kim, challenge); err != nil {
+	for _, kept := range []string{challenge, writ.DigestOf([]byte(login.Value)).String() + " " + challenge} {
+		if err := c.KeepCode(t.Context(), writ.DigestOf([]byte("a code")), kim, kept); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := p.Enter(t.Context(), with(mine), "a code"); !errors.Is(err, writ.ErrUnknownUser) {
+			t.Errorf("a code of the command line's login is taken: %v", err)
+		}
+	}
+	if _, err := p.HandOver(t.Context(), with(login), kim, "short"); !errors.Is(err, writ.ErrInvalid) {
+		t.Errorf("a challenge that is no digest: %v", err)
+	}
+	if len(c.open) != 1 { // the login itself
+		t.Error("a session was opened")
+	}
+}
+
+func TestACodeIsWorthNothingOnceItsLoginHasEnded(t *testing.T) {
+	p, _, c, kim := entrance(t, "https://approve.writ.test")
+	challenge, mine, err := p.Begin("/enrol")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := p.Enter(t.Context(), with(mine), "a code"); !errors.Is(err, writ.ErrUnknownUser) {
-		t.Errorf("a code of the command line's login is taken: %v", err)
+	if _, err := p.HandOver(t.Context(), with(), kim, challenge); !errors.Is(err, writ.ErrUnknownUser) {
+		t.Errorf("without a login: %v", err)
 	}
-	if _, err := p.HandOver(t.Context(), kim, "short"); !errors.Is(err, writ.ErrInvalid) {
-		t.Errorf("a challenge that is no digest: %v", err)
+	login := c.loggedIn(t, kim)
+	code, err := p.HandOver(t.Context(), with(login), kim, challenge)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.EndSession(t.Context(), writ.DigestOf([]byte(login.Value))); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := p.Enter(t.Context(), with(mine), code); !errors.Is(err, writ.ErrUnknownUser) {
+		t.Errorf("its login has ended: %v", err)
 	}
 	if len(c.open) != 0 {
 		t.Error("a session was opened")

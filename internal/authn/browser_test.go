@@ -29,6 +29,13 @@ func (l *logins) BeginSession(_ context.Context, token writ.Digest, who writ.Pri
 	return writ.Session{Expires: time.Now().Add(time.Hour)}, nil
 }
 
+func (l *logins) BeginUnder(ctx context.Context, token, parent writ.Digest, who writ.Principal, way string) (writ.Session, error) {
+	if p, err := l.Session(ctx, parent); err != nil || p != who {
+		return writ.Session{}, writ.ErrNotFound
+	}
+	return l.BeginSession(ctx, token, who, way)
+}
+
 func (l *logins) Session(_ context.Context, token writ.Digest) (writ.Principal, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -16,11 +16,18 @@ import (
 // They are shared by all replicas, and what a method reports as done is durable.
 //
 // Session returns whose session the token of this digest is, and counts as its use; writ.ErrNotFound when there is none,
-// and writ.ErrStale when it was too old or idle for too long.
+// and writ.ErrStale when it was too old or idle for too long. BeginUnder begins one that ends with the login of parent,
+// whoever or whatever ends that; a login that is not good or not who's is writ.ErrNotFound or writ.ErrStale.
 type Sessions interface {
 	BeginSession(ctx context.Context, token writ.Digest, who writ.Principal, way string) (writ.Session, error)
+	BeginUnder(ctx context.Context, token, parent writ.Digest, who writ.Principal, way string) (writ.Session, error)
 	Session(ctx context.Context, token writ.Digest) (writ.Principal, error)
 	EndSession(ctx context.Context, token writ.Digest) error
+	Codes
+}
+
+// Codes are kept for a minute and taken once: TakeCode returns writ.ErrNotFound for one that is not there.
+type Codes interface {
 	KeepCode(ctx context.Context, code writ.Digest, who writ.Principal, challenge string) error
 	TakeCode(ctx context.Context, code writ.Digest) (who writ.Principal, challenge string, err error)
 }

@@ -29,6 +29,20 @@ func (visitor) DevLogin(context.Context, *http.Request, string) (*http.Cookie, e
 
 func (visitor) Leave(context.Context, *http.Request) ([]*http.Cookie, error) { return nil, nil }
 
+// pagesOf are the pages in front of a world.
+func pagesOf(b *testing.B, w *bench.World) http.Handler {
+	b.Helper()
+	ctl := w.Control()
+	h, err := web.Handler(web.Config{
+		Auth: visitor{}, Browser: visitor{}, Plans: ctl, Runs: ctl, Incidents: ctl, Readings: ctl, Freezes: ctl, Agents: ctl, Playbooks: ctl, Ledger: ctl, Overview: ctl,
+		Denials: ctl, Lab: ctl, Verifier: ctl.Verifier, ExternalURL: "https://bench.writ", Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return h
+}
+
 // BenchmarkPages is the server's time for one page, with many plans and runs stored.
 func BenchmarkPages(b *testing.B) {
 	ctx := b.Context()
@@ -41,13 +55,7 @@ func BenchmarkPages(b *testing.B) {
 		b.Fatal(err)
 	}
 	ctl := w.Control()
-	h, err := web.Handler(web.Config{
-		Auth: visitor{}, Browser: visitor{}, Plans: ctl, Runs: ctl, Incidents: ctl, Readings: ctl, Freezes: ctl, Agents: ctl, Playbooks: ctl, Ledger: ctl, Overview: ctl,
-		Denials: ctl, Verifier: ctl.Verifier, ExternalURL: "https://bench.writ", Now: time.Now, Log: slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		b.Fatal(err)
-	}
+	h := pagesOf(b, w)
 	by, _ := visitor{}.Principal(ctx, nil)
 	plans, _, err := ctl.Plans(ctx, by, writ.PlanFilter{Limit: 1})
 	if err != nil || len(plans) != 1 {

@@ -26,7 +26,16 @@ const (
 // A sessionRow is one session or code. The row's id is the digest of its token.
 type sessionRow struct {
 	writ.Session
-	Challenge string `json:",omitempty"` // of a code
+	Challenge string      `json:",omitempty"` // of a code
+	Parent    writ.Digest `json:",omitzero"`  // the row of the login under which it was opened; zero for a login
+}
+
+// good returns writ.ErrStale when a session is too old, or idle for too long.
+func (s sessionRow) good(now time.Time) error {
+	if !now.Before(s.Expires) || now.Sub(s.Seen) >= sessionIdle {
+		return fmt.Errorf("%w: the session has ended", writ.ErrStale)
+	}
+	return nil
 }
 
 // BeginSession keeps a new session of a person under the digest of its token. It is good for eight hours.
@@ -54,19 +63,19 @@ func (c *Control) Session(ctx context.Context, token writ.Digest) (writ.Principa
 	var s sessionRow
 	var row store.Row
 	load := func(tx *store.Tx) (err error) {
-		if s, row, err = store.Load[sessionRow](tx, store.Sessions, token.String()); err == nil && row.State != stateOpen {
-			return writ.ErrNotFound
+		if s, row, err = openSession(tx, token); err != nil || s.Parent.IsZero() {
+			return err
 		}
-		return err
+		return c.parentGood(tx, s.Parent)
 	}
 	if err := c.Store.View(ctx, load); err != nil {
 		return writ.Principal{}, err
 	}
 	now := c.now()
-	switch {
-	case !now.Before(s.Expires), now.Sub(s.Seen) >= sessionIdle:
-		return writ.Principal{}, fmt.Errorf("%w: the session has ended", writ.ErrStale)
-	case now.Sub(s.Seen) < sessionSeen:
+	if err := s.good(now); err != nil {
+		return writ.Principal{}, err
+	}
+	if now.Sub(s.Seen) < sessionSeen {
 		return s.Person.Principal(), nil
 	}
 	err := c.Store.Update(ctx, func(tx *store.Tx) error {
@@ -84,10 +93,7 @@ func (c *Control) Session(ctx context.Context, token writ.Digest) (writ.Principa
 // EndSession ends the session of this token, or returns writ.ErrNotFound.
 func (c *Control) EndSession(ctx context.Context, token writ.Digest) error {
 	return c.Store.Update(ctx, func(tx *store.Tx) error {
-		s, row, err := store.Load[sessionRow](tx, store.Sessions, token.String())
-		if err == nil && row.State != stateOpen {
-			err = writ.ErrNotFound
-		}
+		s, row, err := openSession(tx, token)
 		if err != nil {
 			return err
 		}
@@ -95,8 +101,11 @@ func (c *Control) EndSession(ctx context.Context, token writ.Digest) error {
 	})
 }
 
-// logout ends a session before its time.
+// logout ends a session before its time, with all that were opened under it.
 func (c *Control) logout(tx *store.Tx, row store.Row, s writ.Session, by writ.Principal) error {
+	if err := c.logoutUnder(tx, row, by); err != nil {
+		return err
+	}
 	if _, err := c.append(tx, writ.EntryLogout, "", writ.LogoutBody{Session: s.ID, Person: s.Person, By: by}); err != nil {
 		return err
 	}
@@ -146,6 +155,7 @@ func (c *Control) TakeCode(ctx context.Context, code writ.Digest) (who writ.Prin
 // Sessions returns the caller's own sessions that are good, oldest first; or everybody's, for whom operators name.
 func (c *Control) Sessions(ctx context.Context, by writ.Principal, all bool) (found []writ.Session, err error) {
 	now := c.now()
+	good := map[string]bool{} // rows of logins, which come before what was opened under them
 	err = c.Store.View(ctx, func(tx *store.Tx) error {
 		if all {
 			if may, err := c.operates(tx, by); err != nil {
@@ -162,8 +172,11 @@ func (c *Control) Sessions(ctx context.Context, by writ.Principal, all bool) (fo
 			if err != nil {
 				return err
 			}
-			for _, s := range docs {
-				if (all || s.Person.Principal().Same(by)) && now.Before(s.Expires) && now.Sub(s.Seen) < sessionIdle {
+			for i, s := range docs {
+				if s.good(now) != nil || !s.Parent.IsZero() && !good[s.Parent.String()] {
+					continue
+				}
+				if good[rows[i].ID] = true; all || s.Person.Principal().Same(by) {
 					found = append(found, s.Session)
 				}
 			}

@@ -6,8 +6,8 @@ var approvings = []Guard{
 	{
 		Invariant: "passkey",
 		File:      "internal/authn/approving.go",
-		Guard:     "if err != nil || subtle.ConstantTimeCompare([]byte(challenge), []byte(approvingCode+t.part(\"approve\"))) != 1 {",
-		Instead:   "if _ = subtle.ConstantTimeCompare([]byte(challenge), nil); err != nil {",
+		Guard:     "if err != nil || login.IsZero() || subtle.ConstantTimeCompare([]byte(challenge), []byte(t.part(\"approve\"))) != 1 {",
+		Instead:   "if _ = subtle.ConstantTimeCompare([]byte(challenge), nil); err != nil || login.IsZero() {",
 		Package:   "./internal/authn",
 		Test:      "TestACodeOfAHandOverIsWorthNothingInAnotherBrowser",
 	},

@@ -176,8 +176,8 @@ var identities = []Guard{
 	{
 		Invariant: "identity",
 		File:      "internal/control/session.go",
-		Guard:     "case !now.Before(s.Expires), now.Sub(s.Seen) >= sessionIdle:",
-		Instead:   "case !now.Before(s.Expires):",
+		Guard:     "if !now.Before(s.Expires) || now.Sub(s.Seen) >= sessionIdle {",
+		Instead:   "if !now.Before(s.Expires) {",
 		Package:   "./internal/control",
 		Test:      "TestASessionIsGoodForEightHoursAndThirtyMinutesWithoutUse",
 	},

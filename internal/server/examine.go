@@ -105,6 +105,10 @@ func (forgetful) BeginSession(context.Context, writ.Digest, writ.Principal, stri
 	return writ.Session{}, writ.ErrUnavailable
 }
 
+func (forgetful) BeginUnder(context.Context, writ.Digest, writ.Digest, writ.Principal, string) (writ.Session, error) {
+	return writ.Session{}, writ.ErrUnavailable
+}
+
 func (forgetful) Session(context.Context, writ.Digest) (writ.Principal, error) {
 	return writ.Principal{}, writ.ErrUnavailable
 }

@@ -14,6 +14,7 @@ type approveView struct {
 	planView
 	Text string // the bytes, in base64
 	Type bool   // tier 4: the person types the first object's name
+	Look bool   // tiers 3 and 4: the buttons wait until the change was on the screen
 }
 
 func (d *door) approve(ctx context.Context, by writ.Principal, r *http.Request) (view, error) {
@@ -33,6 +34,8 @@ func (d *door) approve(ctx context.Context, by writ.Principal, r *http.Request) 
 	v := approveView{planView: d.planView(by, p), Text: base64.StdEncoding.EncodeToString(p.Bytes)}
 	v.Waiting = v.Waiting && !v.Moved
 	v.Type = p.Plan != nil && p.Plan.Tier == writ.T4
+	v.Look = p.Plan != nil && p.Plan.Tier >= writ.T3
+	v.Last = func() []past { return nil } // not of the plan's bytes
 	return view{title: "Answer: " + title(p), data: v}, nil
 }
 

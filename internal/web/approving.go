@@ -19,13 +19,13 @@ import (
 	"github.com/writ-dev/writ"
 )
 
-// An Entrance is the way in at the approving origin, whose sessions are its own. Begin and Enter are asked there, HandOver
+// An Entrance is the way in at the approving origin, whose sessions are its own and end with the login at the external URL. Begin and Enter are asked there, HandOver
 // at the external URL, on behalf of whoever has a session there. What they do is durable on return; a code that is not
 // good is writ.ErrUnknownUser, a challenge of another form writ.ErrInvalid.
 type Entrance interface {
 	Authenticator
 	Begin(to string) (challenge string, kept *http.Cookie, err error)
-	HandOver(ctx context.Context, who writ.Principal, challenge string) (code string, err error)
+	HandOver(ctx context.Context, r *http.Request, who writ.Principal, challenge string) (code string, err error)
 	Enter(ctx context.Context, r *http.Request, code string) (set []*http.Cookie, to string, err error)
 	Leave(ctx context.Context, r *http.Request) ([]*http.Cookie, error)
 }

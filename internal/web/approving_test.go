@@ -31,7 +31,7 @@ func (a approver) Begin(to string) (string, *http.Cookie, error) {
 	return "challenge", &http.Cookie{Name: "enter", Value: to}, nil
 }
 
-func (a approver) HandOver(_ context.Context, who writ.Principal, challenge string) (string, error) {
+func (a approver) HandOver(_ context.Context, _ *http.Request, who writ.Principal, challenge string) (string, error) {
 	return "code", a.called("hand over %s %s", who.Sub, challenge)
 }
 

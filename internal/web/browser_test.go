@@ -42,7 +42,7 @@ var sights = []sight{
 	{Name: "inbox", Path: "/"}, {Name: "plan", Path: planPage}, {Name: "plans", Path: "/plans"}, {Name: "run", Path: "/runs/" + string(runID)}, {Name: "runs", Path: "/runs"},
 	{Name: "incident", Path: "/incidents/" + string(incident)}, {Name: "incidents", Path: "/incidents"}, {Name: "health", Path: "/health"}, {Name: "evidence", Path: "/evidence/" + string(evidence)},
 	{Name: "ledger", Path: "/ledger"}, {Name: "entry", Path: "/ledger/1"}, {Name: "playbooks", Path: "/playbooks"}, {Name: "playbook", Path: "/playbooks/rollback-deployment"},
-	{Name: "agents", Path: "/agents"}, {Name: "freeze", Path: "/freeze"},
+	{Name: "agents", Path: "/agents"}, {Name: "reach", Path: "/reach?all=1"}, {Name: "policy", Path: labPage}, {Name: "replay", Path: "/policy?replay=1"}, {Name: "freeze", Path: "/freeze"},
 	{Name: "breakglass", Path: "/breakglass"}, {Name: "glass", Path: "/breakglass/" + string(glassID)},
 }
 

@@ -21,6 +21,7 @@ const (
 type evidenceView struct {
 	writ.Evidence
 	raw
+	Against *compared // with an earlier reading; nil for none
 }
 
 // A raw text is shown line by line, with everything that hides made visible.
@@ -70,5 +71,13 @@ func (d *door) evidence(ctx context.Context, by writ.Principal, r *http.Request)
 	if err != nil {
 		return view{}, err
 	}
-	return view{title: "Evidence: " + short(e.Query.Reader), data: evidenceView{e, lines(b)}}, nil
+	v := evidenceView{Evidence: e, raw: lines(b)}
+	if was, err := writ.ParseEvidenceID(r.URL.Query().Get("against")); err == nil && was != id {
+		before, text, err := d.Readings.Evidence(ctx, by, was)
+		if err != nil {
+			return view{}, err
+		}
+		v.Against = compare(before, lines(text), e, v.raw)
+	}
+	return view{title: "Evidence: " + short(e.Query.Reader), data: v}, nil
 }

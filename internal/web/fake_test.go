@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -21,20 +22,21 @@ import (
 )
 
 const (
-	ulid      = "01JDB4A2Q7N5S3J8E6X0F4G1MB"
-	planID    = writ.PlanID("pln_" + ulid)
-	runID     = writ.RunID("run_" + ulid)
-	incident  = writ.IncidentID("inc_" + ulid)
-	evidence  = writ.EvidenceID("ev_" + ulid)
-	freezeID  = writ.FreezeID("frz_" + ulid)
-	leaseID   = writ.LeaseID("lse_" + ulid)
-	runnerID  = writ.RunnerID("spiffe://corp.example/runner/prod-eu1")
-	target    = writ.Location("kubernetes://prod-eu1")
-	origin    = "corp.example/ledger"
-	external  = "https://writ.test"
-	deployed  = target + "/payments/deployment/payments-api"
-	plainKey  = "writdev_key"
-	goodValue = "writses_session"
+	ulid          = "01JDB4A2Q7N5S3J8E6X0F4G1MB"
+	planID        = writ.PlanID("pln_" + ulid)
+	runID         = writ.RunID("run_" + ulid)
+	incident      = writ.IncidentID("inc_" + ulid)
+	evidence      = writ.EvidenceID("ev_" + ulid)
+	evidenceAgain = writ.EvidenceID("ev_01JDB4A2Q7N5S3J8E6X0F4G1MC")
+	freezeID      = writ.FreezeID("frz_" + ulid)
+	leaseID       = writ.LeaseID("lse_" + ulid)
+	runnerID      = writ.RunnerID("spiffe://corp.example/runner/prod-eu1")
+	target        = writ.Location("kubernetes://prod-eu1")
+	origin        = "corp.example/ledger"
+	external      = "https://writ.test"
+	deployed      = target + "/payments/deployment/payments-api"
+	plainKey      = "writdev_key"
+	goodValue     = "writses_session"
 )
 
 var (
@@ -62,6 +64,9 @@ type fake struct {
 	leaves [][]byte
 	logs   bytes.Buffer
 	cookie bool // Leave was asked
+
+	labText  string // in what the lab answers with
+	manyWays int    // of the same kind, beside the others
 
 	verifier ledger.Verifier
 }
@@ -204,6 +209,15 @@ func (f *fake) Plans(_ context.Context, _ writ.Principal, q writ.PlanFilter) ([]
 	return []writ.PlanStatus{p}, "", f.err
 }
 
+func (f *fake) Propose(_ context.Context, _ writ.Principal, ask writ.Ask) (writ.PlanStatus, error) {
+	return f.plan, f.called("propose %s %s %s %v %s", ask.Incident, ask.Playbook, parametersOf(ask), ask.Evidence, ask.Because)
+}
+
+func parametersOf(ask writ.Ask) string {
+	b, _ := json.Marshal(ask.Parameters) // of a fixed form
+	return string(b)
+}
+
 func (f *fake) Withdraw(_ context.Context, _ writ.Principal, id writ.PlanID, because string) (writ.PlanStatus, error) {
 	return f.plan, f.called("withdraw %s %s", id, because)
 }
@@ -248,8 +262,18 @@ func (f *fake) Undo(_ context.Context, _ writ.Principal, id writ.IncidentID, ask
 	return writ.Undo{}, f.called("undo %s %s", id, ask.Because)
 }
 
-func (f *fake) Evidence(context.Context, writ.Principal, writ.EvidenceID) (writ.Evidence, []byte, error) {
-	return f.reading(), f.bytes, f.err
+func (f *fake) Evidence(_ context.Context, _ writ.Principal, id writ.EvidenceID) (writ.Evidence, []byte, error) {
+	e, b := f.reading(), f.bytes
+	if id == evidenceAgain {
+		e.ID, e.At, e.Facts, b = id, at, writ.Observation{"ready": writ.Int(5)}, append(bytes.Clone(f.bytes), "pod payments-api-8 Running\n"...)
+	}
+	return e, b, f.err
+}
+
+func (f *fake) Observe(_ context.Context, _ writ.Principal, in writ.IncidentID, reader writ.OperationName, at writ.Location, with writ.Parameters) (writ.Evidence, []byte, error) {
+	e := f.reading()
+	e.ID = evidenceAgain
+	return e, f.bytes, f.called("observe %s %s %s %s", in, reader, at, with["name"])
 }
 
 func (f *fake) Freeze(_ context.Context, _ writ.Principal, scope writ.FreezeScope, value, reason string) (writ.Freeze, error) {
@@ -312,7 +336,7 @@ func must(t testing.TB, err error) {
 func site(t testing.TB, f *fake, changes ...func(*web.Config)) http.Handler {
 	t.Helper()
 	c := web.Config{
-		Auth: f, Browser: f, Plans: f, Runs: f, Incidents: f, Readings: f, Freezes: f, Agents: f, Playbooks: f, Ledger: f, Glasses: f, Overview: f, Denials: f, Turns: f,
+		Auth: f, Browser: f, Plans: f, Runs: f, Incidents: f, Readings: f, Freezes: f, Agents: f, Playbooks: f, Ledger: f, Glasses: f, Overview: f, Denials: f, Turns: f, Lab: f,
 		LoginPath: "/login", Verifier: f.verifier, ExternalURL: external, Now: func() time.Time { return f.now }, Log: slog.New(slog.NewTextHandler(&f.logs, nil)),
 	}
 	for _, change := range changes {
@@ -363,5 +387,5 @@ func get(t testing.TB, h http.Handler, path string) string {
 // everyPage are the pages that a person with a session can open.
 var everyPage = []string{
 	"/", "/plans", "/plans/" + string(planID), "/runs", "/runs/" + string(runID), "/incidents", "/incidents/" + string(incident), "/evidence/" + string(evidence),
-	"/ledger", "/ledger/1", "/playbooks", "/playbooks/rollback-deployment", "/agents", "/oncall", "/health", "/freeze", "/breakglass", "/breakglass/" + string(glassID),
+	"/ledger", "/ledger/1", "/playbooks", "/playbooks/rollback-deployment", "/agents", "/oncall", "/reach", "/policy", labPage, "/policy?plan=" + string(planID), "/policy?replay=1", "/health", "/freeze", "/breakglass", "/breakglass/" + string(glassID),
 }

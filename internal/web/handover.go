@@ -32,7 +32,7 @@ func (d *door) handOver(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	code, err := d.Approving.Entrance.HandOver(r.Context(), by, r.URL.Query().Get("challenge"))
+	code, err := d.Approving.Entrance.HandOver(r.Context(), r, by, r.URL.Query().Get("challenge"))
 	if err != nil {
 		d.fail(w, r, by, err)
 		return

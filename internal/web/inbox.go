@@ -14,7 +14,8 @@ import (
 
 // Limits of the inbox: what a person can take in, and what is worth looking up for them.
 const (
-	maxCards  = 25             // plans that are shown whole; the rest are a line each
+	maxCards  = 20             // plans that are shown whole; the next ones are a line each
+	maxMore   = 30             // of those lines: the page stays light, and the list of plans has all
 	maxRecent = 50             // plans that are looked at for what was done and what is alike
 	recent    = 24 * time.Hour // what is called today
 	quietRows = 8
@@ -24,6 +25,7 @@ const (
 type inboxView struct {
 	Cards   []card
 	More    []writ.PlanStatus // waiting, beyond the cards
+	Beyond  int               // waiting, beyond those
 	Running []writ.RunStatus
 	Quiet   []writ.PlanStatus // done today without anybody being asked
 	Open    int               // incidents
@@ -55,6 +57,10 @@ func (d *door) inbox(ctx context.Context, by writ.Principal, _ *http.Request) (v
 	}
 	var v inboxView
 	for i, p := range waiting {
+		if i >= maxCards+maxMore {
+			v.Beyond++
+			continue
+		}
 		if i >= maxCards {
 			v.More = append(v.More, p)
 			continue

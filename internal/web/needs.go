@@ -24,8 +24,9 @@ type Browser interface {
 	Leave(ctx context.Context, r *http.Request) ([]*http.Cookie, error)
 }
 
-// Plans are read, and taken back by whoever may.
+// Plans are read, taken back by whoever may, and asked for anew: a person who does is who asks then, and approves nothing.
 type Plans interface {
+	Propose(ctx context.Context, by writ.Principal, ask writ.Ask) (writ.PlanStatus, error)
 	Plan(ctx context.Context, by writ.Principal, id writ.PlanID, wait time.Duration) (writ.PlanStatus, error)
 	Plans(ctx context.Context, by writ.Principal, f writ.PlanFilter) (plans []writ.PlanStatus, next string, err error)
 	Withdraw(ctx context.Context, by writ.Principal, id writ.PlanID, because string) (writ.PlanStatus, error)
@@ -46,8 +47,9 @@ type Incidents interface {
 	Undo(ctx context.Context, by writ.Principal, id writ.IncidentID, ask writ.UndoAsk) (writ.Undo, error)
 }
 
-// Readings are evidence.
+// Readings are evidence. Observe has the runner read, and waits for it, some 20 seconds at most.
 type Readings interface {
+	Observe(ctx context.Context, by writ.Principal, incident writ.IncidentID, reader writ.OperationName, at writ.Location, with writ.Parameters) (writ.Evidence, []byte, error)
 	Evidence(ctx context.Context, by writ.Principal, id writ.EvidenceID) (writ.Evidence, []byte, error)
 }
 

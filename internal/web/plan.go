@@ -21,6 +21,8 @@ type planView struct {
 	Kept     bool   // the plan has bytes: a runner has resolved it
 	Recall   bool   // this person has an approval that may be taken back
 	AnswerAt string // where a passkey answers it; empty where none can
+
+	Last func() []past // looked up for the page alone, not for the parts of it that are followed
 }
 
 // A slot is a group of people whose word is wanted.
@@ -40,6 +42,7 @@ func (d *door) plan(ctx context.Context, by writ.Principal, r *http.Request) (vi
 	}
 	v := d.planView(by, p)
 	v.AnswerAt = d.answerAt(v)
+	v.Last = func() []past { return d.last(ctx, by, p) }
 	return view{title: title(p), said: fmt.Sprintf("plan %s", word(p.State)), data: v}, nil
 }
 

@@ -45,6 +45,7 @@ type Config struct {
 	Overview    Overview
 	Denials     Denials
 	Turns       Turns
+	Lab         Lab
 	Dev         bool            // there is a development login, and every page says so
 	LoginPath   string          // where people log in; empty when no login is configured
 	Verifier    ledger.Verifier // of the ledger's checkpoints
@@ -58,7 +59,7 @@ type Config struct {
 // agents' tools or of the login.
 var Paths = []string{
 	"/{$}", "/plans", "/plans/", "/runs", "/runs/", "/incidents", "/incidents/", "/evidence/", "/ledger", "/ledger/", "/playbooks", "/playbooks/",
-	"/agents", "/agents/", "/oncall", "/oncall/", "/health", "/breakglass", "/breakglass/", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
+	"/agents", "/agents/", "/oncall", "/oncall/", "/reach", "/policy", "/health", "/breakglass", "/breakglass/", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
 }
 
 // Paths of the development login, and of leaving.
@@ -73,6 +74,7 @@ type door struct {
 	pages   map[string]*template.Template
 	assets  map[string]asset
 	streams chan struct{} // one token for each stream under way
+	labs    chan struct{} // one token for each question to the policy under way
 	glance  glance
 	policy  string      // of content
 	script  template.JS // at the approving origin
@@ -86,7 +88,7 @@ func Handler(c Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &door{Config: c, policy: contentPolicy, streams: make(chan struct{}, maxStreams), mux: http.NewServeMux()}
+	d := &door{Config: c, policy: contentPolicy, streams: make(chan struct{}, maxStreams), labs: make(chan struct{}, maxLabs), mux: http.NewServeMux()}
 	if d.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
@@ -113,7 +115,7 @@ func (d *door) guarded(origin string) (http.Handler, error) {
 func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "browser": c.Browser, "plans": c.Plans, "runs": c.Runs, "incidents": c.Incidents, "readings": c.Readings, "freezes": c.Freezes,
-		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "glasses": c.Glasses, "overview": c.Overview, "denials": c.Denials, "turns": c.Turns,
+		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "glasses": c.Glasses, "overview": c.Overview, "denials": c.Denials, "turns": c.Turns, "lab": c.Lab,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: pages: %s is missing", writ.ErrInvalid, name)
@@ -148,6 +150,8 @@ func (d *door) register() {
 	d.page("/playbooks/{name}", "", "playbook", d.playbook)
 	d.page("/agents", "", "agents", d.agents)
 	d.page("/oncall", "", "oncall", d.onCall)
+	d.page("/reach", "", "reach", d.reach)
+	d.page("/policy", "", "policy", d.policyLab)
 	d.page("/health", "/live/health", "health", d.health)
 	d.page("/breakglass", "/live/breakglass", "breakglass", d.glasses)
 	d.page("/breakglass/{id}", "/live/breakglass/{id}", "glass", d.glass)
@@ -157,6 +161,8 @@ func (d *door) register() {
 	d.act("/plans/{id}/recall", d.recall)
 	d.act("/oncall/{group}/delegate", d.delegate)
 	d.act("/oncall/delegations/{id}/return", d.giveBack)
+	d.act("/plans/{id}/again", d.askAgain)
+	d.act("/evidence/{id}/again", d.readAgain)
 	d.act("/runs/{id}/stop", d.stop)
 	d.act("/runs/{id}/settle", d.settle)
 	d.act("/incidents/{id}/undo", d.undo)

@@ -137,6 +137,7 @@ func TestFormsDoWhatTheySay(t *testing.T) {
 		to     string
 	}{
 		"withdraw":            {"/plans/" + string(planID) + "/withdraw", why, "withdraw " + string(planID) + " because", "/plans/" + string(planID)},
+		"read again":          {"/evidence/" + string(evidence) + "/again", url.Values{}, "observe " + string(incident) + " kubernetes/workload.status kubernetes://prod-eu1 payments-api", "/evidence/" + string(evidenceAgain) + "?against=" + string(evidence)},
 		"stop":                {"/runs/" + string(runID) + "/stop", why, "stop " + string(runID) + " because", "/runs/" + string(runID)},
 		"settle, applied":     {"/runs/" + string(runID) + "/settle", with("step", "1", "as", "applied"), "settle " + string(runID) + " 1 applied because", "/runs/" + string(runID)},
 		"settle, not applied": {"/runs/" + string(runID) + "/settle", with("step", "2", "as", "not_applied"), "settle " + string(runID) + " 2 not_applied because", "/runs/" + string(runID)},

@@ -68,6 +68,14 @@ async function press(e) {
 }
 
 form?.addEventListener('submit', e => e.preventDefault());
-if (self.PublicKeyCredential) for (const b of buttons) { b.disabled = false; b.onclick = press; }
+function ready() {
+	document.getElementById('look')?.remove();
+	for (const b of buttons) { b.disabled = false; b.onclick = press; }
+}
+
+// At tiers 3 and 4 the end of the exact change has to come onto the screen first.
+const end = plan?.dataset.look && document.getElementById(plan.dataset.look);
+if (self.PublicKeyCredential && plan?.dataset.look && end) new IntersectionObserver((seen, o) => { if (seen.some(e => e.isIntersecting)) { o.disconnect(); ready(); } }).observe(end);
+else if (self.PublicKeyCredential && !plan?.dataset.look) ready();
 else if (told) told.textContent = 'This browser has no passkeys. Answer on the command line.';
 }
