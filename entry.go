@@ -131,6 +131,12 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryBreakGlassDrill:   func() any { return new(BreakGlassDrillBody) },
 	EntryBreakGlassOffline: func() any { return new(OfflineBody) },
 	EntryPasskey:           func() any { return new(PasskeyBody) },
+
+	EntryPolicyChange:   func() any { return new(PolicyChangeBody) },
+	EntryPolicyApproval: func() any { return new(PolicyApprovalBody) },
+	EntryPolicyEnd:      func() any { return new(PolicyEndBody) },
+	EntryAdvice:         func() any { return new(AdviceBody) },
+	EntrySimulation:     func() any { return new(SimulationBody) },
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type

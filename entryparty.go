@@ -21,6 +21,9 @@ type (
 		Manifest Digest   `json:"manifest,omitzero"` // of what they signed
 		Signers  []string `json:"signers,omitempty"` // key ids of those who did
 		Was      Digest   `json:"was,omitzero"`      // the set before, where this ledger knows it
+
+		Change       PolicyChangeID `json:"change,omitempty"`       // that people approved; none for the first set, and for the same one loaded anew
+		ChangeDigest Digest         `json:"change_digest,omitzero"` // of its bytes
 	}
 	CellBody struct {
 		Runner   RunnerID `json:"runner"`

@@ -41,8 +41,13 @@ type Config struct {
 	Sessions    Sessions
 	Fleet       Fleet
 	BreakGlass  BreakGlass
-	Passkeys    Passkeys
-	Assertions  Assertions
+
+	Policies      Policies
+	PolicyAnswers PolicyAnswers
+	Simulations   Simulations
+
+	Passkeys   Passkeys
+	Assertions Assertions
 
 	ExternalURL string       // where browsers and clients reach this door: https://writ.corp.example
 	Log         *slog.Logger // failures of the door itself, with the trace id
@@ -94,6 +99,7 @@ func (c Config) check() (string, error) {
 		"runs": c.Runs, "presentations": c.Presents, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "hand-offs": c.HandOffs, "ledger": c.Ledger,
 		"overview": c.Overview, "idempotency": c.Idempotency, "sessions": c.Sessions, "fleet": c.Fleet, "break-glass": c.BreakGlass,
 		"passkeys": c.Passkeys, "assertions": c.Assertions,
+		"policies": c.Policies, "policy answers": c.PolicyAnswers, "simulations": c.Simulations,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: API: %s is missing", writ.ErrInvalid, name)
@@ -151,4 +157,5 @@ func (d *door) register() {
 	d.registerFleet()
 	d.registerBreakGlass()
 	d.registerPasskeys()
+	d.registerPolicies()
 }

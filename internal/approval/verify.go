@@ -52,34 +52,43 @@ func Verify(a writ.Approval, roster Roster, now time.Time) (Verified, error) {
 		return Verified{}, writ.Refuse(writ.ReasonApprovalForm, "the statement is not of the closed canonical form")
 	}
 	v := Verified{Statement: s}
+	if err := v.prove(a, roster, Namespace, now); err != nil {
+		return Verified{}, err
+	}
+	return v, nil
+}
+
+// prove checks the proof over the statement's bytes and the statement's time, and fills in whose it is.
+func (v *Verified) prove(a writ.Approval, roster Roster, namespace string, now time.Time) error {
+	var err error
 	switch {
 	case a.Passkey == nil:
-		err = v.bySSH(a, roster)
+		err = v.bySSH(a, roster, namespace)
 	case a.Signature != "":
 		err = writ.Refuse(writ.ReasonApprovalForm, "an answer has one proof: an SSH signature or a passkey's assertion")
 	default:
 		err = v.byPasskey(a, roster)
 	}
 	if err != nil {
-		return Verified{}, err
+		return err
 	}
-	switch {
+	switch s := v.Statement; {
 	case now.IsZero() || !now.Before(s.Expires):
-		return Verified{}, writ.Refuse(writ.ReasonApprovalExpired, "the statement has expired")
+		return writ.Refuse(writ.ReasonApprovalExpired, "the statement has expired")
 	case now.Before(s.NotBefore.Add(-maxSkew)):
-		return Verified{}, writ.Refuse(writ.ReasonApprovalExpired, "the statement does not count yet")
+		return writ.Refuse(writ.ReasonApprovalExpired, "the statement does not count yet")
 	}
 	m := roster[v.member]
 	v.Person, v.Groups = m.Person(), slices.Clone(m.Groups)
 	if m.Since.After(v.Since) {
 		v.Since = m.Since
 	}
-	return v, nil
+	return nil
 }
 
 // bySSH fills in who signed with an SSH key.
-func (v *Verified) bySSH(a writ.Approval, roster Roster) error {
-	key, proof, err := verifySignature(a.Statement, a.Signature, Namespace)
+func (v *Verified) bySSH(a writ.Approval, roster Roster, namespace string) error {
+	key, proof, err := verifySignature(a.Statement, a.Signature, namespace)
 	if err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ func (c *Control) beginAnswer(ctx context.Context, by writ.Principal, id writ.Pl
 			return err
 		}
 		ask.Options = c.Approve.Request(ask.Statement, have)
-		return replaceNonce(tx, askName(id, by), askRow{nonce}, s.Expires)
+		return replaceNonce(tx, askName(string(id), by), askRow{nonce}, s.Expires)
 	})
 	return ask, err
 }
@@ -89,18 +89,18 @@ func (c *Control) AnswerByPasskey(ctx context.Context, by writ.Principal, id wri
 	return c.Plan(ctx, by, id, 0)
 }
 
-func askName(id writ.PlanID, by writ.Principal) string {
-	return fmt.Sprintf("answer %s %s", id, identity(by))
+func askName(of string, by writ.Principal) string {
+	return fmt.Sprintf("answer %s %s", of, identity(by))
 }
 
 // asserted consumes what an answer by passkey uses up: the statement that was made for it, and its counter.
-func (c *Control) asserted(tx *store.Tx, by writ.Principal, id writ.PlanID, v approval.Verified) error {
-	begun, err := takeNonce[askRow](tx, askName(id, by), c.now())
+func (c *Control) asserted(tx *store.Tx, by writ.Principal, of string, v approval.Verified) error {
+	begun, err := takeNonce[askRow](tx, askName(of, by), c.now())
 	if err != nil {
 		return err
 	}
 	if begun == nil || begun.Nonce != v.Statement.Nonce {
-		return &writ.Refusal{Code: writ.ReasonApprovalReplayed, Detail: "this statement was not the last one made for you here, or it was used before", Hint: "begin again: POST /v1/plans/{id}/approvals/begin"}
+		return &writ.Refusal{Code: writ.ReasonApprovalReplayed, Detail: "this statement was not the last one made for you here, or it was used before", Hint: "load the page again, or begin again: POST …/approvals/begin"}
 	}
 	return c.counts(tx, v)
 }

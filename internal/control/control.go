@@ -46,7 +46,9 @@ type Config struct {
 	Author       ledger.Author   // signs the control plane's entries and feeds
 	GrantKey     *ecdsa.PrivateKey
 	DispatchKey  *ecdsa.PrivateKey
-	Policy       *policy.Bundle // in force until another is adopted
+	Policy       *policy.Bundle                                        // in force until another is adopted
+	PolicyGate   *PolicyGate                                           // optional: how other sets come into force; without, whoever calls AdoptPolicy decides
+	TryPolicy    func(files map[string][]byte) (*policy.Bundle, error) // optional: loads a set for a simulation, signed or not
 	Library      Library
 	Services     catalogue.Catalogue
 	Targets      []Target
@@ -88,7 +90,8 @@ type Control struct {
 
 	set      atomic.Pointer[PolicySet] // in force; never nil
 	problem  atomic.Pointer[string]
-	adopting sync.Mutex // one set at a time, so that the last one adopted is the one in force
+	late     atomic.Pointer[string] // why the set in force could not be loaded here
+	adopting sync.Mutex             // one set at a time, so that the last one adopted is the one in force
 
 	mu      sync.Mutex
 	seen    map[writ.RunnerID]time.Time           // guarded by mu; when this replica last wrote that a runner called

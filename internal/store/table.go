@@ -39,6 +39,9 @@ const (
 	BreakGlasses Table = "breakglass" // Key is the team, Due when the review is due
 	Passkeys     Table = "passkey"    // ID is its credential's, Key the person
 	PolicySets   Table = "policyset"  // one row: the set in force
+
+	PolicyChanges Table = "policychange" // proposed ones; Due is when one expires
+	PolicyFiles   Table = "policyfile"   // ID is the change that brought the files, Key the version once it was in force
 )
 
 // tables maps a noun to its SQL name, none of which is a reserved word of SQLite or PostgreSQL.
@@ -76,13 +79,16 @@ var tables = map[Table]struct {
 	BreakGlasses: {sql: "breakglass"},
 	Passkeys:     {sql: "passkeys"},
 	PolicySets:   {sql: "policysets"},
+
+	PolicyChanges: {sql: "policychanges"},
+	PolicyFiles:   {sql: "policyfiles"},
 }
 
 // Tables returns every table.
 func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
-		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels, Enrolments, BreakGlasses, Passkeys, PolicySets,
+		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels, Enrolments, BreakGlasses, Passkeys, PolicySets, PolicyChanges, PolicyFiles,
 	}
 }
 
