@@ -42,7 +42,7 @@ func BenchmarkPages(b *testing.B) {
 	}
 	ctl := w.Control()
 	h, err := web.Handler(web.Config{
-		Auth: visitor{}, Browser: visitor{}, Plans: ctl, Runs: ctl, Incidents: ctl, Readings: ctl, Freezes: ctl, Agents: ctl, Playbooks: ctl, Ledger: ctl, Overview: ctl,
+		Auth: visitor{}, Browser: visitor{}, Plans: ctl, Runs: ctl, Incidents: ctl, Readings: ctl, Freezes: ctl, Agents: ctl, Playbooks: ctl, Policies: ctl, Ledger: ctl, Overview: ctl,
 		Denials: ctl, Verifier: ctl.Verifier, ExternalURL: "https://bench.writ", Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

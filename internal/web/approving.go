@@ -51,6 +51,7 @@ type Approving struct {
 	Entrance   Entrance
 	Passkeys   Passkeys
 	Assertions Assertions
+	Changes    PolicyAnswers
 }
 
 // Paths of the way in: the first two at the approving origin, the last at the external URL.
@@ -93,11 +94,14 @@ func ApprovingHandler(c Config) (http.Handler, error) {
 		return nil, err
 	}
 	d.page("/approve/{id}", "", "plan", d.approve)
+	d.page("/approve/policy/{id}", "", "policychange", d.policyChange)
 	d.page("/enrol", "", "enrol", d.enrol)
 	d.act("/enrol/{id}/confirm", d.setPasskey(writ.PasskeyActive))
 	d.act("/enrol/{id}/remove", d.setPasskey(writ.PasskeyRemoved))
 	d.call("/approve/{id}/begin", d.beginAnswer)
 	d.call("/approve/{id}/answer", d.answer)
+	d.call("/approve/policy/{id}/begin", d.beginPolicyAnswer)
+	d.call("/approve/policy/{id}/answer", d.answerPolicy)
 	d.call("/enrol/begin", d.beginPasskey)
 	d.call("/enrol/finish", d.addPasskey)
 	d.mux.HandleFunc("GET "+pathEnter, d.begin)
@@ -138,7 +142,7 @@ func parseApproving(assets map[string]asset) (map[string]*template.Template, err
 	}
 	pages := map[string]*template.Template{}
 	for name, files := range map[string][]string{
-		"plan": {"plan.html", "approve/frame.html", "approve/plan.html"}, "enrol": {"approve/frame.html", "approve/enrol.html"},
+		"plan": {"plan.html", "approve/frame.html", "approve/plan.html"}, "policychange": {"policychange.html", "approve/frame.html", "approve/policychange.html"}, "enrol": {"approve/frame.html", "approve/enrol.html"},
 		"fail": {"fail.html", "approve/frame.html"}, "left": {"approve/frame.html", "approve/left.html"},
 	} {
 		t, err := shared.Clone()

@@ -42,6 +42,7 @@ var sights = []sight{
 	{Name: "incident", Path: "/incidents/" + string(incident)}, {Name: "incidents", Path: "/incidents"}, {Name: "health", Path: "/health"}, {Name: "evidence", Path: "/evidence/" + string(evidence)},
 	{Name: "ledger", Path: "/ledger"}, {Name: "entry", Path: "/ledger/1"}, {Name: "playbooks", Path: "/playbooks"}, {Name: "playbook", Path: "/playbooks/rollback-deployment"},
 	{Name: "agents", Path: "/agents"}, {Name: "freeze", Path: "/freeze"},
+	{Name: "policy", Path: "/policy"}, {Name: "policy-change", Path: "/policy/" + string(changeID)},
 }
 
 // tools are where ./test has put what e2e/browser/package-lock.json names.

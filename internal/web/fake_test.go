@@ -311,7 +311,7 @@ func must(t testing.TB, err error) {
 func site(t testing.TB, f *fake, changes ...func(*web.Config)) http.Handler {
 	t.Helper()
 	c := web.Config{
-		Auth: f, Browser: f, Plans: f, Runs: f, Incidents: f, Readings: f, Freezes: f, Agents: f, Playbooks: f, Ledger: f, Overview: f, Denials: f,
+		Auth: f, Browser: f, Plans: f, Runs: f, Incidents: f, Readings: f, Freezes: f, Agents: f, Playbooks: f, Policies: f, Ledger: f, Overview: f, Denials: f,
 		LoginPath: "/login", Verifier: f.verifier, ExternalURL: external, Now: func() time.Time { return f.now }, Log: slog.New(slog.NewTextHandler(&f.logs, nil)),
 	}
 	for _, change := range changes {
@@ -362,5 +362,5 @@ func get(t testing.TB, h http.Handler, path string) string {
 // everyPage are the pages that a person with a session can open.
 var everyPage = []string{
 	"/", "/plans", "/plans/" + string(planID), "/runs", "/runs/" + string(runID), "/incidents", "/incidents/" + string(incident), "/evidence/" + string(evidence),
-	"/ledger", "/ledger/1", "/playbooks", "/playbooks/rollback-deployment", "/agents", "/health", "/freeze",
+	"/ledger", "/ledger/1", "/playbooks", "/playbooks/rollback-deployment", "/policy", "/policy/" + string(changeID), "/agents", "/health", "/freeze",
 }

@@ -40,6 +40,7 @@ type Config struct {
 	Freezes     Freezes
 	Agents      Agents
 	Playbooks   Playbooks
+	Policies    Policies
 	Ledger      Ledger
 	Overview    Overview
 	Denials     Denials
@@ -56,7 +57,7 @@ type Config struct {
 // agents' tools or of the login.
 var Paths = []string{
 	"/{$}", "/plans", "/plans/", "/runs", "/runs/", "/incidents", "/incidents/", "/evidence/", "/ledger", "/ledger/", "/playbooks", "/playbooks/",
-	"/agents", "/agents/", "/health", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
+	"/policy", "/policy/", "/agents", "/agents/", "/health", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
 }
 
 // Paths of the development login, and of leaving.
@@ -111,13 +112,13 @@ func (d *door) guarded(origin string) (http.Handler, error) {
 func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "browser": c.Browser, "plans": c.Plans, "runs": c.Runs, "incidents": c.Incidents, "readings": c.Readings, "freezes": c.Freezes,
-		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "overview": c.Overview, "denials": c.Denials,
+		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "overview": c.Overview, "denials": c.Denials, "policies": c.Policies,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: pages: %s is missing", writ.ErrInvalid, name)
 		}
 	}
-	if a := c.Approving; a != nil && (a.Host() == "" || a.Entrance == nil || a.Passkeys == nil || a.Assertions == nil) {
+	if a := c.Approving; a != nil && (a.Host() == "" || a.Entrance == nil || a.Passkeys == nil || a.Assertions == nil || a.Changes == nil) {
 		return "", fmt.Errorf("%w: pages: of the approving origin something is missing", writ.ErrInvalid)
 	}
 	if c.Now == nil || c.Log == nil {
@@ -144,11 +145,14 @@ func (d *door) register() {
 	d.page("/ledger/{index}", "", "entry", d.entry)
 	d.page("/playbooks", "", "playbooks", d.playbooks)
 	d.page("/playbooks/{name}", "", "playbook", d.playbook)
+	d.page("/policy", "", "policies", d.rules)
+	d.page("/policy/{id}", "", "policychange", d.policyChange)
 	d.page("/agents", "", "agents", d.agents)
 	d.page("/health", "/live/health", "health", d.health)
 	d.page("/freeze", "", "freeze", d.freezes)
 
 	d.act("/plans/{id}/withdraw", d.withdraw)
+	d.act("/policy/{id}/withdraw", d.withdrawPolicy)
 	d.act("/runs/{id}/stop", d.stop)
 	d.act("/runs/{id}/settle", d.settle)
 	d.act("/incidents/{id}/undo", d.undo)

@@ -18,8 +18,8 @@ function ids(list) { return list.map(c => ({...c, id: bytes(c.id)})); }
 async function answer(decision) {
 	const shown = bytes(plan.dataset.text), digest = 'sha256:' + hex(await sha(shown));
 	if (digest !== plan.dataset.digest) throw new Error('The plan on this page is not the one of its digest. Nothing was signed.');
-	const {slot, typed, reason} = plan.elements, at = '/approve/' + plan.dataset.plan;
-	const ask = await call(at + '/begin', {plan_digest: digest, decision, slot: slot.value, typed: typed?.value ?? ''});
+	const {slot, typed, reason} = plan.elements, at = plan.dataset.at;
+	const ask = await call(at + '/begin', {plan_digest: digest, decision, slot: slot?.value ?? '', typed: typed?.value ?? ''});
 	const statement = bytes(ask.statement), said = JSON.parse(new TextDecoder().decode(statement)), key = ask.public_key, mark = new TextEncoder().encode('writ/approval/v1\0');
 	const whole = new Uint8Array(mark.length + statement.length);
 	whole.set(mark);
@@ -27,7 +27,7 @@ async function answer(decision) {
 	if (said.plan_digest !== digest || said.plan !== plan.dataset.plan || said.decision !== decision || hex(await sha(whole)) !== hex(bytes(key.challenge)))
 		throw new Error('The statement to sign is not your answer to this plan. Nothing was signed.');
 	const got = await navigator.credentials.get({publicKey: {...key, challenge: bytes(key.challenge), allowCredentials: ids(key.allowCredentials)}}), r = got.response;
-	await call(at + '/answer', {statement: ask.statement, reason: reason.value,
+	await call(at + '/answer', {statement: ask.statement, reason: reason?.value ?? '',
 		passkey: {credential: text(got.rawId), authenticator_data: text(r.authenticatorData), client_data: text(r.clientDataJSON), signature: text(r.signature)}});
 }
 
