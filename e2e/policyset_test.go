@@ -28,6 +28,7 @@ func (f *fleet) fleetSet(dir string, version int64, owner ed25519.PrivateKey, re
 	f.t.Helper()
 	names := strings.NewReplacer(append([]string{
 		"rollback-deployment", "put-back", "kubernetes/workload.rollback", "httpapi/release.set", "planes: [kubernetes]", "planes: [httpapi]",
+		"cordon-node", "put-back", "kubernetes/node.cordon", "httpapi/release.set",
 	}, replace...)...)
 	must(f.t, fs.WalkDir(policies.Default(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
