@@ -34,7 +34,7 @@ type policyProposalIn struct {
 		Files     map[string][]byte `json:"files" maxProperties:"1000" doc:"sources of the set by path, with '/' between folders"`
 		Signature []byte            `json:"signature" doc:"bundle.sig: its owners' signatures on exactly these files"`
 		Because   string            `json:"because,omitempty" maxLength:"4096" doc:"stays off the ledger"`
-	} `nameHint:"PolicyProposal"`
+	} `nameHint:"PolicyProposalRequest"`
 }
 
 type policySimulationIn struct {

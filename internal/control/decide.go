@@ -60,8 +60,9 @@ func (c *Control) judge(tx *store.Tx, q policy.Request, plan writ.Plan) (writ.De
 		return writ.Decision{}, err
 	}
 	d := set.Bundle.Decide(q)
-	d.Observed = d.Observed && plan.Reverts == "" // what ran before it was observed can be put back
-	if late {                                     // another replica decides by a newer set already
+	// What ran before its playbook was observed can be put back.
+	d.Observed = d.Observed && plan.Reverts == ""
+	if late { // another replica decides by a newer set already
 		d.Verdict, d.Reason, d.Policies, d.Requirements = writ.Deny, writ.ReasonPolicyBehind, nil, writ.Requirements{}
 		d.Because = []string{"A newer policy set is in force, and this server has not loaded it."}
 	}
