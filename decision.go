@@ -23,10 +23,11 @@ type Decision struct {
 	Policy       Digest          `json:"policy"`           // of the bundle
 	Engine       string          `json:"engine"`
 	At           time.Time       `json:"at"`
+	Observed     bool            `json:"observed,omitempty"` // the playbook is observed only: this is what would have been, and nothing runs
 }
 
-// Allowed reports a plain allow.
-func (d Decision) Allowed() bool { return d.Verdict == Allow }
+// Allowed reports a plain allow. What is observed only is never allowed.
+func (d Decision) Allowed() bool { return d.Verdict == Allow && !d.Observed }
 
 // Verdict is closed; the zero Verdict is no verdict and allows nothing.
 type Verdict string

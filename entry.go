@@ -136,6 +136,12 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryRecall:            func() any { return new(RecallBody) },
 	EntryOnCall:            func() any { return new(OnCallBody) },
 	EntryDelegation:        func() any { return new(DelegationBody) },
+
+	EntryPolicyChange:   func() any { return new(PolicyChangeBody) },
+	EntryPolicyApproval: func() any { return new(PolicyApprovalBody) },
+	EntryPolicyEnd:      func() any { return new(PolicyEndBody) },
+	EntryAdvice:         func() any { return new(AdviceBody) },
+	EntrySimulation:     func() any { return new(SimulationBody) },
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type

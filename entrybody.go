@@ -70,6 +70,7 @@ type (
 		Engine       string          `json:"engine"`
 		Playbook     string          `json:"playbook,omitempty"`   // asked for; with the operations and the facts it is what a replay needs
 		Operations   []string        `json:"operations,omitempty"` // in the order of the steps
+		Observed     bool            `json:"observed,omitempty"`   // what would have been: nothing rests on it
 	}
 	ApprovalBody struct {
 		Approval   ApprovalID `json:"approval"`

@@ -21,6 +21,9 @@ type (
 		Manifest Digest   `json:"manifest,omitzero"` // of what they signed
 		Signers  []string `json:"signers,omitempty"` // key ids of those who did
 		Was      Digest   `json:"was,omitzero"`      // the set before, where this ledger knows it
+
+		Change       PolicyChangeID `json:"change,omitempty"`       // that people approved; none for the first set, and for the same one loaded anew
+		ChangeDigest Digest         `json:"change_digest,omitzero"` // of its bytes
 	}
 	// From the entry on, whose index is i, the log's old key signs no tree that is larger than i.
 	KeyRotateBody struct {

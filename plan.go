@@ -279,13 +279,14 @@ const (
 	PlanExpired   PlanState = "expired"   // nobody answered in time, which means no
 	PlanWithdrawn PlanState = "withdrawn" // its requester took it back
 	PlanStale     PlanState = "stale"     // the world moved
+	PlanObserved  PlanState = "observed"  // its playbook is observed only: decided and recorded, and nothing was run
 	PlanDone      PlanState = "done"      // its run has ended
 )
 
 var planMoves = map[PlanState][]PlanState{
-	PlanPlanning:  {PlanRefused, PlanDenied, PlanWaiting, PlanReady, PlanGranted, PlanExpired, PlanWithdrawn},
-	PlanWaiting:   {PlanReady, PlanGranted, PlanDenied, PlanRejected, PlanExpired, PlanWithdrawn, PlanStale},
-	PlanReady:     {PlanGranted, PlanWaiting, PlanDenied, PlanExpired, PlanWithdrawn},
+	PlanPlanning:  {PlanRefused, PlanDenied, PlanWaiting, PlanReady, PlanGranted, PlanExpired, PlanWithdrawn, PlanObserved},
+	PlanWaiting:   {PlanReady, PlanGranted, PlanDenied, PlanRejected, PlanExpired, PlanWithdrawn, PlanStale, PlanObserved},
+	PlanReady:     {PlanGranted, PlanWaiting, PlanDenied, PlanExpired, PlanWithdrawn, PlanObserved},
 	PlanGranted:   {PlanDone, PlanStale, PlanExpired, PlanWithdrawn},
 	PlanRefused:   nil,
 	PlanDenied:    nil,
@@ -294,6 +295,7 @@ var planMoves = map[PlanState][]PlanState{
 	PlanWithdrawn: nil,
 	PlanStale:     nil,
 	PlanDone:      nil,
+	PlanObserved:  nil,
 }
 
 // Move checks that a plan may go from s to next.

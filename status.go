@@ -182,8 +182,10 @@ type Status struct {
 	Signed      int64  `json:"ledger_signed"` // size of the newest signed checkpoint
 	Policy      Digest `json:"policy"`
 
-	PolicyVersion int64  `json:"policy_version,omitempty"` // of a signed set
-	PolicyProblem string `json:"policy_problem,omitempty"` // why the newest set was not put in force; the one before it is
+	PolicyVersion int64            `json:"policy_version,omitempty"` // of a signed set
+	PolicyProblem string           `json:"policy_problem,omitempty"` // why the newest set was not put in force; the one before it is
+	PolicyChanges []PolicyChangeID `json:"policy_changes,omitempty"` // that wait for people
+	Observed      []string         `json:"observed,omitempty"`       // playbooks that the set in force only observes
 
 	Freezes    []Freeze          `json:"freezes,omitempty"`
 	Services   []ServiceLoad     `json:"services,omitempty"` // those with anything in use; people only

@@ -144,8 +144,8 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 			t.Errorf("the control plane saw %q, want %q", calls[len(calls)-1], call.call)
 		}
 	}
-	if len(f.keys) != 10 {
-		t.Errorf("%d idempotency keys for 10 creating calls", len(f.keys))
+	if len(f.keys) != 11 {
+		t.Errorf("%d idempotency keys for 11 creating calls", len(f.keys))
 	}
 }
 

@@ -36,6 +36,7 @@ type chain struct {
 	leased    []*lease
 	glasses   map[writ.BreakGlassID]*glass
 	signers   map[writ.BreakGlassID][]writ.Person // of offline runs
+	policies  policies
 }
 
 // seen is an entry with its body.
@@ -106,6 +107,7 @@ func newChain(c *check) *chain {
 		leases: map[writ.LeaseID]*lease{}, statement: map[string]int64{}, commits: map[writ.Commitment]bool{},
 		hops: map[writ.HandOffID]*hop{}, receipts: map[string][]link{}, tooHigh: map[writ.PlanID]bool{},
 		glasses: map[writ.BreakGlassID]*glass{}, signers: map[writ.BreakGlassID][]writ.Person{}, passkeys: map[writ.PasskeyID]*passkey{}, counters: map[writ.PasskeyID]uint32{},
+		policies: policies{changes: map[writ.PolicyChangeID]*policyChange{}},
 	}
 }
 
@@ -160,6 +162,8 @@ func (s *chain) take(index int64, e ledger.Entry) {
 		s.credential(index, e)
 	case *writ.BreakGlassBody, *writ.BreakGlassUseBody, *writ.BreakGlassReviewBody, *writ.BreakGlassDrillBody, *writ.OfflineBody:
 		s.breakGlass(index, e)
+	case *writ.PolicyBody, *writ.PolicyChangeBody, *writ.PolicyApprovalBody, *writ.PolicyEndBody:
+		s.policy(index, e)
 	case *writ.SettleBody:
 		s.settled(index, *b)
 	case *writ.ReceiptBody:

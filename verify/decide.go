@@ -214,6 +214,8 @@ func (s *chain) permitted(index int64, g *grant, p *plan) {
 		s.wrong(index, "decision", "grant %s rests on a decision about something else", g.body.Grant)
 	case d.body.Verdict != writ.Allow:
 		s.wrong(index, "decision", "grant %s rests on the decision %q", g.body.Grant, writ.Printable(string(d.body.Verdict), 20))
+	case d.body.Observed:
+		s.wrong(index, "decision", "grant %s rests on a decision that was observed only", g.body.Grant)
 	case !d.body.Policy.Equal(g.body.Policy):
 		s.wrong(index, "decision", "grant %s rests on a decision under another policy", g.body.Grant)
 	}

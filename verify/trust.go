@@ -20,6 +20,8 @@ type Trust struct {
 	Actors    []Actor    `json:"actors"`
 	Approvers []Approver `json:"approvers,omitempty"`
 	Services  []Service  `json:"services,omitempty"`
+
+	Policy *PolicyApprovers `json:"policy,omitempty"` // who approves changes of the policy set
 }
 
 // A LogKey signs checkpoints of sizes FromSize to ToSize. ToSize 0 means the key is in use; a closed range keeps a
@@ -83,6 +85,7 @@ type keys struct {
 	actors map[string]Actor // by key id
 	roster approval.Roster
 	slots  map[string]map[string]string // service -> slot -> group
+	policy *PolicyApprovers
 }
 
 type logKey struct {
@@ -102,6 +105,9 @@ func (t Trust) check() (*keys, error) {
 		return nil, err
 	}
 	k.roots = t.Roots
+	if k.policy = t.Policy; k.policy != nil && !k.policy.ok() {
+		return bad("policy must have a group, a proof of A to D, and %d approvals or more", writ.PolicyChangeApprovals)
+	}
 	for _, l := range t.Log {
 		v, err := ledger.ParseVerifier(l.VKey)
 		switch {

@@ -48,6 +48,9 @@ func answer(ctx context.Context, a *app, args []string, verdict writ.Answer) err
 	if err != nil {
 		return err
 	}
+	if _, err := writ.ParsePolicyChangeID(rest[0]); err == nil {
+		return &usageError{"this is a change of the policy set", fmt.Sprintf("writ policy %s %s", verdict, rest[0])}
+	}
 	if err := r.open(); err != nil {
 		return err
 	}

@@ -184,6 +184,7 @@ func runStatus(ctx context.Context, a *app, args []string) error {
 		if s.PolicyVersion > 0 {
 			fmt.Fprintf(a.stdout, "policy version %d, signed by its owners\n", s.PolicyVersion)
 		}
+		a.policyWaits(s)
 		if s.PolicyProblem != "" {
 			fmt.Fprintf(a.stdout, "✗ the newest policy set is not in force: %s\n", writ.Printable(s.PolicyProblem, 400))
 		}

@@ -90,7 +90,7 @@ func listPlans(ctx context.Context, a *app, args []string, name string, state wr
 	r := remoteFlags(f)
 	want := string(state)
 	if state == "" {
-		f.StringVar(&want, "state", "", "only this `state`: planning, waiting, ready, granted, done, denied, refused, rejected, expired, withdrawn, stale")
+		f.StringVar(&want, "state", "", "only this `state`: planning, waiting, ready, granted, done, denied, refused, rejected, expired, withdrawn, stale, observed")
 	}
 	if _, err := f.parse(args, 0); err != nil {
 		return err
@@ -110,6 +110,7 @@ func listPlans(ctx context.Context, a *app, args []string, name string, state wr
 		a.channels(s)
 		a.unsettled(s)
 		a.glance(s)
+		a.policyWaits(s)
 	}
 	return printList(a, r.format, r.Plans(ctx, writ.PlanFilter{State: writ.PlanState(want)}), "PLAN\tSTATE\tSERVICE\tWHAT\tASKED BY\tANSWER BEFORE", func(p writ.PlanStatus) string {
 		title := p.Title
@@ -236,7 +237,7 @@ func needs(r writ.Requirements) string {
 // statusOf turns a state into the exit status that scripts read.
 func statusOf(s writ.PlanState) error {
 	switch {
-	case slices.Contains([]writ.PlanState{writ.PlanDenied, writ.PlanRefused, writ.PlanRejected, writ.PlanExpired, writ.PlanStale}, s):
+	case slices.Contains([]writ.PlanState{writ.PlanDenied, writ.PlanRefused, writ.PlanRejected, writ.PlanExpired, writ.PlanStale, writ.PlanObserved}, s):
 		return &exitError{code: exitDenied}
 	case s == writ.PlanPlanning || s == writ.PlanWaiting || s == writ.PlanReady:
 		return &exitError{code: exitWaiting}

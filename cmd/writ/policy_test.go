@@ -13,7 +13,6 @@ import (
 
 	"github.com/writ-dev/writ/internal/pin"
 	"github.com/writ-dev/writ/internal/policy"
-	"github.com/writ-dev/writ/internal/policy/seal"
 	"github.com/writ-dev/writ/policies"
 )
 
@@ -117,69 +116,5 @@ func TestPolicyIsSignedByOneOwnerAfterTheOther(t *testing.T) {
 	edit(t, filepath.Join(dir, "tiers.yaml"), "raises: []", "raises: [ ]")
 	if code, _, _ := cli(t, verify...); code != exitDiffers {
 		t.Errorf("a file changed after the signing: %d", code)
-	}
-}
-
-// What is published loads, is tested and covered, is signed, and is newer than what is there.
-func TestPublishRefusesWhatMustNotComeIntoForce(t *testing.T) {
-	key, public := owner(t)
-	owners, err := (&ownerFlags{keys: words{public}, threshold: 1}).read("", false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	v, err := (&policySet{}).vocabulary()
-	if err != nil {
-		t.Fatal(err)
-	}
-	there := shipped(t)
-	publish := func(dir string) error {
-		sources, signature, err := policy.ReadSources(os.DirFS(dir))
-		if err != nil {
-			return err
-		}
-		if _, err := publishable(&app{stdout: &bytes.Buffer{}, stderr: &bytes.Buffer{}}, sources, signature, owners, v, there); err != nil {
-			return err
-		}
-		return replaceSet(there, sources, signature)
-	}
-	sign := func(dir, version string) {
-		if code, _, errs := cli(t, "policy", "sign", dir, "--key", key, "--version", version); code != exitDone {
-			t.Fatal(errs)
-		}
-	}
-	next := shipped(t)
-	if publish(next) == nil {
-		t.Error("an unsigned set was published")
-	}
-	edit(t, filepath.Join(next, "limits/when.cedar"), "context.sameFixRepeated < 3", "context.sameFixRepeated < 4")
-	sign(next, "2")
-	if err := publish(next); err == nil || !strings.Contains(err.Error(), "tests fail") {
-		t.Errorf("a set whose tests fail: %v", err)
-	}
-	edit(t, filepath.Join(next, "limits/when.cedar"), "context.sameFixRepeated < 4", "context.sameFixRepeated < 3")
-	more := filepath.Join(next, "limits", "more.cedar")
-	if err := os.WriteFile(more, []byte(`@id("limits/more") @reason("Planted.") forbid (principal, action in Action::"mutate", resource is Service) when { context.tier == 4 && context.newPlane };`), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	sign(next, "2")
-	if publish(next) == nil {
-		t.Error("a set with a limit that decides alone in no case was published")
-	}
-	if err := os.Remove(more); err != nil {
-		t.Fatal(err)
-	}
-	sign(next, "2")
-	if err := publish(next); err != nil {
-		t.Fatal(err)
-	}
-	sources, signature, err := policy.ReadSources(os.DirFS(there))
-	if m, _, verr := seal.Verify(signature, sources, owners); err != nil || verr != nil || m.Version != 2 {
-		t.Errorf("what is there now: %+v, %v, %v", m, err, verr)
-	}
-	for _, version := range []string{"1", "2"} {
-		sign(next, version)
-		if err := publish(next); err == nil || !strings.Contains(err.Error(), "not above") {
-			t.Errorf("version %s after 2: %v", version, err)
-		}
 	}
 }

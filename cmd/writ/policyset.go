@@ -12,6 +12,7 @@ import (
 	"github.com/writ-dev/writ/internal/policy"
 	"github.com/writ-dev/writ/internal/server"
 	"github.com/writ-dev/writ/playbooks"
+	"github.com/writ-dev/writ/policies"
 )
 
 // policySet is what commands about a policy set share: which set, and what it can speak of.
@@ -40,6 +41,28 @@ func (s *policySet) load() (*policy.Bundle, error) {
 		return nil, err
 	}
 	return server.LoadPolicy(s.set, s.dev, v)
+}
+
+// sources are the files of the set as they are.
+func (s *policySet) sources() (map[string][]byte, error) {
+	from := policies.Default()
+	if s.dev {
+		from = policies.Dev()
+	}
+	switch {
+	case s.set != "":
+		from = os.DirFS(s.set)
+	case s.server != "":
+		c, err := config.LoadServer(s.server, s.dev)
+		if err != nil {
+			return nil, err
+		}
+		if c.Policies != "" {
+			from = os.DirFS(c.Path(c.Policies))
+		}
+	}
+	sources, _, err := policy.ReadSources(from)
+	return sources, err
 }
 
 // loadOther loads another directory with the same vocabulary.

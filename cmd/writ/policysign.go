@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -120,101 +119,4 @@ func runPolicyVerify(_ context.Context, a *app, args []string) error {
 	}
 	fmt.Fprintf(a.stdout, "✔ version %d, %d files, signed by %d of %d owners, and %d must\n", m.Version, len(m.Files), len(signers), len(owners.Keys), owners.Threshold)
 	return nil
-}
-
-func runPolicyPublish(_ context.Context, a *app, args []string) error {
-	f := newFlags(a, "policy publish", "<dir> -c writ.yaml", "Puts a policy set into the directory that a server reads, which then puts it in force. It refuses a set that does not load with the server's catalogues and playbooks, a set of which a test fails or a rule is not covered, one that too few owners signed, and a version that is not above the one there.")
-	file, dev := f.String("c", "", "the server's configuration `file`"), f.Bool("dev", false, "read the configuration as writ serve --dev does")
-	rest, err := f.parse(args, 1)
-	if err != nil {
-		return err
-	}
-	if *file == "" {
-		return &usageError{"-c is missing: the server's configuration says where its set is and who owns it", "-c writ.yaml"}
-	}
-	c, err := config.LoadServer(*file, *dev)
-	if err != nil {
-		return err
-	}
-	if c.Policies == "" || c.PolicyOwners == nil {
-		return &usageError{"publish needs policies and policy_owners in the server's configuration", "policies: policies, policy_owners: {keys: [owner.pub], threshold: 1}"}
-	}
-	owners, err := server.PolicyOwners(c)
-	if err != nil {
-		return err
-	}
-	s := policySet{server: *file, dev: *dev}
-	v, err := s.vocabulary()
-	if err != nil {
-		return err
-	}
-	sources, signature, err := policy.ReadSources(os.DirFS(rest[0]))
-	if err != nil {
-		return err
-	}
-	m, err := publishable(a, sources, signature, owners, v, c.Path(c.Policies))
-	if err != nil {
-		return err
-	}
-	if err := replaceSet(c.Path(c.Policies), sources, signature); err != nil {
-		return err
-	}
-	fmt.Fprintf(a.stdout, "✔ version %d is in %s; writ status says when it is in force\n", m.Version, c.Path(c.Policies))
-	return nil
-}
-
-// publishable refuses what must not come into force. Exit 5 says that the set, not the call, is at fault.
-func publishable(a *app, sources map[string][]byte, signature []byte, owners seal.Owners, v policy.Vocabulary, there string) (seal.Manifest, error) {
-	refuse := func(err error) (seal.Manifest, error) { return seal.Manifest{}, &exitError{exitDiffers, err.Error()} }
-	m, _, err := seal.Verify(signature, sources, owners)
-	if err != nil {
-		return refuse(err)
-	}
-	b, err := policy.LoadSources(sources, v)
-	if err != nil {
-		return refuse(err)
-	}
-	report, err := policy.Test(b)
-	if err != nil {
-		return refuse(err)
-	}
-	if !report.OK() {
-		a.tested(report, len(b.Rules()))
-		return refuse(fmt.Errorf("a set whose tests fail or leave a rule uncovered is not published"))
-	}
-	old, was, err := policy.ReadSources(os.DirFS(there))
-	if err != nil || len(was) == 0 {
-		return m, nil // nothing signed is there
-	}
-	before, _, err := seal.Verify(was, old, owners)
-	if err == nil && m.Version <= before.Version {
-		return refuse(fmt.Errorf("version %d is not above version %d, which is there", m.Version, before.Version))
-	}
-	return m, nil
-}
-
-// replaceSet writes the files of a set and removes those that are not in it. The signature comes last: until then what is
-// in the directory matches no signature, and the server keeps the set that it has.
-func replaceSet(dir string, sources map[string][]byte, signature []byte) error {
-	old, _, err := policy.ReadSources(os.DirFS(dir))
-	if err != nil {
-		return err
-	}
-	for _, name := range sortedKeys(sources) {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := durable.WriteFile(path, sources[name], 0o644); err != nil {
-			return err
-		}
-	}
-	for _, name := range sortedKeys(old) {
-		if _, kept := sources[name]; !kept && fs.ValidPath(name) {
-			if err := os.Remove(filepath.Join(dir, filepath.FromSlash(name))); err != nil {
-				return err
-			}
-		}
-	}
-	return durable.WriteFile(filepath.Join(dir, policy.FileSignature), signature, 0o644)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 func runPolicySimulate(ctx context.Context, a *app, args []string) error {
-	f := newFlags(a, "policy simulate", "[--set dir] [--bundle file] [--since 720h]", "Decides recorded decisions again under another set, from a ledger bundle or else from the server's ledger, and tells what comes out differently, the dangerous first. Exit 5 if anything became more permissive. The bundle is taken as it is: writ ledger verify judges it.")
+	f := newFlags(a, "policy simulate", "[--set dir] [--bundle file] [--since 720h]", "Decides recorded decisions again under another set, and tells what comes out differently, the dangerous first: those among the newest entries of the server's ledger, or those of a bundle. Exit 5 if anything became more permissive.\nThe server records that it was asked. A bundle is taken as it is: writ ledger verify judges it.")
 	s, r := policyFlags(f), remoteFlags(f)
 	bundle := f.String("bundle", "", "a ledger bundle, `file` (see writ ledger export)")
 	since := f.Duration("since", 0, "only decisions of the last `duration`, counted from the newest recorded; default all")
@@ -19,17 +19,11 @@ func runPolicySimulate(ctx context.Context, a *app, args []string) error {
 	if _, err := f.parse(args, 0); err != nil {
 		return err
 	}
-	next, err := s.load()
-	if err != nil {
-		return err
-	}
-	records, err := readRecords(ctx, *bundle, r)
-	if err != nil {
-		return err
-	}
-	records = lately(records, *since)
 	start := time.Now()
-	sim := study.Simulate(next, records, *workers)
+	sim, err := simulation(ctx, s, r, *bundle, *since, *workers)
+	if err != nil {
+		return err
+	}
 	took := time.Since(start)
 	if err := a.print(r.format, sim, func() { a.simulated(sim, took) }); err != nil {
 		return err
@@ -38,6 +32,33 @@ func runPolicySimulate(ctx context.Context, a *app, args []string) error {
 		return &exitError{exitDiffers, ""}
 	}
 	return nil
+}
+
+// simulation asks the server, or decides the records of a bundle here.
+func simulation(ctx context.Context, s *policySet, r *remote, bundle string, since time.Duration, workers int) (study.Simulation, error) {
+	var sim study.Simulation
+	if bundle == "" {
+		if since != 0 {
+			return sim, &usageError{"--since is for a bundle: the server looks at its newest entries", "writ ledger export -f ledger.json, then --bundle ledger.json"}
+		}
+		sources, err := s.sources()
+		if err != nil {
+			return sim, err
+		}
+		if err := r.open(); err != nil {
+			return sim, err
+		}
+		return sim, r.SimulatePolicy(ctx, sources, &sim)
+	}
+	next, err := s.load()
+	if err != nil {
+		return sim, err
+	}
+	records, err := readRecords(ctx, bundle, r)
+	if err != nil {
+		return sim, err
+	}
+	return study.Simulate(next, lately(records, since), workers), nil
 }
 
 // lately keeps the records of the last while before the newest.

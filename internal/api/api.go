@@ -46,6 +46,10 @@ type Config struct {
 	Recalls     Recalls
 	OnCall      OnCall
 
+	Policies      Policies
+	PolicyAnswers PolicyAnswers
+	Simulations   Simulations
+
 	ExternalURL string       // where browsers and clients reach this door: https://writ.corp.example
 	Log         *slog.Logger // failures of the door itself, with the trace id
 	Now         func() time.Time
@@ -96,6 +100,7 @@ func (c Config) check() (string, error) {
 		"runs": c.Runs, "presentations": c.Presents, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "hand-offs": c.HandOffs, "ledger": c.Ledger,
 		"overview": c.Overview, "idempotency": c.Idempotency, "sessions": c.Sessions, "fleet": c.Fleet, "break-glass": c.BreakGlass,
 		"passkeys": c.Passkeys, "assertions": c.Assertions, "recalls": c.Recalls, "on call": c.OnCall,
+		"policies": c.Policies, "policy answers": c.PolicyAnswers, "simulations": c.Simulations,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: API: %s is missing", writ.ErrInvalid, name)
@@ -154,4 +159,5 @@ func (d *door) register() {
 	d.registerBreakGlass()
 	d.registerPasskeys()
 	d.registerOnCall()
+	d.registerPolicies()
 }

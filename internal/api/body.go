@@ -21,6 +21,8 @@ import (
 const (
 	// MaxBody bounds a request: a proposal is some kilobytes, a webhook of 500 alerts some hundred.
 	MaxBody = 1 << 20
+	// maxLarge bounds a request with a policy set: 4 MiB of files in base64.
+	maxLarge = 6 << 20
 	// bodyTime is how long a caller may take to send a body.
 	bodyTime = 10 * time.Second
 	// answerTime bounds waiting and answering: the longest wait and time to write.
@@ -29,11 +31,11 @@ const (
 
 // read takes the body off the wire, within size and time, and puts it back for huma. The read deadline is lifted
 // afterwards: net/http would otherwise cancel a call that waits for a runner when it passes.
-func (d *door) read(w http.ResponseWriter, r *http.Request, form bodyForm) ([]byte, error) {
+func (d *door) read(w http.ResponseWriter, r *http.Request, c call) ([]byte, error) {
 	wire := http.NewResponseController(w)
 	// Recorders and some middleware have no deadlines; the server's own then apply.
 	_ = wire.SetWriteDeadline(d.Now().Add(answerTime))
-	if form == noBody {
+	if c.body == noBody {
 		r.Body = http.NoBody
 		return nil, nil
 	}
@@ -42,12 +44,16 @@ func (d *door) read(w http.ResponseWriter, r *http.Request, form bodyForm) ([]by
 		return nil, p.complete(r.Context())
 	}
 	_ = wire.SetReadDeadline(d.Now().Add(bodyTime))
-	b, err := readBody(w, r, MaxBody)
+	limit := int64(MaxBody)
+	if c.large {
+		limit = maxLarge
+	}
+	b, err := readBody(w, r, limit)
 	_ = wire.SetReadDeadline(time.Time{})
 	if err != nil {
 		return nil, err
 	}
-	if form == strict {
+	if c.body == strict {
 		if err := canon.Check(b); err != nil {
 			return nil, &writ.Refusal{Code: writ.ReasonForm, Detail: "the body is " + err.Error(), Kind: writ.ErrInvalid}
 		}

@@ -19,7 +19,8 @@ type call struct {
 	creates          bool        // something new each time, so Idempotency-Key is required
 	streams          bool        // the answer is written piece by piece
 	body             bodyForm
-	status           int // of success; 0 means 200
+	large            bool // the body may be of maxLarge bytes
+	status           int  // of success; 0 means 200
 	responses        map[string]*huma.Response
 	request          *huma.RequestBody
 }
@@ -105,7 +106,7 @@ func (d *door) guard(c call) func(huma.Context, func(huma.Context)) {
 			return
 		}
 		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, by))
-		body, err := d.read(w, r, c.body)
+		body, err := d.read(w, r, c)
 		if err != nil {
 			d.refuse(w, r, err)
 			return

@@ -56,10 +56,10 @@ func TestTheDocumentNamesEveryCallAndNoOther(t *testing.T) {
 	}
 	for _, c := range every {
 		path, _, _ := strings.Cut(c.path, "?")
-		for _, id := range []string{string(planID), string(runID), string(incident), string(evidence), string(freezeID), string(handOffID), string(sessionID), string(glassID), string(passkeyID), string(delegationID)} {
+		for _, id := range []string{string(planID), string(runID), string(incident), string(evidence), string(freezeID), string(handOffID), string(sessionID), string(glassID), string(passkeyID), string(delegationID), string(changeID)} {
 			path = strings.Replace(path, id, "{id}", 1)
 		}
-		want = append(want, c.method+" "+strings.Replace(strings.Replace(path, "rollback-deployment", "{name}", 1), "/agents/repair", "/agents/{name}", 1))
+		want = append(want, c.method+" "+strings.Replace(strings.Replace(strings.Replace(path, "rollback-deployment", "{name}", 1), "/agents/repair", "/agents/{name}", 1), "/sets/current", "/sets/{name}", 1))
 	}
 	slices.Sort(found)
 	slices.Sort(want)

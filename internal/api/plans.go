@@ -8,7 +8,7 @@ import (
 )
 
 type plansIn struct {
-	State    string `query:"state" enum:"planning,refused,denied,waiting,ready,granted,rejected,expired,withdrawn,stale,done"`
+	State    string `query:"state" enum:"planning,refused,denied,waiting,ready,granted,rejected,expired,withdrawn,stale,done,observed"`
 	Incident string `query:"incident"`
 	Limit    int    `query:"limit" minimum:"1" maximum:"200"`
 	Cursor   string `query:"cursor" maxLength:"512"`

@@ -20,6 +20,9 @@ func Challenge(statement []byte) []byte { return forApproval.challenge(statement
 // AskChallenge is what a passkey signs for an ask for break-glass. It is never the challenge of an answer.
 func AskChallenge(statement []byte) []byte { return forAsk.challenge(statement) }
 
+// PolicyChallenge is what a passkey signs for an answer to a change of the policy set.
+func PolicyChallenge(statement []byte) []byte { return forPolicy.challenge(statement) }
+
 func (p purpose) challenge(statement []byte) []byte {
 	h := sha256.New()
 	h.Write([]byte(p.domain))

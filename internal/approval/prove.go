@@ -16,6 +16,7 @@ type purpose struct{ namespace, domain string }
 var (
 	forApproval = purpose{Namespace, "writ/approval/v1\x00"}
 	forAsk      = purpose{NamespaceAsk, "writ/breakglass/v1\x00"}
+	forPolicy   = purpose{NamespacePolicy, "writ/policy/v1\x00"}
 )
 
 // proven is whose proof over a statement was found good, and how strong it is.

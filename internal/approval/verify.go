@@ -51,7 +51,12 @@ func Verify(a writ.Approval, roster Roster, now time.Time) (Verified, error) {
 	if err != nil {
 		return Verified{}, writ.Refuse(writ.ReasonApprovalForm, "the statement is not of the closed canonical form")
 	}
-	by, err := prove(forApproval, s.Approver, writ.Signed{Statement: a.Statement, Signature: a.Signature, Passkey: a.Passkey}, roster)
+	return answered(forApproval, s, a, roster, now)
+}
+
+// answered checks the proof over an answer's bytes and the answer's time, and says whose it is.
+func answered(p purpose, s writ.ApprovalStatement, a writ.Approval, roster Roster, now time.Time) (Verified, error) {
+	by, err := prove(p, s.Approver, writ.Signed{Statement: a.Statement, Signature: a.Signature, Passkey: a.Passkey}, roster)
 	if err != nil {
 		return Verified{}, err
 	}

@@ -89,6 +89,11 @@ func (d door) show(by writ.Principal, got writ.Decision) verdict {
 	if by.Kind != writ.KindAgent {
 		out.Context.Policies = got.Policies
 	}
+	if got.Observed { // nothing can be asked for: it would be decided and not carried out
+		out.Context.Reason = writ.ReasonObserved
+		out.Context.Because = append([]string{"The playbook is in observe mode: what is asked for is decided and recorded, and nothing of it is run. It would be " + string(got.Verdict) + "."}, got.Because...)
+		return out
+	}
 	if got.Verdict != writ.Requires {
 		return out
 	}

@@ -162,7 +162,7 @@ func details(ask *writ.Ask, in object) error {
 var statuses = map[writ.PlanState]string{
 	writ.PlanPlanning: "pending", writ.PlanWaiting: "pending", writ.PlanGranted: "approved", writ.PlanDone: "approved",
 	writ.PlanDenied: "denied", writ.PlanRejected: "denied", writ.PlanRefused: "failed", writ.PlanStale: "failed",
-	writ.PlanExpired: "expired", writ.PlanWithdrawn: "cancelled",
+	writ.PlanExpired: "expired", writ.PlanWithdrawn: "cancelled", writ.PlanObserved: "denied",
 }
 
 // task shows a plan as a task.

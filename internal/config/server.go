@@ -59,6 +59,7 @@ type Server struct {
 type PolicyOwners struct {
 	Keys      []string `yaml:"keys"`      // PEM files of Ed25519 public keys
 	Threshold int      `yaml:"threshold"` // how many of them, from 1 on
+	Approvers string   `yaml:"approvers"` // group of the roster, two of whose people approve every change
 }
 
 // Limits bound how much of one service goes on at once, and how often one object is changed. 0 means the default.
@@ -277,6 +278,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 	if o := s.PolicyOwners; o != nil {
 		c.want(s.Policies != "", "policy_owners need policies: a directory with a signed set (the set that ships with Writ is part of the program)")
 		c.want(o.Threshold >= 1 && o.Threshold <= len(o.Keys), "policy_owners.threshold must be 1 to the number of keys")
+		c.want(slices.ContainsFunc(s.Approvers, func(a Approver) bool { return slices.Contains(a.Groups, o.Approvers) }), "policy_owners.approvers must be a group of approvers: two of its people approve each change of the policy set")
 	}
 	c.want(len(s.Playbooks) > 0, "playbooks must name at least one directory or file")
 	c.want(s.Services != "", "services must name a catalog-info.yaml")

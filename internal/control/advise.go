@@ -13,8 +13,10 @@ import (
 	"github.com/writ-dev/writ/internal/store"
 )
 
-// Evaluate says what policy would decide now on the facts that Writ knows. It is advice: it changes nothing, grants nothing
-// and is not recorded; what is proposed is decided anew on the facts of that moment. An agent asks about itself only.
+// Evaluate says what policy would decide now on the facts that Writ knows. It is advice: it changes nothing and grants
+// nothing; what is proposed is decided anew on the facts of that moment. An agent asks about itself only. That it was asked,
+// and what was answered, is an entry of the ledger before anybody hears the answer: nobody learns the rules by trying them
+// unseen.
 //
 // With a plan, the facts are the plan's. Without one, nothing is resolved against a target yet: the playbook's own limits
 // stand for the blast radius, and all readings of the incident for the evidence that would be cited. A name that Writ does
@@ -37,8 +39,25 @@ func (c *Control) Evaluate(ctx context.Context, by writ.Principal, q writ.Access
 		d, err = writ.Decision{Verdict: writ.Deny, Reason: r.Code, Because: []string{r.Detail}}, nil
 	}
 	d.At = c.now()
+	if err == nil {
+		err = c.advised(ctx, by, q, d)
+	}
 	return d, err
 }
+
+// advised records a question and its answer. Names that Writ does not know are cut, and escaped.
+func (c *Control) advised(ctx context.Context, by writ.Principal, q writ.AccessQuestion, d writ.Decision) error {
+	return c.Store.Update(ctx, func(tx *store.Tx) error {
+		_, err := c.append(tx, writ.EntryAdvice, "", writ.AdviceBody{
+			By: by, Subject: q.Subject, Action: writ.Printable(q.Action, maxAdvisedName), Service: writ.Printable(q.Service, maxAdvisedName), Incident: q.Incident, Plan: q.Plan,
+			Verdict: d.Verdict, Reason: d.Reason, Policy: d.Policy,
+		})
+		return err
+	})
+}
+
+// maxAdvisedName is longer than any name that Writ knows.
+const maxAdvisedName = 120
 
 // mayAdvise admits people and services, and agents about themselves: what another may do is nothing it needs to know.
 func mayAdvise(by, subject writ.Principal) error {

@@ -73,11 +73,11 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 			return writ.Refuse(writ.ReasonApprovalMismatch, "the statement names another person than the one who sends it")
 		}
 		// One statement counts once, and one person answers once.
-		if err := c.once(tx, p, v); err != nil {
+		if err := c.once(tx, string(p.ID), p.ExpiresAt, v); err != nil {
 			return err
 		}
 		if a.Passkey != nil {
-			if err := c.asserted(tx, askName(id, by), v.Statement.Nonce, v.Passkey, v.Counter, "/v1/plans/{id}/approvals/begin"); err != nil {
+			if err := c.asserted(tx, askName(string(id), by), v.Statement.Nonce, v.Passkey, v.Counter, "/v1/plans/{id}/approvals/begin"); err != nil {
 				return err
 			}
 		}
@@ -130,8 +130,12 @@ func (c *Control) question(tx *store.Tx, plan writ.Plan, digest writ.Digest, tea
 	if err != nil {
 		return approval.Question{}, err
 	}
+	asked, err := c.asking(tx)
+	if err != nil {
+		return approval.Question{}, err
+	}
 	q := approval.Question{
-		Plan: plan, Digest: digest, Policy: c.inForce().Bundle.Digest(), Roster: roster, Now: c.Now(),
+		Plan: plan, Digest: digest, Policy: asked, Roster: roster, Now: c.Now(),
 		Slots: Slots(team),
 	}
 	a, ok, err := c.registered(tx, plan.Requester) // also of one that was suspended or removed since
@@ -153,17 +157,16 @@ func Slots(team string) map[string]string {
 }
 
 // once inserts the statement's nonce and the person's one answer; a second one conflicts. Both are kept until neither
-// statement nor plan could be used any more.
-func (c *Control) once(tx *store.Tx, p planRow, v approval.Verified) error {
-	due := p.ExpiresAt
+// statement nor what was asked could be used any more.
+func (c *Control) once(tx *store.Tx, of string, due time.Time, v approval.Verified) error {
 	if v.Statement.Expires.After(due) {
 		due = v.Statement.Expires
 	}
-	for _, key := range []string{"statement " + v.Statement.Nonce, fmt.Sprintf("vote %s %s %s", p.ID, v.Person.Iss, v.Person.Sub)} {
+	for _, key := range []string{"statement " + v.Statement.Nonce, fmt.Sprintf("vote %s %s %s", of, v.Person.Iss, v.Person.Sub)} {
 		d := writ.DigestOf([]byte(key)).String()
 		err := tx.Insert(store.Nonces, store.Row{ID: d, Key: d, Doc: []byte("{}"), Due: millis(due.Add(nonceMargin))})
 		if errors.Is(err, writ.ErrConflict) {
-			return &writ.Refusal{Code: writ.ReasonApprovalReplayed, Detail: "this statement was used before, or you have answered this plan already"}
+			return &writ.Refusal{Code: writ.ReasonApprovalReplayed, Detail: "this statement was used before, or you have answered already"}
 		}
 		if err != nil {
 			return err

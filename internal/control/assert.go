@@ -72,7 +72,7 @@ func (c *Control) beginAnswer(ctx context.Context, by writ.Principal, id writ.Pl
 			return err
 		}
 		ask.Options = c.Approve.Request(ask.Statement, have)
-		return replaceNonce(tx, askName(id, by), askRow{nonce}, s.Expires)
+		return replaceNonce(tx, askName(string(id), by), askRow{nonce}, s.Expires)
 	})
 	return ask, err
 }
@@ -86,8 +86,8 @@ func (c *Control) AnswerByPasskey(ctx context.Context, by writ.Principal, id wri
 	return c.Plan(ctx, by, id, 0)
 }
 
-func askName(id writ.PlanID, by writ.Principal) string {
-	return fmt.Sprintf("answer %s %s", id, identity(by))
+func askName(of string, by writ.Principal) string {
+	return fmt.Sprintf("answer %s %s", of, identity(by))
 }
 
 // asserted consumes what a proof by passkey uses up: the statement that was made under a name for this person, and the

@@ -48,7 +48,9 @@ type Config struct {
 	GrantKeys    []*ecdsa.PublicKey // optional: of other replicas, and of before, whose grants may be alive while the key is being replaced
 	DispatchKey  *ecdsa.PrivateKey
 	Dispatchers  []*ecdsa.PrivateKey // optional: other keys that open plans name as their holder, while the key is being replaced
-	Policy       *policy.Bundle      // in force until another is adopted
+	Policy       *policy.Bundle                                        // in force until another is adopted
+	PolicyGate   *PolicyGate                                           // optional: how other sets come into force; without, whoever calls AdoptPolicy decides
+	TryPolicy    func(files map[string][]byte) (*policy.Bundle, error) // optional: loads a set for a simulation, signed or not
 	Library      Library
 	Services     catalogue.Catalogue
 	Targets      []Target
@@ -92,7 +94,8 @@ type Control struct {
 
 	set      atomic.Pointer[PolicySet] // in force; never nil
 	problem  atomic.Pointer[string]
-	adopting sync.Mutex // one set at a time, so that the last one adopted is the one in force
+	late     atomic.Pointer[string] // why the set in force could not be loaded here
+	adopting sync.Mutex             // one set at a time, so that the last one adopted is the one in force
 
 	mu      sync.Mutex
 	seen    map[writ.RunnerID]time.Time           // guarded by mu; when this replica last wrote that a runner called

@@ -24,6 +24,12 @@ func (c *Control) decide(tx *store.Tx, p *planRow, plan writ.Plan, phase writ.Ph
 	if err != nil {
 		return d, err
 	}
+	if q.Facts.ApprovalsOwner+q.Facts.ApprovalsOncall > 0 && !d.Policy.Equal(plan.Policy) { // they were given to another set
+		q.Facts.ApprovalsOwner, q.Facts.ApprovalsOncall, q.Facts.Proof = 0, 0, 0
+		if d, err = c.judge(tx, q, plan); err != nil {
+			return d, err
+		}
+	}
 	if phase == writ.PhaseGrant && d.Allowed() && q.Facts.Veto != "" && q.Facts.Veto != vetoPermit {
 		d.Verdict, d.Reason, d.Policies = writ.Deny, writ.ReasonExternalVeto, nil
 		d.Because = []string{"The external decision point did not permit it."}
@@ -35,7 +41,7 @@ func (c *Control) decide(tx *store.Tx, p *planRow, plan writ.Plan, phase writ.Ph
 	e, err := c.append(tx, writ.EntryDecision, plan.Incident, writ.DecisionBody{
 		Decision: d.ID, Plan: d.Plan, PlanDigest: d.PlanDigest, Phase: phase, Step: step, Verdict: d.Verdict, Reason: d.Reason,
 		Policies: d.Policies, Requirements: d.Requirements, Facts: d.Facts, Policy: d.Policy, Engine: d.Engine,
-		Playbook: q.Playbook, Operations: q.Operations,
+		Playbook: q.Playbook, Operations: q.Operations, Observed: d.Observed,
 	}, ref("plan", p.Leaf)...)
 	if err != nil {
 		return d, err
@@ -49,10 +55,14 @@ func (c *Control) decide(tx *store.Tx, p *planRow, plan writ.Plan, phase writ.Ph
 
 // judge asks policy, and puts above its answer what no rule lifts.
 func (c *Control) judge(tx *store.Tx, q policy.Request, plan writ.Plan) (writ.Decision, error) {
-	d := c.inForce().Bundle.Decide(q)
-	if late, err := c.behind(tx); err != nil {
-		return d, err
-	} else if late { // another replica decides by a newer set already
+	set, late, err := c.setOf(tx)
+	if err != nil {
+		return writ.Decision{}, err
+	}
+	d := set.Bundle.Decide(q)
+	// What ran before its playbook was observed can be put back.
+	d.Observed = d.Observed && plan.Reverts == ""
+	if late { // another replica decides by a newer set already
 		d.Verdict, d.Reason, d.Policies, d.Requirements = writ.Deny, writ.ReasonPolicyBehind, nil, writ.Requirements{}
 		d.Because = []string{"A newer policy set is in force, and this server has not loaded it."}
 	}

@@ -80,6 +80,9 @@ func (c *Control) mayGoOn(tx *store.Tx, run runRow, s writ.StepBody) (*assignmen
 	if err != nil {
 		return nil, err
 	}
+	if d.Observed {
+		return &assignment.Refused{Code: writ.ReasonObserved, Detail: "the playbook is observed only by now: nothing of it is run any more"}, nil
+	}
 	if !d.Allowed() {
 		return &assignment.Refused{Code: d.Reason, Detail: because(d)}, nil
 	}

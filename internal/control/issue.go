@@ -33,6 +33,9 @@ func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) 
 	if err != nil {
 		return err
 	}
+	if d.Observed {
+		return c.onlyObserved(tx, p, row, d)
+	}
 	switch d.Verdict {
 	case writ.Allow:
 	case writ.Requires:

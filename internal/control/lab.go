@@ -16,8 +16,8 @@ import (
 
 // Bounds of a question to the lab: each answers while a person waits.
 const (
-	maxReached  = 6000 // decisions of one Reach, some 60 µs each
-	maxReplayed = 2000 // entries of the ledger that one Replay opens, some 300 µs each
+	maxReached = 6000 // decisions of one Reach, some 60 µs each
+	maxRecent  = 2000 // entries of the ledger that one Replay opens, some 300 µs each
 )
 
 // Reach answers who could touch services: for each that q leaves, the ways of each agent through each playbook that has a
@@ -162,8 +162,8 @@ func (c *Control) Suppose(ctx context.Context, by writ.Principal, service, book,
 	return study.GoodDay(of, bookOf(pb, target), supposed(agents[i]), c.now().Unix()), nil
 }
 
-// PolicySet is the set by which this process decides. People only.
-func (c *Control) PolicySet(_ context.Context, by writ.Principal) (*policy.Bundle, error) {
+// RulesInForce is the set by which this process decides. People only.
+func (c *Control) RulesInForce(_ context.Context, by writ.Principal) (*policy.Bundle, error) {
 	if err := person(by); err != nil {
 		return nil, err
 	}
@@ -178,8 +178,8 @@ func (c *Control) Replay(ctx context.Context, by writ.Principal) (study.Simulati
 	}
 	var b ledger.Bundle
 	err := c.Store.View(ctx, func(tx *store.Tx) error {
-		from := max(tx.Head()-maxReplayed, 0)
-		leaves, err := tx.Leaves(from, maxReplayed)
+		from := max(tx.Head()-maxRecent, 0)
+		leaves, err := tx.Leaves(from, maxRecent)
 		b.Entries = make([]ledger.BundleEntry, len(leaves))
 		for i, l := range leaves {
 			b.Entries[i] = ledger.BundleEntry{Index: from + int64(i), Leaf: l}

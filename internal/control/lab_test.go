@@ -67,7 +67,7 @@ func TestOnlyPeopleAskTheLab(t *testing.T) {
 		_, names := w.ctl.LabNames(w.ctx, by)
 		_, replay := w.ctl.Replay(w.ctx, by)
 		_, suppose := w.ctl.Suppose(w.ctx, by, "shop", "scale-workload", "repair")
-		set, of := w.ctl.PolicySet(w.ctx, by)
+		set, of := w.ctl.RulesInForce(w.ctx, by)
 		if set != nil {
 			t.Errorf("%v is given the set", by)
 		}

@@ -42,7 +42,7 @@ const maxCounted = 100_000
 
 // Glance is Status for the process itself: health and metrics.
 func (c *Control) Glance(ctx context.Context) (writ.Status, error) {
-	out := writ.Status{Version: c.Version, Policy: c.inForce().Bundle.Digest(), PolicyVersion: c.inForce().Version, PolicyProblem: c.policyProblem()}
+	out := writ.Status{Version: c.Version, Policy: c.inForce().Bundle.Digest(), PolicyVersion: c.inForce().Version, PolicyProblem: c.policyProblem(), Observed: c.inForce().Bundle.Observed()}
 	err := c.Store.View(ctx, func(tx *store.Tx) error {
 		for _, q := range []struct {
 			to     *int
@@ -62,7 +62,13 @@ func (c *Control) Glance(ctx context.Context) (writ.Status, error) {
 				*q.to += n
 			}
 		}
-		out.LedgerSize = tx.Head()
+		out.LedgerSize, out.PolicyChanges = tx.Head(), nil
+		if err := each(tx, store.PolicyChanges, string(writ.PolicyWaiting), func(r changeRow, _ store.Row) error {
+			out.PolicyChanges = append(out.PolicyChanges, r.ID)
+			return nil
+		}); err != nil {
+			return err
+		}
 		var err error
 		if out.OnCall, err = c.badOnCall(tx); err != nil {
 			return err

@@ -13,8 +13,8 @@ var sets = []Guard{
 	{
 		Invariant: "I05",
 		File:      "internal/control/decide.go",
-		Guard:     "} else if late { // another replica",
-		Instead:   "} else if false && late { // another replica",
+		Guard:     "if late { // another replica",
+		Instead:   "if false && late { // another replica",
 		Package:   "./internal/control",
 		Test:      "TestI05AReplicaBehindTheSetInForceDenies",
 	},

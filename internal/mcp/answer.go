@@ -107,6 +107,11 @@ func (d door) planAnswer(p writ.PlanStatus) *mcp.CallToolResult {
 			fmt.Sprintf("RUNNING %s as %s", p.ID, p.Run), title + ".",
 			fmt.Sprintf(`Next: get_run(run_id="%s", wait_seconds=20).`, p.Run),
 		}
+	case writ.PlanObserved:
+		lines = []string{
+			fmt.Sprintf("OBSERVED_ONLY %s: nothing was run", p.ID), title + ".", shown(p.Detail, 500),
+			"This playbook is in observe mode: Writ decides and records what you ask for, and carries out nothing. Next: tell a person what should be done. Proposing it again changes nothing.",
+		}
 	case writ.PlanDone:
 		lines = []string{fmt.Sprintf("RUN_ENDED %s", p.ID), title + ".", fmt.Sprintf(`Next: get_run(run_id="%s") tells the verified outcome.`, p.Run)}
 	default:

@@ -71,6 +71,11 @@ func (s Site) RequestAsk(statement []byte, have []writ.Credential) writ.RequestO
 	return s.request(approval.AskChallenge(statement), have)
 }
 
+// RequestPolicy is Request for an answer to a change of the policy set.
+func (s Site) RequestPolicy(statement []byte, have []writ.Credential) writ.RequestOptions {
+	return s.request(approval.PolicyChallenge(statement), have)
+}
+
 // request demands that the authenticator verifies its user, whatever is signed.
 func (s Site) request(challenge []byte, have []writ.Credential) writ.RequestOptions {
 	return writ.RequestOptions{

@@ -49,7 +49,7 @@ type manner struct {
 
 func (b *Bundle) decide(q Request, m manner) writ.Decision {
 	f := q.Facts
-	d := writ.Decision{Policy: b.digest, Engine: cedarx.Engine, Facts: json.RawMessage("{}")}
+	d := writ.Decision{Policy: b.digest, Engine: cedarx.Engine, Facts: json.RawMessage("{}"), Observed: b.Observes(q.Playbook)}
 	if err := f.check(); err != nil {
 		return invalid(d, err)
 	}

@@ -113,6 +113,9 @@ func load(sources map[string][]byte, v Vocabulary) (*Bundle, error) {
 	if b.tiers, err = parseTiers(sources[fileTiers]); err != nil {
 		return nil, fmt.Errorf("%s: %w", fileTiers, err)
 	}
+	if err := b.tiers.knows(v); err != nil {
+		return nil, fmt.Errorf("%s: %w", fileTiers, err)
+	}
 	var files []string
 	for _, name := range names {
 		switch {

@@ -9,10 +9,11 @@ import (
 )
 
 // tiers is tiers.yaml: what a deployment demands at each tier, as data, and which asks it puts into a higher tier. It
-// can raise a tier and never lower one.
+// can raise a tier and never lower one. It also says which playbooks are observed only.
 type tiers struct {
-	proof  [writ.T4 + 1]writ.ProofLevel
-	raises []raise
+	proof   [writ.T4 + 1]writ.ProofLevel
+	raises  []raise
+	observe []string // sorted
 }
 
 // A raise puts the asks that match all of its members into at least one tier.
@@ -34,6 +35,7 @@ type tiersFile struct {
 		Playbook    string `yaml:"playbook"`
 		AtLeast     string `yaml:"at_least"`
 	} `yaml:"raises"`
+	Observe []string `yaml:"observe"`
 }
 
 func parseTiers(src []byte) (tiers, error) {
@@ -71,7 +73,44 @@ func parseTiers(src []byte) (tiers, error) {
 		}
 		out.raises = append(out.raises, raise{r.Service, r.Environment, r.Playbook, at})
 	}
+	out.observe = slices.Sorted(slices.Values(f.Observe))
 	return out, nil
+}
+
+// knows refuses an observed playbook that does not exist, and one that is named twice: a misspelt name would leave the
+// one that was meant enforced.
+func (t tiers) knows(v Vocabulary) error {
+	for i, name := range t.observe {
+		switch {
+		case !slices.ContainsFunc(v.Playbooks, func(p Playbook) bool { return p.Name == name }):
+			return fmt.Errorf("observe names %q, which is no playbook of this server", writ.Printable(name, 60))
+		case i > 0 && t.observe[i-1] == name:
+			return fmt.Errorf("observe names %q twice", writ.Printable(name, 60))
+		}
+	}
+	return nil
+}
+
+// Observed are the playbooks that are observed only, sorted: what they ask for is decided and recorded, and nothing of it
+// runs.
+func (b *Bundle) Observed() []string {
+	if b == nil {
+		return nil
+	}
+	return slices.Clone(b.tiers.observe)
+}
+
+// Observes reports whether a playbook is observed only.
+func (b *Bundle) Observes(playbook string) bool {
+	return b != nil && slices.Contains(b.tiers.observe, playbook)
+}
+
+// Proof is what the set demands of people at a tier; empty without a set, and for no tier.
+func (b *Bundle) Proof(t writ.Tier) writ.ProofLevel {
+	if b == nil || !t.Valid() {
+		return ""
+	}
+	return b.tiers.proof[t]
 }
 
 // of returns the tier that counts for an ask.

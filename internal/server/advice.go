@@ -23,7 +23,7 @@ type Advice struct {
 
 // ReadAdvice reads what New would read, and opens nothing.
 func ReadAdvice(c config.Server, dev bool) (Advice, error) {
-	r, err := loadRules(c, dev)
+	r, err := loadRules(c, dev, nil)
 	if err != nil {
 		return Advice{}, err
 	}

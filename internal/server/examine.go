@@ -54,7 +54,7 @@ func Examine(ctx context.Context, c config.Server, dev bool) iter.Seq2[string, e
 				return
 			}
 		}
-		rules, err := loadRules(c, dev)
+		rules, err := loadRules(c, dev, nil)
 		if !yield(fmt.Sprintf("services (%d), targets (%d), playbooks (%d) and policies", len(rules.services), len(rules.targets), len(rules.library)), err) {
 			return
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/writ-dev/writ/internal/control"
 	"github.com/writ-dev/writ/internal/policy"
 	"github.com/writ-dev/writ/internal/policy/seal"
+	"github.com/writ-dev/writ/internal/store"
 )
 
 // pollEvery is how often the directory of policies is looked at. A change counts once it is the same at two looks, so
@@ -27,6 +28,7 @@ type policySource struct {
 	dir    string // empty: the set that ships with Writ
 	dev    bool
 	owners *seal.Owners // nil: the set need not be signed
+	group  string       // of the roster, whose people approve changes of a signed set
 	words  policy.Vocabulary
 }
 
@@ -39,8 +41,54 @@ func newPolicySource(c config.Server, dev bool, v policy.Vocabulary) (policySour
 		return p, nil
 	}
 	o, err := PolicyOwners(c)
-	p.owners = &o
+	p.owners, p.group = &o, c.PolicyOwners.Approvers
 	return p, err
+}
+
+// gate is how sets come into force where people approve their changes; nil where they do not.
+func (p policySource) gate() *control.PolicyGate {
+	if p.owners == nil {
+		return nil
+	}
+	return &control.PolicyGate{Group: p.group, Load: func(f writ.PolicyFiles) (control.PolicySet, error) { return p.judge(f.Files, f.Signature) }}
+}
+
+// try loads a set that need not be signed, for a simulation.
+func (p policySource) try(files map[string][]byte) (*policy.Bundle, error) {
+	return policy.LoadSources(files, p.words)
+}
+
+// keptSet is the set in force where its changes are approved; nil for none.
+type keptSet struct {
+	files writ.PolicyFiles
+	name  writ.PolicyName
+}
+
+// kept reads it.
+func kept(ctx context.Context, c config.Server, st *store.Store) (*keptSet, error) {
+	if c.PolicyOwners == nil {
+		return nil, nil
+	}
+	files, name, ok, err := control.StoredPolicy(ctx, st)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return &keptSet{files, name}, nil
+}
+
+// loadKept loads the set in force. Once other owners are pinned than have signed it, the signature on the same manifest that
+// the directory has counts in its place.
+func (p policySource) loadKept(k keptSet) (control.PolicySet, error) {
+	set, err := p.judge(k.files.Files, k.files.Signature)
+	if err == nil {
+		return set, nil
+	}
+	if _, signature, _, rerr := p.read(); rerr == nil {
+		if set, serr := p.judge(k.files.Files, signature); serr == nil && set.Version == k.name.Version && set.Manifest.Equal(k.name.Manifest) {
+			return set, nil
+		}
+	}
+	return set, fmt.Errorf("policy set of version %d, which is in force: %w", k.name.Version, err)
 }
 
 // PolicyOwners reads the keys of policy_owners.
@@ -97,7 +145,7 @@ func (p policySource) judge(sources map[string][]byte, signature []byte) (contro
 		}
 	}
 	b, err := policy.LoadSources(sources, p.words)
-	out.Bundle = b
+	out.Bundle, out.PolicyFiles = b, writ.PolicyFiles{Files: sources, Signature: signature}
 	return out, err
 }
 
@@ -106,7 +154,7 @@ func (p policySource) judge(sources map[string][]byte, signature []byte) (contro
 // nothing: it is logged, stands in the status and the metrics, and is tried again when it changes.
 func (s *Server) watchPolicy(ctx context.Context) {
 	if s.policies.dir == "" {
-		return
+		return // no set of a directory, and so none that is signed and approved
 	}
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
@@ -122,6 +170,9 @@ func (s *Server) watchPolicy(ctx context.Context) {
 			w.look(ctx, true)
 		case <-t.C:
 			w.look(ctx, false)
+		}
+		if err := s.Control.FollowPolicy(ctx); err != nil && ctx.Err() == nil {
+			s.log.Error("whether another policy set is in force could not be read", "error", writ.Printable(err.Error(), 400))
 		}
 	}
 }
@@ -163,6 +214,11 @@ func (w *policyWatch) look(ctx context.Context, now bool) {
 		return // the store, not the set: try again
 	}
 	w.tried = name
+	if errors.Is(err, control.ErrPolicyPast) && w.from.owners != nil {
+		w.log.Info("the policy set in the directory is an earlier version; the one in force was approved after it", "version", set.Version)
+		w.to.PolicyProblem("")
+		return
+	}
 	if err != nil {
 		w.log.Error("the policy set in the directory was refused; the set before it stays in force", "error", writ.Printable(err.Error(), 400))
 		w.to.PolicyProblem(writ.Printable(err.Error(), 400))

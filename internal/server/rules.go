@@ -31,8 +31,9 @@ type rules struct {
 	calendar calendar.Set
 }
 
-// loadRules reads services, targets, playbooks and policies, and refuses what does not fit together.
-func loadRules(c config.Server, dev bool) (rules, error) {
+// loadRules reads services, targets, playbooks and policies, and refuses what does not fit together. Where changes of the
+// set are approved, the one in force comes from the state, whatever is in the directory.
+func loadRules(c config.Server, dev bool, inForce *keptSet) (rules, error) {
 	var r rules
 	b, err := os.ReadFile(c.Path(c.Services))
 	if err != nil {
@@ -55,6 +56,10 @@ func loadRules(c config.Server, dev bool) (rules, error) {
 		return r, err
 	}
 	if r.source, err = newPolicySource(c, dev, vocabulary(r)); err != nil {
+		return r, err
+	}
+	if inForce != nil {
+		r.policy, err = r.source.loadKept(*inForce)
 		return r, err
 	}
 	r.policy, r.loaded, err = r.source.load()

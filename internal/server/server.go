@@ -73,7 +73,11 @@ func New(ctx context.Context, c config.Server, version string, dev bool, log *sl
 	if s.store, err = openStore(ctx, c, identity, logKey.verifier, log); err != nil {
 		return nil, err
 	}
-	rules, err := loadRules(c, dev)
+	inForce, err := kept(ctx, c, s.store)
+	if err != nil {
+		return nil, err
+	}
+	rules, err := loadRules(c, dev, inForce)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +207,7 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, k
 		Notices: told,
 		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PageURL: c.ExternalURL, PresentURL: PresentURL(c.ExternalURL), Verifier: key.verifier, VKey: key.vkey,
 		Approve: approve,
-		Author:  author, GrantKey: grantKey, GrantKeys: issued, DispatchKey: dispatchKey, Dispatchers: dispatchers, Policy: rules.policy.Bundle, Library: rules.library,
+		Author:  author, GrantKey: grantKey, GrantKeys: issued, DispatchKey: dispatchKey, Dispatchers: dispatchers, Policy: rules.policy.Bundle, PolicyGate: rules.source.gate(), TryPolicy: rules.source.try, Library: rules.library,
 		Services: rules.services, Calendars: rules.calendar, Veto: refuser, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
 		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), BreakGlass: breakGlass(c.BreakGlass), Now: fault.Clock(), Rand: rand.Reader, Log: log,
 		Died: func(what string, after time.Duration) { deaths.WithLabelValues(what).Observe(after.Seconds()) },
@@ -306,7 +310,7 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 	who := admitted{auth, ctl}
 	doors, err := api.Handler(api.Config{
 		Auth: who, Agents: ctl, HandOffs: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Presents: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
-		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, Fleet: ctl, BreakGlass: ctl, Passkeys: ctl, Assertions: ctl, Recalls: ctl, OnCall: ctl, ExternalURL: c.ExternalURL, Log: s.log,
+		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, Fleet: ctl, BreakGlass: ctl, Passkeys: ctl, Assertions: ctl, Recalls: ctl, OnCall: ctl, Policies: ctl, PolicyAnswers: ctl, Simulations: ctl, ExternalURL: c.ExternalURL, Log: s.log,
 		Now: time.Now, // of socket deadlines alone, which are the machine's
 	})
 	if err != nil {

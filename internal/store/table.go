@@ -44,6 +44,9 @@ const (
 	Answers      Table = "answer"     // Key is the person, State the repair, Due when it no longer counts
 	LogKeys      Table = "logkey"     // ID is a succession of the log's key that the ledger tells of
 	Rates        Table = "rate"       // ID is what is counted, Due when its window is over
+
+	PolicyChanges Table = "policychange" // proposed ones; Due is when one expires
+	PolicyFiles   Table = "policyfile"   // ID is the change that brought the files, Key the version once it was in force
 )
 
 // tables maps a noun to its SQL name, none of which is a reserved word of SQLite or PostgreSQL.
@@ -86,6 +89,9 @@ var tables = map[Table]struct {
 	Answers:      {sql: "answers", deletable: true},
 	LogKeys:      {sql: "logkeys"},
 	Rates:        {sql: "rates", deletable: true},
+
+	PolicyChanges: {sql: "policychanges"},
+	PolicyFiles:   {sql: "policyfiles"},
 }
 
 // Tables returns every table.
@@ -93,7 +99,7 @@ func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
 		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels, Enrolments, BreakGlasses, Passkeys, PolicySets,
-		OnCall, Delegations, Answers, LogKeys, Rates,
+		OnCall, Delegations, Answers, LogKeys, Rates, PolicyChanges, PolicyFiles,
 	}
 }
 

@@ -52,6 +52,7 @@ type Approving struct {
 	Passkeys   Passkeys
 	Assertions Assertions
 	Asks       Asks
+	Changes    PolicyAnswers
 }
 
 // Paths of the way in: the first two at the approving origin, the last at the external URL.
@@ -94,6 +95,7 @@ func ApprovingHandler(c Config) (http.Handler, error) {
 		return nil, err
 	}
 	d.page("/approve/{id}", "", "plan", d.approve)
+	d.page("/approve/policy/{id}", "", "policychange", d.policyChange)
 	d.page("/enrol", "", "enrol", d.enrol)
 	d.page("/breakglass", "", "choose", d.chooseGlass)
 	d.mux.HandleFunc("POST /breakglass", d.requestGlass)
@@ -103,6 +105,8 @@ func ApprovingHandler(c Config) (http.Handler, error) {
 	d.call("/approve/{id}/answer", d.answer)
 	d.call("/breakglass/begin", d.beginGlass)
 	d.call("/breakglass/ask", d.askGlass)
+	d.call("/approve/policy/{id}/begin", d.beginPolicyAnswer)
+	d.call("/approve/policy/{id}/answer", d.answerPolicy)
 	d.call("/enrol/begin", d.beginPasskey)
 	d.call("/enrol/finish", d.addPasskey)
 	d.mux.HandleFunc("GET "+pathEnter, d.begin)
@@ -145,6 +149,7 @@ func parseApproving(assets map[string]asset) (map[string]*template.Template, err
 	for name, files := range map[string][]string{
 		"plan": {"plan.html", "approve/frame.html", "approve/plan.html"}, "enrol": {"approve/frame.html", "approve/enrol.html"},
 		"choose": {"approve/frame.html", "approve/choose.html"}, "request": {"approve/frame.html", "approve/request.html"},
+		"policychange": {"policychange.html", "approve/frame.html", "approve/policychange.html"},
 		"fail": {"fail.html", "approve/frame.html"}, "left": {"approve/frame.html", "approve/left.html"},
 	} {
 		t, err := shared.Clone()

@@ -44,6 +44,7 @@ var sights = []sight{
 	{Name: "ledger", Path: "/ledger"}, {Name: "entry", Path: "/ledger/1"}, {Name: "playbooks", Path: "/playbooks"}, {Name: "playbook", Path: "/playbooks/rollback-deployment"},
 	{Name: "agents", Path: "/agents"}, {Name: "reach", Path: "/reach?all=1"}, {Name: "policy", Path: labPage}, {Name: "replay", Path: "/policy?replay=1"}, {Name: "freeze", Path: "/freeze"},
 	{Name: "breakglass", Path: "/breakglass"}, {Name: "glass", Path: "/breakglass/" + string(glassID)},
+	{Name: "policy-changes", Path: "/policy/changes"}, {Name: "policy-change", Path: "/policy/" + string(changeID)},
 }
 
 // tools are where ./test has put what e2e/browser/package-lock.json names.

@@ -27,8 +27,9 @@ type inboxView struct {
 	More    []writ.PlanStatus // waiting, beyond the cards
 	Beyond  int               // waiting, beyond those
 	Running []writ.RunStatus
-	Quiet   []writ.PlanStatus // done today without anybody being asked
-	Open    int               // incidents
+	Quiet   []writ.PlanStatus         // done today without anybody being asked
+	Open    int                       // incidents
+	Changes []writ.PolicyChangeStatus // of the policy set, waiting
 }
 
 // A card is one plan that waits.
@@ -95,6 +96,9 @@ func (d *door) inbox(ctx context.Context, by writ.Principal, _ *http.Request) (v
 		return view{}, err
 	}
 	v.Open = len(open)
+	if v.Changes, _, err = d.Policies.PolicyChanges(ctx, by, writ.PolicyWaiting, maxCards, ""); err != nil {
+		return view{}, err
+	}
 	return view{title: fmt.Sprintf("Inbox (%d)", len(waiting)), said: count(len(waiting), "plan") + " waiting", data: v, slow: true}, nil
 }
 

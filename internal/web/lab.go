@@ -65,7 +65,7 @@ func (d *door) policyLab(ctx context.Context, by writ.Principal, r *http.Request
 		return view{}, err
 	}
 	v.Services, v.Playbooks, v.Agents = few(names.Services), few(names.Playbooks), few(names.Agents)
-	set, err := d.Lab.PolicySet(ctx, by)
+	set, err := d.Lab.RulesInForce(ctx, by)
 	if err != nil {
 		return view{}, err
 	}

@@ -66,7 +66,7 @@ func (f *fake) Suppose(_ context.Context, _ writ.Principal, service, book, name 
 	return study.GoodDay(labService, labPlaybook, labAgent, at.Unix()), f.err
 }
 
-func (f *fake) PolicySet(context.Context, writ.Principal) (*policy.Bundle, error) {
+func (f *fake) RulesInForce(context.Context, writ.Principal) (*policy.Bundle, error) {
 	return shippedSet, f.err
 }
 

@@ -16,7 +16,7 @@ type Lab interface {
 	LabNames(ctx context.Context, by writ.Principal) (study.Names, error)
 	Reach(ctx context.Context, by writ.Principal, q study.ReachQuestion) (study.Reach, error)
 	Suppose(ctx context.Context, by writ.Principal, service, playbook, agent string) (policy.Request, error)
-	PolicySet(ctx context.Context, by writ.Principal) (*policy.Bundle, error)
+	RulesInForce(ctx context.Context, by writ.Principal) (*policy.Bundle, error)
 	Replay(ctx context.Context, by writ.Principal) (study.Simulation, error)
 }
 

@@ -40,6 +40,7 @@ type Config struct {
 	Freezes     Freezes
 	Agents      Agents
 	Playbooks   Playbooks
+	Policies    Policies
 	Ledger      Ledger
 	Glasses     Glasses
 	Overview    Overview
@@ -59,7 +60,7 @@ type Config struct {
 // agents' tools or of the login.
 var Paths = []string{
 	"/{$}", "/plans", "/plans/", "/runs", "/runs/", "/incidents", "/incidents/", "/evidence/", "/ledger", "/ledger/", "/playbooks", "/playbooks/",
-	"/agents", "/agents/", "/oncall", "/oncall/", "/reach", "/policy", "/health", "/breakglass", "/breakglass/", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
+	"/agents", "/agents/", "/oncall", "/oncall/", "/reach", "/policy", "/policy/", "/health", "/breakglass", "/breakglass/", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
 }
 
 // Paths of the development login, and of leaving.
@@ -115,13 +116,13 @@ func (d *door) guarded(origin string) (http.Handler, error) {
 func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "browser": c.Browser, "plans": c.Plans, "runs": c.Runs, "incidents": c.Incidents, "readings": c.Readings, "freezes": c.Freezes,
-		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "glasses": c.Glasses, "overview": c.Overview, "denials": c.Denials, "turns": c.Turns, "lab": c.Lab,
+		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "glasses": c.Glasses, "overview": c.Overview, "denials": c.Denials, "turns": c.Turns, "lab": c.Lab, "policies": c.Policies,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: pages: %s is missing", writ.ErrInvalid, name)
 		}
 	}
-	if a := c.Approving; a != nil && (a.Host() == "" || a.Entrance == nil || a.Passkeys == nil || a.Assertions == nil || a.Asks == nil) {
+	if a := c.Approving; a != nil && (a.Host() == "" || a.Entrance == nil || a.Passkeys == nil || a.Assertions == nil || a.Asks == nil || a.Changes == nil) {
 		return "", fmt.Errorf("%w: pages: of the approving origin something is missing", writ.ErrInvalid)
 	}
 	if c.Now == nil || c.Log == nil {
@@ -148,6 +149,8 @@ func (d *door) register() {
 	d.page("/ledger/{index}", "", "entry", d.entry)
 	d.page("/playbooks", "", "playbooks", d.playbooks)
 	d.page("/playbooks/{name}", "", "playbook", d.playbook)
+	d.page("/policy/changes", "", "policies", d.rules)
+	d.page("/policy/{id}", "", "policychange", d.policyChange)
 	d.page("/agents", "", "agents", d.agents)
 	d.page("/oncall", "", "oncall", d.onCall)
 	d.page("/reach", "", "reach", d.reach)
@@ -163,6 +166,7 @@ func (d *door) register() {
 	d.act("/oncall/delegations/{id}/return", d.giveBack)
 	d.act("/plans/{id}/again", d.askAgain)
 	d.act("/evidence/{id}/again", d.readAgain)
+	d.act("/policy/{id}/withdraw", d.withdrawPolicy)
 	d.act("/runs/{id}/stop", d.stop)
 	d.act("/runs/{id}/settle", d.settle)
 	d.act("/incidents/{id}/undo", d.undo)

@@ -173,7 +173,7 @@ func word(s any) string { return strings.ReplaceAll(short(fmt.Sprint(s)), "_", "
 // mark is the class of a state's colour. The word always stands beside it.
 func mark(s any) string {
 	switch fmt.Sprint(s) {
-	case "done", "succeeded", "active", "allow", "applied", "approve", "resolved", "reviewed", "justified":
+	case "done", "succeeded", "active", "allow", "applied", "approve", "resolved", "reviewed", "justified", "in_force":
 		return "good"
 	case "waiting", "requires", "granted", "running", "planning", "open", "undone", "suspended", "asked", "used":
 		return "wait"

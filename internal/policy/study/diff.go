@@ -28,13 +28,14 @@ const (
 	NowAsks    Kind = "now asks"         // was denied, and people can now lift it
 	AsksLess   Kind = "asks less"        // asked before and asks now, in some part for less
 	NowDenied  Kind = "now denied"       // was allowed, or asked
+	NowQuiet   Kind = "now observed"     // was allowed, or asked, and is decided without being carried out
 	NowPeople  Kind = "now needs people" // was allowed
 	OtherRules Kind = "other rules"      // the same verdict by other rules, or for more people
 	Same       Kind = "same"
 )
 
 // kinds are in the order in which they are told: the dangerous first.
-var kinds = []Kind{NowAllowed, NowAsks, AsksLess, NowDenied, NowPeople, OtherRules, Same}
+var kinds = []Kind{NowAllowed, NowAsks, AsksLess, NowDenied, NowQuiet, NowPeople, OtherRules, Same}
 
 // Wider reports whether an answer of this kind permits more than before in any part.
 func (k Kind) Wider() bool { return k == NowAllowed || k == NowAsks || k == AsksLess }
@@ -43,6 +44,12 @@ func (k Kind) Wider() bool { return k == NowAllowed || k == NowAsks || k == Asks
 func kindOf(before, after writ.Decision) Kind {
 	was, is := rank(before.Verdict), rank(after.Verdict)
 	switch {
+	case before.Observed && !after.Observed && after.Verdict == writ.Allow:
+		return NowAllowed
+	case before.Observed && !after.Observed && after.Verdict == writ.Requires:
+		return NowAsks
+	case !before.Observed && after.Observed && before.Verdict != writ.Deny:
+		return NowQuiet
 	case is < was && after.Verdict == writ.Allow:
 		return NowAllowed
 	case is < was:

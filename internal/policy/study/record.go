@@ -88,7 +88,7 @@ func record(body writ.DecisionBody, at time.Time, plan writ.PlanBody) (Record, b
 		Decision: body.Decision, Plan: body.Plan, Phase: body.Phase, Step: body.Step, At: at,
 		Request: policy.Request{Playbook: body.Playbook, Operations: body.Operations, Facts: f},
 		Answer: writ.Decision{
-			Verdict: body.Verdict, Reason: body.Reason, Policies: body.Policies, Requirements: body.Requirements, Policy: body.Policy,
+			Observed: body.Observed, Verdict: body.Verdict, Reason: body.Reason, Policies: body.Policies, Requirements: body.Requirements, Policy: body.Policy,
 		},
 	}
 	if r.Request.Playbook == "" && len(r.Request.Operations) == 0 {

@@ -90,6 +90,9 @@ func rank(v writ.Verdict) int {
 // Outcome is a decision in one line.
 func Outcome(d writ.Decision) string {
 	var w strings.Builder
+	if d.Observed {
+		w.WriteString("observed, would be ")
+	}
 	w.WriteString(string(d.Verdict))
 	if d.Verdict == writ.Deny {
 		fmt.Fprintf(&w, " (%s)", d.Reason)

@@ -148,7 +148,7 @@ func testForm(t *testing.T, e Engine) {
 	} {
 		wantErr(t, name, f.update(func(tx *store.Tx) error { return tx.Insert(c.table, c.r) }), writ.ErrInvalid)
 	}
-	for _, s := range []writ.PlanState{writ.PlanPlanning, writ.PlanRefused, writ.PlanDenied, writ.PlanWaiting, writ.PlanReady, writ.PlanGranted, writ.PlanRejected, writ.PlanExpired, writ.PlanWithdrawn, writ.PlanStale, writ.PlanDone} {
+	for _, s := range []writ.PlanState{writ.PlanPlanning, writ.PlanRefused, writ.PlanDenied, writ.PlanWaiting, writ.PlanReady, writ.PlanGranted, writ.PlanRejected, writ.PlanExpired, writ.PlanWithdrawn, writ.PlanStale, writ.PlanDone, writ.PlanObserved} {
 		must(t, f.update(func(tx *store.Tx) error {
 			return tx.Insert(store.Plans, store.Row{ID: string(s), State: string(s), Doc: []byte("{}")})
 		}))
