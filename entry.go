@@ -131,6 +131,9 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryBreakGlassDrill:   func() any { return new(BreakGlassDrillBody) },
 	EntryBreakGlassOffline: func() any { return new(OfflineBody) },
 	EntryPasskey:           func() any { return new(PasskeyBody) },
+
+	EntryAutonomy:       func() any { return new(AutonomyBody) },
+	EntryAutonomyAnswer: func() any { return new(AutonomyAnswerBody) },
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type

@@ -29,7 +29,11 @@ const (
 	NoticeLeasePaid    NoticeEvent = "lease.paid"    // it was, at last
 	NoticeFreezeSet    NoticeEvent = "freeze.set"
 	NoticeFreezeLifted NoticeEvent = "freeze.lifted"
-	NoticeTest         NoticeEvent = "test" // asked for with writ notify test; no route has it
+
+	NoticeAutonomyLost     NoticeEvent = "autonomy.lost"     // an agent has to ask people from now on
+	NoticeAutonomyProposed NoticeEvent = "autonomy.proposed" // a record is good or bad enough for a move, which people decide
+
+	NoticeTest NoticeEvent = "test" // asked for with writ notify test; no route has it
 )
 
 // NoticeClass says how a notice is treated. Notices of one class are collapsed together and counted together, so that a
@@ -58,7 +62,11 @@ var NoticeEvents = map[NoticeEvent]struct {
 	NoticeLeasePaid:    {NoticeNews, "a credential is proven dead"},
 	NoticeFreezeSet:    {NoticeAlarm, "a freeze was set"},
 	NoticeFreezeLifted: {NoticeNews, "a freeze was lifted"},
-	NoticeTest:         {NoticeNews, "TEST notice"},
+
+	NoticeAutonomyLost:     {NoticeNews, "autonomy was lost"},
+	NoticeAutonomyProposed: {NoticeNews, "a change of autonomy is proposed"},
+
+	NoticeTest: {NoticeNews, "TEST notice"},
 }
 
 // NoticeState is closed: noticeMoves is its table.

@@ -192,6 +192,9 @@ func (a *app) showPlan(format string, p writ.PlanStatus) error {
 			for _, s := range p.Decision.Because {
 				fmt.Fprintf(a.stdout, "            %s\n", s)
 			}
+			for _, s := range p.Decision.TierBecause {
+				fmt.Fprintf(a.stdout, "  Tier      tier %d because %s\n", p.Decision.Tier, writ.Printable(s, 300))
+			}
 		}
 		for _, e := range p.Evidence {
 			fmt.Fprintf(a.stdout, "  Evidence  %s %s, %d bytes, read by %s at %s\n", e.ID, e.Query.Reader, e.Size, e.Reader, clock(e.At))

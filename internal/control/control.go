@@ -63,6 +63,7 @@ type Config struct {
 	EvidenceLife time.Duration   // how old cited evidence may be and still count as fresh
 	Limits       Limits          // zero members mean the defaults
 	BreakGlass   BreakGlass      // likewise
+	Autonomy     Autonomy        // likewise
 	Now          func() time.Time
 	Rand         io.Reader
 	Log          *slog.Logger
@@ -110,8 +111,8 @@ func New(c Config) (*Control, error) {
 	case !c.Limits.check():
 		return nil, fmt.Errorf("%w: control: limits must not be negative, and their window at most %s", writ.ErrInvalid, keepAttempts)
 	}
-	c.Limits, c.BreakGlass = c.Limits.whole(), c.BreakGlass.whole()
-	if err := c.BreakGlass.check(); err != nil {
+	c.Limits, c.BreakGlass, c.Autonomy = c.Limits.whole(), c.BreakGlass.whole(), c.Autonomy.whole()
+	if err := first(c.BreakGlass.check(), c.Autonomy.check()); err != nil {
 		return nil, err
 	}
 	check := c.Roster.Check

@@ -108,7 +108,7 @@ func (c *Control) request(tx *store.Tx, p planRow, plan writ.Plan, step string) 
 	ttl := int(grantLife.Seconds())
 	f.Now, f.TTL, f.MaxObjects, f.MaxPermille = now.Unix(), &ttl, &plan.Budget.MaxObjects, &plan.Budget.MaxPermille
 	c.calendarFacts(f, now)
-	return q, nil
+	return q, c.chainFacts(tx, &q, p, plan, step)
 }
 
 // askerFacts come from the registration or the roster.

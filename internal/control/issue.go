@@ -83,7 +83,7 @@ func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) 
 	if err != nil {
 		return err
 	}
-	p.Run, p.Reason = run, writ.ReasonAllowed
+	p.Run, p.Reason, p.Waited = run, writ.ReasonAllowed, p.waited(c.now())
 	row.Due = 0
 	return c.movePlan(tx, p, row, writ.PlanGranted)
 }

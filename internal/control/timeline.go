@@ -206,6 +206,10 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		out.Summary = fmt.Sprintf("%s ran %s@%d on %s while cut off, signed by %d people (%d were needed)", name(b.Runner.Principal()), b.Playbook.Name, b.Playbook.Version, b.Service, len(b.Signatures), b.Quorum)
 	case *writ.PasskeyBody:
 		out.OK, out.Summary = b.State == writ.PasskeyActive, fmt.Sprintf("%s: passkey %s of %s, level %s, is %s", name(b.By), b.Passkey, writ.Printable(b.Person.Sub, 80), b.Credential.Level, b.State)
+	case *writ.AutonomyBody:
+		out.OK, out.Summary = b.Change != writ.AutonomyDropped && b.Change != writ.AutonomyLost, autonomySentence(*b)
+	case *writ.AutonomyAnswerBody:
+		out.Summary = fmt.Sprintf("%s decided %s from %s to %s, proof %s, key %s", writ.Printable(b.By.Sub, 60), autonomyOf(b.Playbook, b.Service, b.Agent), b.From, b.To, b.Proof, b.Key)
 	case *writ.FreezeBody:
 		out.OK, out.Summary = !b.On, fmt.Sprintf("freeze of %s %s: on %t", b.Scope, writ.Printable(b.Value, 80), b.On)
 	}

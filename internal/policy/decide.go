@@ -52,7 +52,8 @@ func (b *Bundle) decide(q Request, m manner) writ.Decision {
 	if err := f.check(); err != nil {
 		return invalid(d, err)
 	}
-	b.raise(&f, q.Playbook)
+	b.raise(&f, q.Playbook, q.Operations)
+	d.Tier, d.TierBecause = writ.Tier(f.Tier), f.TierBecause
 	if m.record {
 		facts, err := f.canonical()
 		if err != nil {
@@ -89,12 +90,6 @@ func (e *evaluator) worst(actions []string) answer {
 
 // maxClasses bounds the classes of actions that are looked out for; actions of others are each decided.
 const maxClasses = 64
-
-// raise applies tiers.yaml to checked facts.
-func (b *Bundle) raise(f *Facts, playbook string) {
-	f.Tier = int(b.tiers.of(writ.Tier(f.Tier), playbook, f))
-	f.TierProof = b.tiers.proof[f.Tier].Strength()
-}
 
 // evaluator checks the facts' entities and names the actions of a request. f holds the facts that count, after tiers.yaml.
 func (b *Bundle) evaluator(f *Facts, q Request, m manner) (*evaluator, []string, error) {

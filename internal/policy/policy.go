@@ -70,6 +70,14 @@ func (b *Bundle) Digest() writ.Digest {
 	return b.digest
 }
 
+// Proof is the level that tiers.yaml demands of an approval at a tier; the strongest when there is no set, or no such tier.
+func (b *Bundle) Proof(t writ.Tier) writ.ProofLevel {
+	if b == nil || !t.Valid() {
+		return writ.ProofA
+	}
+	return b.tiers.proof[t]
+}
+
 // Rules returns all policies, sorted by id.
 func (b *Bundle) Rules() []Rule {
 	if b == nil {

@@ -13,6 +13,7 @@ import (
 type tiers struct {
 	proof  [writ.T4 + 1]writ.ProofLevel
 	raises []raise
+	chains chains
 }
 
 // A raise puts the asks that match all of its members into at least one tier.
@@ -34,6 +35,7 @@ type tiersFile struct {
 		Playbook    string `yaml:"playbook"`
 		AtLeast     string `yaml:"at_least"`
 	} `yaml:"raises"`
+	Chains *chainsFile `yaml:"chains"`
 }
 
 func parseTiers(src []byte) (tiers, error) {
@@ -71,18 +73,20 @@ func parseTiers(src []byte) (tiers, error) {
 		}
 		out.raises = append(out.raises, raise{r.Service, r.Environment, r.Playbook, at})
 	}
-	return out, nil
+	var err error
+	out.chains, err = f.Chains.parse()
+	return out, err
 }
 
-// of returns the tier that counts for an ask.
-func (t tiers) of(stated writ.Tier, playbook string, f *Facts) writ.Tier {
-	at := stated
-	for _, r := range t.raises {
+// lifts are the raises that match an ask.
+func (t tiers) lifts(playbook string, f *Facts) []lift {
+	var out []lift
+	for i, r := range t.raises {
 		if (r.service == "" || r.service == f.Service) && (r.env == "" || r.env == f.Env) && (r.playbook == "" || r.playbook == playbook) {
-			at = max(at, r.atLeast)
+			out = append(out, lift{r.atLeast, fmt.Sprintf("raise %d of %s puts it into %s at least", i+1, fileTiers, r.atLeast)})
 		}
 	}
-	return at
+	return out
 }
 
 // level returns the proof level of a strength.

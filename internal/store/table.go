@@ -39,6 +39,8 @@ const (
 	BreakGlasses Table = "breakglass" // Key is the team, Due when the review is due
 	Passkeys     Table = "passkey"    // ID is its credential's, Key the person
 	PolicySets   Table = "policyset"  // one row: the set in force
+	Records      Table = "record"     // ID is a playbook on a service, or an agent; State which of both, Key the name
+	Reviews      Table = "review"     // ID is a run, Key the team that owes it, Due when it is due
 )
 
 // tables maps a noun to its SQL name, none of which is a reserved word of SQLite or PostgreSQL.
@@ -76,13 +78,15 @@ var tables = map[Table]struct {
 	BreakGlasses: {sql: "breakglass"},
 	Passkeys:     {sql: "passkeys"},
 	PolicySets:   {sql: "policysets"},
+	Records:      {sql: "records"},
+	Reviews:      {sql: "reviews"},
 }
 
 // Tables returns every table.
 func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
-		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels, Enrolments, BreakGlasses, Passkeys, PolicySets,
+		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels, Enrolments, BreakGlasses, Passkeys, PolicySets, Records, Reviews,
 	}
 }
 
