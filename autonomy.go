@@ -214,3 +214,9 @@ const (
 	ReasonNotEarned     Reason = "not_earned"     // Writ does not propose the move: the record does not carry it
 	ReasonNothingLost   Reason = "nothing_lost"   // the agent has T1
 )
+
+// An AutonomyOutcome is how the record stands after a decision on it.
+type AutonomyOutcome struct {
+	Playbook *PlaybookRecord `json:"playbook,omitempty"`
+	Agent    *AgentRecord    `json:"agent,omitempty"`
+}

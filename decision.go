@@ -20,6 +20,7 @@ type Decision struct {
 	Requirements Requirements    `json:"requirements,omitzero"`
 	Tier         Tier            `json:"tier,omitzero"`          // that the rules saw
 	TierBecause  []string        `json:"tier_because,omitempty"` // why it is not lower, beyond the playbook's own and its operations'
+	Duties       Duties          `json:"duties,omitzero"`        // that the grant carries
 	Errors       []string        `json:"errors,omitempty"`       // ids of rules that failed; never empty when Reason is policy_error
 	Facts        json.RawMessage `json:"facts"`                  // canonical JSON of what the rules saw
 	Policy       Digest          `json:"policy"`                 // of the bundle

@@ -134,6 +134,8 @@ var EntryBodies = map[EntryKind]func() any{
 
 	EntryAutonomy:       func() any { return new(AutonomyBody) },
 	EntryAutonomyAnswer: func() any { return new(AutonomyAnswerBody) },
+	EntryReviewDue:      func() any { return new(ReviewDueBody) },
+	EntryReview:         func() any { return new(ReviewBody) },
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type

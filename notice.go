@@ -33,6 +33,9 @@ const (
 	NoticeAutonomyLost     NoticeEvent = "autonomy.lost"     // an agent has to ask people from now on
 	NoticeAutonomyProposed NoticeEvent = "autonomy.proposed" // a record is good or bad enough for a move, which people decide
 
+	NoticeRunEnded      NoticeEvent = "run.ended"      // a run ended whose grant demands that a channel is told
+	NoticeReviewOverdue NoticeEvent = "review.overdue" // a look back at a run was not made in time
+
 	NoticeTest NoticeEvent = "test" // asked for with writ notify test; no route has it
 )
 
@@ -65,6 +68,9 @@ var NoticeEvents = map[NoticeEvent]struct {
 
 	NoticeAutonomyLost:     {NoticeNews, "autonomy was lost"},
 	NoticeAutonomyProposed: {NoticeNews, "a change of autonomy is proposed"},
+
+	NoticeRunEnded:      {NoticeNews, "a run ended"},
+	NoticeReviewOverdue: {NoticeAlarm, "a review is overdue"},
 
 	NoticeTest: {NoticeNews, "TEST notice"},
 }

@@ -43,6 +43,9 @@ type Config struct {
 	BreakGlass  BreakGlass
 	Passkeys    Passkeys
 	Assertions  Assertions
+	Autonomy    Autonomy
+	Reviews     Reviews
+	Reports     Reports
 
 	ExternalURL string       // where browsers and clients reach this door: https://writ.corp.example
 	Log         *slog.Logger // failures of the door itself, with the trace id
@@ -93,7 +96,7 @@ func (c Config) check() (string, error) {
 		"auth": c.Auth, "playbooks": c.Playbooks, "readings": c.Readings, "proposals": c.Proposals, "approvals": c.Approvals,
 		"runs": c.Runs, "presentations": c.Presents, "incidents": c.Incidents, "alerts": c.Alerts, "freezes": c.Freezes, "agents": c.Agents, "hand-offs": c.HandOffs, "ledger": c.Ledger,
 		"overview": c.Overview, "idempotency": c.Idempotency, "sessions": c.Sessions, "fleet": c.Fleet, "break-glass": c.BreakGlass,
-		"passkeys": c.Passkeys, "assertions": c.Assertions,
+		"passkeys": c.Passkeys, "assertions": c.Assertions, "autonomy": c.Autonomy, "reviews": c.Reviews, "reports": c.Reports,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: API: %s is missing", writ.ErrInvalid, name)
@@ -151,4 +154,5 @@ func (d *door) register() {
 	d.registerFleet()
 	d.registerBreakGlass()
 	d.registerPasskeys()
+	d.registerAutonomy()
 }

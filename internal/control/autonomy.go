@@ -111,23 +111,49 @@ func showAgent(doc agentRow, a writ.Agent) (writ.AgentRecord, error) {
 // DecideAutonomy takes a person's signed decision on a record: one move of a playbook on a service by one tier, or T1 back to
 // an agent. It counts on the record that it was signed for alone. A move to more autonomy is taken only where Writ proposes
 // it, from as many different people of the owning team as it needs; one of them is enough for more care.
-func (c *Control) DecideAutonomy(ctx context.Context, by writ.Principal, ask writ.AutonomyAsk) error {
-	return c.deny(ctx, "autonomy", by, "", c.decideAutonomy(ctx, by, ask))
+func (c *Control) DecideAutonomy(ctx context.Context, by writ.Principal, ask writ.AutonomyAsk) (writ.AutonomyOutcome, error) {
+	s, err := c.decideAutonomy(ctx, by, ask)
+	if err != nil {
+		return writ.AutonomyOutcome{}, c.deny(ctx, "autonomy", by, "", err)
+	}
+	var out writ.AutonomyOutcome
+	err = c.Store.View(ctx, func(tx *store.Tx) error {
+		if s.Agent != nil {
+			a, _, err := c.registered(tx, *s.Agent)
+			if err != nil {
+				return err
+			}
+			doc, _, _, err := c.agentRecord(tx, *s.Agent)
+			if err != nil {
+				return err
+			}
+			r, err := showAgent(doc, a)
+			out.Agent = &r
+			return err
+		}
+		doc, _, _, err := c.bookRecord(tx, s.Service, s.Playbook)
+		if err != nil {
+			return err
+		}
+		r, err := c.showBook(doc)
+		out.Playbook = &r
+		return err
+	})
+	return out, err
 }
 
-func (c *Control) decideAutonomy(ctx context.Context, by writ.Principal, ask writ.AutonomyAsk) error {
+func (c *Control) decideAutonomy(ctx context.Context, by writ.Principal, ask writ.AutonomyAsk) (s writ.AutonomyStatement, err error) {
 	if err := first(person(by), reasoned(ask.Reason)); err != nil {
-		return err
+		return s, err
 	}
-	s, err := writ.ParseAutonomyStatement(ask.Statement)
-	if err != nil {
-		return &writ.Refusal{Code: writ.ReasonAutonomyForm, Kind: writ.ErrInvalid, Detail: writ.Printable(err.Error(), 300)}
+	if s, err = writ.ParseAutonomyStatement(ask.Statement); err != nil {
+		return s, &writ.Refusal{Code: writ.ReasonAutonomyForm, Kind: writ.ErrInvalid, Detail: writ.Printable(err.Error(), 300)}
 	}
 	why, err := c.Store.PutBlob(ctx, blobReason, classText, []byte(ask.Reason))
 	if err != nil {
-		return err
+		return s, err
 	}
-	return c.Store.Update(ctx, func(tx *store.Tx) error {
+	return s, c.Store.Update(ctx, func(tx *store.Tx) error {
 		roster, err := c.roster(tx)
 		if err != nil {
 			return err

@@ -52,7 +52,8 @@ func (w *world) decide(s writ.AutonomyStatement, key string) error {
 	must(w.t, err)
 	sig, err := approval.SignAutonomy(b, w.people[key], rand.Reader)
 	must(w.t, err)
-	return w.ctl.DecideAutonomy(w.ctx, s.Person.Principal(), writ.AutonomyAsk{Statement: b, Signature: sig, Reason: "the record says so"})
+	_, err = w.ctl.DecideAutonomy(w.ctx, s.Person.Principal(), writ.AutonomyAsk{Statement: b, Signature: sig, Reason: "the record says so"})
+	return err
 }
 
 // quick lets three verified runs carry a move.
@@ -271,7 +272,15 @@ func TestOnlyPeopleSeeRecordsAndDecide(t *testing.T) {
 	refused(t, err, writ.ReasonKind)
 	_, err = w.ctl.AgentRecords(w.ctx, repair, "")
 	refused(t, err, writ.ReasonKind)
-	refused(t, w.ctl.DecideAutonomy(w.ctx, repair, writ.AutonomyAsk{Reason: "x"}), writ.ReasonKind)
-	refused(t, w.ctl.DecideAutonomy(w.ctx, human("ann"), writ.AutonomyAsk{Statement: []byte("{}"), Reason: "x"}), writ.ReasonAutonomyForm)
-	refused(t, w.ctl.DecideAutonomy(w.ctx, human("ann"), writ.AutonomyAsk{}), writ.ReasonForm)
+	for want, c := range map[writ.Reason]struct {
+		by  writ.Principal
+		ask writ.AutonomyAsk
+	}{
+		writ.ReasonKind:         {repair, writ.AutonomyAsk{Reason: "x"}},
+		writ.ReasonAutonomyForm: {human("ann"), writ.AutonomyAsk{Statement: []byte("{}"), Reason: "x"}},
+		writ.ReasonForm:         {human("ann"), writ.AutonomyAsk{}},
+	} {
+		_, err := w.ctl.DecideAutonomy(w.ctx, c.by, c.ask)
+		refused(t, err, want)
+	}
 }

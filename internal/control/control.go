@@ -125,7 +125,7 @@ func New(c Config) (*Control, error) {
 	if err := check(); err != nil {
 		return nil, err
 	}
-	if err := c.Notices.check(); err != nil {
+	if err := first(c.Notices.check(), c.Notices.reachable(c.Policy)); err != nil {
 		return nil, err
 	}
 	seen := map[writ.Location]bool{}

@@ -154,7 +154,7 @@ func (c *Control) take(tx *store.Tx, by sender, run *runRow, row *store.Row, lea
 	}
 	at, err := appendLeaf(tx, leaf, e.Record.Task)
 	if err == nil && !over && run.Run.State.Final() {
-		err = c.reckon(tx, run.Run, e.Hash)
+		err = c.afterRun(tx, *run, e.Hash)
 	}
 	return at.index, nil, err
 }

@@ -159,7 +159,7 @@ func (c *Control) mint(tx *store.Tx, p *planRow, plan writ.Plan, d writ.Decision
 	expires := time.Unix(claims.Expires, 0).UTC()
 	e, err := c.append(tx, writ.EntryGrant, plan.Incident, writ.GrantBody{
 		Grant: id, Run: run, Plan: plan.ID, PlanDigest: p.Digest, Runner: plan.Runner, Holder: plan.Holder, Decision: d.ID,
-		Approvals: claims.Writ.Approvals, Policy: claims.Writ.Policy, Expires: expires, TokenDigest: writ.DigestOf([]byte(compact)),
+		Approvals: claims.Writ.Approvals, Policy: claims.Writ.Policy, Expires: expires, Duties: claims.Writ.Duties, TokenDigest: writ.DigestOf([]byte(compact)),
 	}, refs...)
 	if err != nil {
 		return err
@@ -173,7 +173,7 @@ func (c *Control) mint(tx *store.Tx, p *planRow, plan writ.Plan, d writ.Decision
 	if err != nil {
 		return err
 	}
-	made := runRow{Title: plan.Title, Run: writ.Run{ID: run, Plan: plan.ID, Incident: plan.Incident, Grant: id, Runner: plan.Runner, State: writ.RunGranted}}
+	made := runRow{Title: plan.Title, Duties: claims.Writ.Duties, GrantLeaf: e.hash, Run: writ.Run{ID: run, Plan: plan.ID, Incident: plan.Incident, Grant: id, Runner: plan.Runner, State: writ.RunGranted}}
 	if p.mode() == writ.ModeKey {
 		made.Run.Detail = unpresented
 	}

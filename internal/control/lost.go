@@ -68,7 +68,7 @@ func (c *Control) giveUp(tx *store.Tx, run *runRow, row *store.Row, p planRow, p
 	if err != nil {
 		return err
 	}
-	if err := c.reckon(tx, run.Run, e.hash); err != nil {
+	if err := c.afterRun(tx, *run, e.hash); err != nil {
 		return err
 	}
 	if err := c.tellRun(tx, *run, writ.NoticeRunnerLost); err != nil {

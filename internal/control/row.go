@@ -81,6 +81,9 @@ type (
 		Title string
 		Begun []string // keys of the steps whose intents were taken
 
+		Duties    writ.Duties `json:",omitzero"` // of its grant
+		GrantLeaf writ.Digest `json:",omitzero"`
+
 		Reasons []writ.Commitment `json:",omitempty"` // of Run.Settled, one each
 		Settled bool              `json:",omitempty"` // nothing of it is in doubt any more
 		Doubted *time.Time        `json:",omitempty"` // since when its runner may be lost

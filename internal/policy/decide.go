@@ -134,6 +134,7 @@ func (b *Bundle) evaluator(f *Facts, q Request, m manner) (*evaluator, []string,
 // write fills the decision from the joined answer.
 func (b *Bundle) write(d writ.Decision, a answer) writ.Decision {
 	d.Verdict, d.Reason, d.Policies, d.Errors, d.Requirements = a.verdict, a.reason, a.policies, a.errors, a.requirements
+	d.Duties = a.duties
 	for _, id := range a.because {
 		d.Because = append(d.Because, b.rules[id].Reason)
 	}

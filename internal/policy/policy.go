@@ -51,6 +51,7 @@ type Rule struct {
 type rule struct {
 	Rule
 	demand      demand
+	duties      writ.Duties
 	policy      *cedarx.Policy
 	readsAction bool // a condition asks which action it is
 }

@@ -26,7 +26,7 @@ func (s *Server) pages(c config.Server, auth *authn.Authenticator, dev bool, h *
 		login = authn.PathLogin
 	}
 	w := web.Config{
-		Auth: admitted{auth, ctl}, Browser: auth, Plans: ctl, Runs: ctl, Incidents: ctl, Readings: ctl, Freezes: ctl, Agents: ctl, Playbooks: ctl, Ledger: ctl,
+		Auth: admitted{auth, ctl}, Browser: auth, Plans: ctl, Runs: ctl, Incidents: ctl, Readings: ctl, Freezes: ctl, Agents: ctl, Playbooks: ctl, Autonomy: ctl, Ledger: ctl,
 		Overview: ctl, Denials: ctl, Dev: dev && len(c.DevKeys) > 0, LoginPath: login, Verifier: verifier, ExternalURL: c.ExternalURL, Approving: at, Log: s.log,
 		Now: time.Now, // as people's own clocks go
 	}

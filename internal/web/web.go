@@ -40,6 +40,7 @@ type Config struct {
 	Freezes     Freezes
 	Agents      Agents
 	Playbooks   Playbooks
+	Autonomy    Autonomy
 	Ledger      Ledger
 	Overview    Overview
 	Denials     Denials
@@ -111,7 +112,7 @@ func (d *door) guarded(origin string) (http.Handler, error) {
 func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "browser": c.Browser, "plans": c.Plans, "runs": c.Runs, "incidents": c.Incidents, "readings": c.Readings, "freezes": c.Freezes,
-		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "overview": c.Overview, "denials": c.Denials,
+		"agents": c.Agents, "playbooks": c.Playbooks, "autonomy": c.Autonomy, "ledger": c.Ledger, "overview": c.Overview, "denials": c.Denials,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: pages: %s is missing", writ.ErrInvalid, name)
