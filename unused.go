@@ -6,9 +6,9 @@ import "time"
 type Unused struct {
 	From      time.Time        `json:"from"`
 	To        time.Time        `json:"to"`
-	Entries   int              `json:"entries"`  // of the ledger that were looked at
-	Complete  bool             `json:"complete"` // the whole window was looked at; otherwise more may have been used than is known
-	Policy    Digest           `json:"policy"`   // the set whose grants are listed
+	Entries   int              `json:"entries"`         // of the ledger that were looked at
+	Complete  bool             `json:"complete"`        // the whole window was looked at; otherwise more may have been used than is known
+	Policy    Digest           `json:"policy,omitzero"` // the set whose grants are listed
 	Grants    []UnusedGrant    `json:"grants"`
 	Playbooks []UnusedPlaybook `json:"playbooks"`
 	Roles     []UnusedRole     `json:"roles"`

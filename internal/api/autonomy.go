@@ -59,7 +59,7 @@ type reviewsIn struct {
 type reviewsOut struct{ Body Page[writ.Review] }
 
 type reviewRunIn struct {
-	Run  string `path:"run" maxLength:"64"`
+	ID   string `path:"id" maxLength:"64"`
 	Body struct {
 		Verdict writ.ReviewVerdict `json:"verdict" enum:"justified,not_justified"`
 		Note    string             `json:"note" minLength:"1" maxLength:"4096" doc:"stays off the ledger"`
@@ -106,10 +106,10 @@ func (d *door) registerAutonomy() {
 			items, next, err := d.Reviews.Reviews(ctx, by, writ.ReviewState(in.State), in.Limit, in.Cursor)
 			return &reviewsOut{pageOf(items, next)}, err
 		})
-	register(d, call{id: "review-run", method: http.MethodPost, path: "/v1/reviews/{run}", kinds: people, body: strict,
+	register(d, call{id: "review-run", method: http.MethodPost, path: "/v1/reviews/{id}", kinds: people, body: strict,
 		summary: "Look back at one run; not by who asked for it, or answers for the agent that did"},
 		func(ctx context.Context, by writ.Principal, in *reviewRunIn) (*reviewRunOut, error) {
-			id, err := writ.ParseRunID(in.Run)
+			id, err := writ.ParseRunID(in.ID)
 			if err != nil {
 				return nil, err
 			}
