@@ -36,6 +36,8 @@ type chain struct {
 	leased    []*lease
 	glasses   map[writ.BreakGlassID]*glass
 	signers   map[writ.BreakGlassID][]writ.Person // of offline runs
+	answers   map[writ.Digest]decidedAnswer       // decisions on autonomy, by leaf
+	reviews   map[writ.RunID]bool                 // owed; true once made
 }
 
 // seen is an entry with its body.
@@ -104,6 +106,7 @@ func newChain(c *check) *chain {
 		leases: map[writ.LeaseID]*lease{}, statement: map[string]int64{}, commits: map[writ.Commitment]bool{},
 		hops: map[writ.HandOffID]*hop{}, receipts: map[string][]link{}, tooHigh: map[writ.PlanID]bool{},
 		glasses: map[writ.BreakGlassID]*glass{}, signers: map[writ.BreakGlassID][]writ.Person{}, passkeys: map[writ.PasskeyID]*passkey{}, counters: map[writ.PasskeyID]uint32{},
+		answers: map[writ.Digest]decidedAnswer{}, reviews: map[writ.RunID]bool{},
 	}
 }
 
@@ -156,6 +159,14 @@ func (s *chain) take(index int64, e ledger.Entry) {
 		s.credential(index, e)
 	case *writ.BreakGlassBody, *writ.BreakGlassUseBody, *writ.BreakGlassReviewBody, *writ.BreakGlassDrillBody, *writ.OfflineBody:
 		s.breakGlass(index, e)
+	case *writ.AutonomyAnswerBody:
+		s.autonomyAnswer(index, e, *b)
+	case *writ.AutonomyBody:
+		s.autonomy(index, e, *b)
+	case *writ.ReviewDueBody:
+		s.reviewDue(index, *b)
+	case *writ.ReviewBody:
+		s.reviewed(index, *b)
 	case *writ.SettleBody:
 		s.settled(index, *b)
 	case *writ.ReceiptBody:

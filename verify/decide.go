@@ -216,6 +216,8 @@ func (s *chain) permitted(index int64, g *grant, p *plan) {
 		s.wrong(index, "decision", "grant %s rests on the decision %q", g.body.Grant, writ.Printable(string(d.body.Verdict), 20))
 	case !d.body.Policy.Equal(g.body.Policy):
 		s.wrong(index, "decision", "grant %s rests on a decision under another policy", g.body.Grant)
+	case !d.body.Duties.Equal(g.body.Duties):
+		s.wrong(index, "duties", "grant %s carries other duties than its decision demands", g.body.Grant)
 	}
 }
 
