@@ -9,6 +9,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/approval"
+	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/verify"
 )
 
@@ -38,7 +39,10 @@ func (w *world) moved(from, to writ.Tier, change func(*writ.AutonomyAnswerBody))
 	n := len(w.items)
 	w.items = append(w.items,
 		&item{kind: writ.EntryAutonomyAnswer, by: w.control, log: origin, actor: controlPlane, at: at, nonce: "answernonce000000000001", body: answer},
-		&item{kind: writ.EntryAutonomy, by: w.control, log: origin, actor: controlPlane, at: at, nonce: "movednonce0000000000001", refs: []int{n},
+		&item{kind: writ.EntryAutonomy, by: w.control, log: origin, actor: controlPlane, at: at, nonce: "movednonce0000000000001",
+			before: func(w *world, i *item) {
+				i.extra = []writ.Ref{{Rel: "answer", Leaf: ledger.LeafHash(w.items[n].leaf)}}
+			},
 			body: &writ.AutonomyBody{Change: writ.AutonomyMoved, Playbook: s.Playbook, Service: s.Service, From: from, To: to}})
 }
 
