@@ -18,9 +18,12 @@ type Decision struct {
 	Policies     []string        `json:"policies,omitempty"` // ids of the rules that decided, sorted
 	Because      []string        `json:"because,omitempty"`  // their sentences for people
 	Requirements Requirements    `json:"requirements,omitzero"`
-	Errors       []string        `json:"errors,omitempty"` // ids of rules that failed; never empty when Reason is policy_error
-	Facts        json.RawMessage `json:"facts"`            // canonical JSON of what the rules saw
-	Policy       Digest          `json:"policy"`           // of the bundle
+	Tier         Tier            `json:"tier,omitzero"`          // that the rules saw
+	TierBecause  []string        `json:"tier_because,omitempty"` // why it is not lower, beyond the playbook's own and its operations'
+	Duties       Duties          `json:"duties,omitzero"`        // that the grant carries
+	Errors       []string        `json:"errors,omitempty"`       // ids of rules that failed; never empty when Reason is policy_error
+	Facts        json.RawMessage `json:"facts"`                  // canonical JSON of what the rules saw
+	Policy       Digest          `json:"policy"`                 // of the bundle
 	Engine       string          `json:"engine"`
 	At           time.Time       `json:"at"`
 	Observed     bool            `json:"observed,omitempty"` // the playbook is observed only: this is what would have been, and nothing runs

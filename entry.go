@@ -142,6 +142,11 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryPolicyEnd:      func() any { return new(PolicyEndBody) },
 	EntryAdvice:         func() any { return new(AdviceBody) },
 	EntrySimulation:     func() any { return new(SimulationBody) },
+
+	EntryAutonomy:       func() any { return new(AutonomyBody) },
+	EntryAutonomyAnswer: func() any { return new(AutonomyAnswerBody) },
+	EntryReviewDue:      func() any { return new(ReviewDueBody) },
+	EntryReview:         func() any { return new(ReviewBody) },
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type

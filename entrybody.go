@@ -68,6 +68,7 @@ type (
 		Facts        json.RawMessage `json:"facts"`
 		Policy       Digest          `json:"policy"`
 		Engine       string          `json:"engine"`
+		Duties       Duties          `json:"duties,omitzero"`      // that a grant on it carries
 		Playbook     string          `json:"playbook,omitempty"`   // asked for; with the operations and the facts it is what a replay needs
 		Operations   []string        `json:"operations,omitempty"` // in the order of the steps
 		Observed     bool            `json:"observed,omitempty"`   // what would have been: nothing rests on it
@@ -97,6 +98,7 @@ type (
 		Approvals   []Digest   `json:"approvals,omitempty"`
 		Policy      Digest     `json:"policy"`
 		Expires     time.Time  `json:"expires"`
+		Duties      Duties     `json:"duties,omitzero"`
 		TokenDigest Digest     `json:"token_digest"`
 	}
 	LeaseBody struct {

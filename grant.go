@@ -56,6 +56,7 @@ type GrantDetails struct {
 	Decision       DecisionID `json:"decision"`
 	Policy         Digest     `json:"policy"`
 	EvidenceDigest Digest     `json:"evidence_digest"`
+	Duties         Duties     `json:"duties,omitzero"`     // a runner that does not know one refuses the grant
 	Approvals      []Digest   `json:"approvals,omitempty"` // of the approvals that were counted, sorted
 }
 

@@ -30,7 +30,12 @@ const (
 	NoticeFreezeSet    NoticeEvent = "freeze.set"
 	NoticeFreezeLifted NoticeEvent = "freeze.lifted"
 
-	NoticeRuleSuggested NoticeEvent = "rule.suggested" // the same repair was approved again and again
+	NoticeRuleSuggested    NoticeEvent = "rule.suggested"    // the same repair was approved again and again
+	NoticeAutonomyLost     NoticeEvent = "autonomy.lost"     // an agent has to ask people from now on
+	NoticeAutonomyProposed NoticeEvent = "autonomy.proposed" // a record is good or bad enough for a move, which people decide
+
+	NoticeRunEnded      NoticeEvent = "run.ended"      // a run ended whose grant demands that a channel is told
+	NoticeReviewOverdue NoticeEvent = "review.overdue" // a look back at a run was not made in time
 
 	NoticeTest NoticeEvent = "test" // asked for with writ notify test; no route has it
 )
@@ -64,6 +69,12 @@ var NoticeEvents = map[NoticeEvent]struct {
 	NoticeTest:         {NoticeNews, "TEST notice"},
 
 	NoticeRuleSuggested: {NoticeNews, "a repair is approved again and again"},
+
+	NoticeAutonomyLost:     {NoticeNews, "autonomy was lost"},
+	NoticeAutonomyProposed: {NoticeNews, "a change of autonomy is proposed"},
+
+	NoticeRunEnded:      {NoticeNews, "a run ended"},
+	NoticeReviewOverdue: {NoticeAlarm, "a review is overdue"},
 }
 
 // NoticeState is closed: noticeMoves is its table.

@@ -194,6 +194,7 @@ type Status struct {
 	Unsettled  []RunID           `json:"runs_unsettled,omitempty"` // newest first, at most 100: a person must look and say what they did; people only
 	BreakGlass *BreakGlassGlance `json:"break_glass,omitempty"`    // people only
 	OnCall     []OnCallGroup     `json:"on_call,omitempty"`        // groups whose source does not say who is on call
+	Reviews    *ReviewGlance     `json:"reviews,omitempty"`        // that grants demanded, and nobody has made; people only
 }
 
 // A ServiceLoad is what of a service is in use, and what has to wait: why an ask is refused right now.

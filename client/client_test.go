@@ -106,6 +106,15 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		{func() (any, error) { return c.BreakGlass(ctx, glassID) }, f.glass(), "breakglass " + string(glassID)},
 		{func() (any, error) { return all(t, c.BreakGlasses(ctx, writ.BreakGlassUsed)), nil }, []writ.BreakGlass{f.glass()}, "breakglasses used"},
 		{func() (any, error) { return c.ReviewBreakGlass(ctx, glassID, writ.ReviewJustified, "fine") }, f.glass(), "review " + string(glassID) + " justified fine"},
+		{func() (any, error) { return all(t, c.PlaybookRecords(ctx, "restart-workload", "payments")), nil }, []writ.PlaybookRecord{f.bookRecord()}, "playbook records restart-workload payments"},
+		{func() (any, error) { return all(t, c.AgentRecords(ctx, "repair")), nil }, []writ.AgentRecord{f.agentRecord()}, "agent records repair"},
+		{func() (any, error) {
+			o, err := c.DecideAutonomy(ctx, writ.AutonomyAsk{Statement: []byte("{}"), Signature: "sig", Reason: "earned"})
+			return *o.Playbook, err
+		}, f.bookRecord(), "autonomy {} sig earned"},
+		{func() (any, error) { return all(t, c.Reviews(ctx, writ.ReviewOwed)), nil }, []writ.Review{f.review()}, "reviews owed"},
+		{func() (any, error) { return c.ReviewRun(ctx, runID, writ.ReviewJustified, "fine") }, f.review(), "review run " + string(runID) + " justified fine"},
+		{func() (any, error) { r, err := c.Unused(ctx, 30); return r.Complete, err }, true, "unused 720h0m0s"},
 		{func() (any, error) { return all(t, c.Passkeys(ctx)), nil }, []writ.Passkey{f.passkey(writ.PasskeyActive)}, "passkeys"},
 		{func() (any, error) { e, err := c.BeginPasskey(ctx); return e.Options.Challenge, err }, "AAAA", "begin passkey"},
 		{func() (any, error) {

@@ -270,7 +270,7 @@ func startAs(t *testing.T, f *fake, wrap func(http.Handler) http.Handler, config
 	t.Helper()
 	f.keys = map[string]bool{}
 	h, err := api.Handler(api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Presents: f, Incidents: f, Alerts: f,
-		Freezes: f, Agents: f, HandOffs: f, Ledger: f, Overview: f, Idempotency: f, Sessions: f, Fleet: f, BreakGlass: f, Passkeys: f, Assertions: f, Recalls: f, OnCall: f, Policies: f, PolicyAnswers: f, Simulations: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now})
+		Freezes: f, Agents: f, HandOffs: f, Ledger: f, Overview: f, Idempotency: f, Sessions: f, Fleet: f, BreakGlass: f, Passkeys: f, Assertions: f, Recalls: f, OnCall: f, Policies: f, PolicyAnswers: f, Simulations: f, Autonomy: f, Reviews: f, Reports: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

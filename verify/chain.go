@@ -37,6 +37,8 @@ type chain struct {
 	glasses   map[writ.BreakGlassID]*glass
 	signers   map[writ.BreakGlassID][]writ.Person // of offline runs
 	policies  policies
+	answers   map[writ.Digest]decidedAnswer // decisions on autonomy, by leaf
+	reviews   map[writ.RunID]bool           // owed; true once made
 }
 
 // seen is an entry with its body.
@@ -108,6 +110,7 @@ func newChain(c *check) *chain {
 		hops: map[writ.HandOffID]*hop{}, receipts: map[string][]link{}, tooHigh: map[writ.PlanID]bool{},
 		glasses: map[writ.BreakGlassID]*glass{}, signers: map[writ.BreakGlassID][]writ.Person{}, passkeys: map[writ.PasskeyID]*passkey{}, counters: map[writ.PasskeyID]uint32{},
 		policies: policies{changes: map[writ.PolicyChangeID]*policyChange{}},
+		answers:  map[writ.Digest]decidedAnswer{}, reviews: map[writ.RunID]bool{},
 	}
 }
 
@@ -164,6 +167,14 @@ func (s *chain) take(index int64, e ledger.Entry) {
 		s.breakGlass(index, e)
 	case *writ.PolicyBody, *writ.PolicyChangeBody, *writ.PolicyApprovalBody, *writ.PolicyEndBody:
 		s.policy(index, e)
+	case *writ.AutonomyAnswerBody:
+		s.autonomyAnswer(index, e, *b)
+	case *writ.AutonomyBody:
+		s.autonomy(index, e, *b)
+	case *writ.ReviewDueBody:
+		s.reviewDue(index, *b)
+	case *writ.ReviewBody:
+		s.reviewed(index, *b)
 	case *writ.SettleBody:
 		s.settled(index, *b)
 	case *writ.ReceiptBody:

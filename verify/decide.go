@@ -218,6 +218,8 @@ func (s *chain) permitted(index int64, g *grant, p *plan) {
 		s.wrong(index, "decision", "grant %s rests on a decision that was observed only", g.body.Grant)
 	case !d.body.Policy.Equal(g.body.Policy):
 		s.wrong(index, "decision", "grant %s rests on a decision under another policy", g.body.Grant)
+	case !d.body.Duties.Equal(g.body.Duties):
+		s.wrong(index, "duties", "grant %s carries other duties than its decision demands", g.body.Grant)
 	}
 }
 

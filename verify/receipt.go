@@ -43,9 +43,9 @@ func (s *chain) receipt(index int64, e ledger.Entry, b writ.ReceiptBody) {
 	}
 	g.receipt = &seen[receipt.Receipt]{index: index, entry: e, body: r}
 	switch a := r.Authority; {
-	case a.Grant != g.body.Grant || !a.Entry.Equal(g.entry.Hash) || a.Decision != g.body.Decision || !slices.Equal(a.Approvals, g.body.Approvals),
+	case a.Grant != g.body.Grant || !a.Entry.Equal(g.entry.Hash) || a.Decision != g.body.Decision || !slices.Equal(a.Approvals, g.body.Approvals), !a.Duties.Equal(g.body.Duties),
 		r.Plan != g.body.Plan, !st.PlanDigest().Equal(g.body.PlanDigest):
-		s.wrong(index, "receipt", "the receipt of run %s names another grant, plan, decision or approvals", b.Run)
+		s.wrong(index, "receipt", "the receipt of run %s names another grant, plan, decision, approvals or duties", b.Run)
 	}
 	for _, step := range r.Steps {
 		s.receiptStep(index, g, step)

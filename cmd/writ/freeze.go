@@ -204,6 +204,7 @@ func runStatus(ctx context.Context, a *app, args []string) error {
 		a.unsettled(s)
 		a.drills(s)
 		a.glance(s)
+		a.reviews(s)
 		for _, l := range s.Services {
 			fmt.Fprintf(a.stdout, "service %s: %d runs in flight hold %d‰ of its capacity and %d units, %d plans open\n", l.Service, l.Runs, l.Permille, l.Units, l.Open)
 			for _, x := range l.Locks {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/plan"
@@ -111,6 +112,7 @@ func listPlans(ctx context.Context, a *app, args []string, name string, state wr
 		a.unsettled(s)
 		a.glance(s)
 		a.policyWaits(s)
+		a.reviews(s)
 	}
 	return printList(a, r.format, r.Plans(ctx, writ.PlanFilter{State: writ.PlanState(want)}), "PLAN\tSTATE\tSERVICE\tWHAT\tASKED BY\tANSWER BEFORE", func(p writ.PlanStatus) string {
 		title := p.Title
@@ -194,6 +196,12 @@ func (a *app) showPlan(format string, p writ.PlanStatus) error {
 			for _, s := range p.Decision.Because {
 				fmt.Fprintf(a.stdout, "            %s\n", s)
 			}
+			for _, s := range p.Decision.TierBecause {
+				fmt.Fprintf(a.stdout, "  Tier      tier %d because %s\n", p.Decision.Tier, writ.Printable(s, 300))
+			}
+		}
+		if p.Decision != nil && !p.Decision.Duties.IsZero() {
+			fmt.Fprintf(a.stdout, "  Duties    %s\n", dutiesText(p.Decision.Duties))
 		}
 		for _, e := range p.Evidence {
 			fmt.Fprintf(a.stdout, "  Evidence  %s %s, %d bytes, read by %s at %s\n", e.ID, e.Query.Reader, e.Size, e.Reader, clock(e.At))
@@ -219,6 +227,21 @@ func (a *app) showPlan(format string, p writ.PlanStatus) error {
 		a.answering(p)
 	}
 	return statusOf(p.State)
+}
+
+// dutiesText says what a grant demands of whoever uses it.
+func dutiesText(d writ.Duties) string {
+	var out []string
+	if d.VerifyWithin > 0 {
+		out = append(out, fmt.Sprintf("verified within %s", time.Duration(d.VerifyWithin)*time.Second))
+	}
+	if len(d.Notify) > 0 {
+		out = append(out, "told to "+strings.Join(d.Notify, ", "))
+	}
+	if d.ReviewWithin > 0 {
+		out = append(out, fmt.Sprintf("reviewed within %s of its end", time.Duration(d.ReviewWithin)*time.Second))
+	}
+	return strings.Join(out, "; ")
 }
 
 func needs(r writ.Requirements) string {

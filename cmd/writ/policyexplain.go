@@ -102,11 +102,19 @@ func readRecords(ctx context.Context, file string, r *remote) (study.Records, er
 	return study.FromBundle(b)
 }
 
+// tierBecause says why a decision counted a higher tier than the playbook's own and its operations'.
+func (a *app) tierBecause(d writ.Decision) {
+	for _, why := range d.TierBecause {
+		fmt.Fprintf(a.stdout, "tier %d because %s\n", d.Tier, writ.Printable(why, 300))
+	}
+}
+
 func (a *app) explained(x study.Explanation, note string) {
 	if note != "" {
 		fmt.Fprintln(a.stdout, note)
 	}
 	fmt.Fprintln(a.stdout, x.Outcome)
+	a.tierBecause(x.Decision)
 	for _, r := range x.Rules {
 		fmt.Fprintf(a.stdout, "\n%s:%d  %s\n  %s\n", r.File, r.Line, r.ID, r.Reason)
 		for line := range strings.Lines(r.Text) {

@@ -50,6 +50,10 @@ type Config struct {
 	PolicyAnswers PolicyAnswers
 	Simulations   Simulations
 
+	Autonomy Autonomy
+	Reviews  Reviews
+	Reports  Reports
+
 	ExternalURL string       // where browsers and clients reach this door: https://writ.corp.example
 	Log         *slog.Logger // failures of the door itself, with the trace id
 	Now         func() time.Time
@@ -101,6 +105,7 @@ func (c Config) check() (string, error) {
 		"overview": c.Overview, "idempotency": c.Idempotency, "sessions": c.Sessions, "fleet": c.Fleet, "break-glass": c.BreakGlass,
 		"passkeys": c.Passkeys, "assertions": c.Assertions, "recalls": c.Recalls, "on call": c.OnCall,
 		"policies": c.Policies, "policy answers": c.PolicyAnswers, "simulations": c.Simulations,
+		"autonomy": c.Autonomy, "reviews": c.Reviews, "reports": c.Reports,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: API: %s is missing", writ.ErrInvalid, name)
@@ -160,4 +165,5 @@ func (d *door) register() {
 	d.registerPasskeys()
 	d.registerOnCall()
 	d.registerPolicies()
+	d.registerAutonomy()
 }

@@ -51,6 +51,7 @@ type Server struct {
 	Notify       *Notify        `yaml:"notify,omitempty"`     // who is told of what, and how
 	Limits       *Limits        `yaml:"limits,omitempty"`     // how much at once and how often; what is left out has a default
 	BreakGlass   *BreakGlass    `yaml:"breakglass,omitempty"` // what an ask for it needs
+	Autonomy     *Autonomy      `yaml:"autonomy,omitempty"`   // how records of playbooks are judged
 	Dev          *DevProcesses  `yaml:"dev,omitempty"`        // only under --dev
 	Kubeconfig   string         `yaml:"kubeconfig,omitempty"` // always refused: a control plane holds no target credential
 }
@@ -76,6 +77,12 @@ type Limits struct {
 type BreakGlass struct {
 	AskProof string `yaml:"ask_proof,omitempty"` // A, B or C; B by default. C, an SSH key in hardware with touch and PIN, is below the default and shown as such
 	PerDay   int    `yaml:"per_day,omitempty"`   // asks of one team within 24 hours, 1 to 100; 3 by default
+}
+
+// Autonomy says how the records of playbooks are judged. 0 means the default.
+type Autonomy struct {
+	VerifiedRuns int `yaml:"verified_runs,omitempty"` // in a row after which Writ proposes a move, 3 to 1000; 10 by default
+	Begin        int `yaml:"begin,omitempty"`         // tiers above its own at which a playbook begins on a service: 0, or 1 where it must earn even its own
 }
 
 // Database names the files, of mode 0600, or the variables of the environment (env:NAME) that hold the URLs of two PostgreSQL databases, such as
@@ -299,6 +306,10 @@ func LoadServer(file string, dev bool) (Server, error) {
 	if b := s.BreakGlass; b != nil {
 		c.want(slices.Contains([]string{"", "A", "B", "C"}, b.AskProof), "breakglass.ask_proof must be A, B or C: no weaker proof asks for break-glass")
 		c.want(b.PerDay >= 0 && b.PerDay <= 100, "breakglass.per_day must be 1 to 100, or 0 for the default")
+	}
+	if a := s.Autonomy; a != nil {
+		c.want(a.VerifiedRuns == 0 || a.VerifiedRuns >= 3 && a.VerifiedRuns <= 1000, "autonomy.verified_runs must be 3 to 1000, or 0 for the default")
+		c.want(a.Begin == 0 || a.Begin == 1, "autonomy.begin must be 0 or 1")
 	}
 	c.protected(s.Protected)
 	c.veto(s.Veto, dev)

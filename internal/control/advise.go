@@ -160,6 +160,11 @@ func (c *Control) adviseNames(tx *store.Tx, q writ.AccessQuestion) (writ.Decisio
 	}
 	f.Now = now.Unix()
 	c.calendarFacts(f, now)
+	if q.Incident != "" && name != "" {
+		if err := c.chainFacts(tx, &ask, planRow{}, plan, ""); err != nil {
+			return writ.Decision{}, err
+		}
+	}
 	return c.judge(tx, ask, plan)
 }
 

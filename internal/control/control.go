@@ -47,7 +47,7 @@ type Config struct {
 	GrantKey     *ecdsa.PrivateKey
 	GrantKeys    []*ecdsa.PublicKey // optional: of other replicas, and of before, whose grants may be alive while the key is being replaced
 	DispatchKey  *ecdsa.PrivateKey
-	Dispatchers  []*ecdsa.PrivateKey // optional: other keys that open plans name as their holder, while the key is being replaced
+	Dispatchers  []*ecdsa.PrivateKey                                   // optional: other keys that open plans name as their holder, while the key is being replaced
 	Policy       *policy.Bundle                                        // in force until another is adopted
 	PolicyGate   *PolicyGate                                           // optional: how other sets come into force; without, whoever calls AdoptPolicy decides
 	TryPolicy    func(files map[string][]byte) (*policy.Bundle, error) // optional: loads a set for a simulation, signed or not
@@ -69,6 +69,7 @@ type Config struct {
 	EvidenceLife time.Duration   // how old cited evidence may be and still count as fresh
 	Limits       Limits          // zero members mean the defaults
 	BreakGlass   BreakGlass      // likewise
+	Autonomy     Autonomy        // likewise
 	Now          func() time.Time
 	Rand         io.Reader
 	Log          *slog.Logger
@@ -116,8 +117,8 @@ func New(c Config) (*Control, error) {
 	case !c.Limits.check():
 		return nil, fmt.Errorf("%w: control: limits must not be negative, and their window at most %s", writ.ErrInvalid, keepAttempts)
 	}
-	c.Limits, c.BreakGlass = c.Limits.whole(), c.BreakGlass.whole()
-	if err := c.BreakGlass.check(); err != nil {
+	c.Limits, c.BreakGlass, c.Autonomy = c.Limits.whole(), c.BreakGlass.whole(), c.Autonomy.whole()
+	if err := first(c.BreakGlass.check(), c.Autonomy.check()); err != nil {
 		return nil, err
 	}
 	check := c.Roster.Check
@@ -130,7 +131,7 @@ func New(c Config) (*Control, error) {
 	if err := check(); err != nil {
 		return nil, err
 	}
-	if err := c.Notices.check(); err != nil {
+	if err := first(c.Notices.check(), c.Notices.reachable(c.Policy)); err != nil {
 		return nil, err
 	}
 	if err := c.checkOnCall(); err != nil {

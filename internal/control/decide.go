@@ -34,13 +34,16 @@ func (c *Control) decide(tx *store.Tx, p *planRow, plan writ.Plan, phase writ.Ph
 		d.Verdict, d.Reason, d.Policies = writ.Deny, writ.ReasonExternalVeto, nil
 		d.Because = []string{"The external decision point did not permit it."}
 	}
+	if d.Verdict == writ.Deny {
+		d.Duties = writ.Duties{} // nothing will carry them
+	}
 	if d.ID, err = newID[writ.DecisionID](c, "dec"); err != nil {
 		return d, err
 	}
 	d.Plan, d.PlanDigest, d.Phase, d.Step, d.At = plan.ID, p.Digest, phase, step, c.now()
 	e, err := c.append(tx, writ.EntryDecision, plan.Incident, writ.DecisionBody{
 		Decision: d.ID, Plan: d.Plan, PlanDigest: d.PlanDigest, Phase: phase, Step: step, Verdict: d.Verdict, Reason: d.Reason,
-		Policies: d.Policies, Requirements: d.Requirements, Facts: d.Facts, Policy: d.Policy, Engine: d.Engine,
+		Policies: d.Policies, Requirements: d.Requirements, Duties: d.Duties, Facts: d.Facts, Policy: d.Policy, Engine: d.Engine,
 		Playbook: q.Playbook, Operations: q.Operations, Observed: d.Observed,
 	}, ref("plan", p.Leaf)...)
 	if err != nil {
@@ -118,7 +121,7 @@ func (c *Control) request(tx *store.Tx, p planRow, plan writ.Plan, step string) 
 	ttl := int(grantLife.Seconds())
 	f.Now, f.TTL, f.MaxObjects, f.MaxPermille = now.Unix(), &ttl, &plan.Budget.MaxObjects, &plan.Budget.MaxPermille
 	c.calendarFacts(f, now)
-	return q, nil
+	return q, c.chainFacts(tx, &q, p, plan, step)
 }
 
 // askerFacts come from the registration or the roster.

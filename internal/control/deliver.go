@@ -148,10 +148,14 @@ func (c *Control) take(tx *store.Tx, by sender, run *runRow, row *store.Row, lea
 	if err != nil || refused != nil {
 		return 0, refused, err
 	}
+	over := run.Run.State.Final()
 	if err := c.apply(tx, by, run, row, e); err != nil {
 		return 0, nil, err
 	}
 	at, err := appendLeaf(tx, leaf, e.Record.Task)
+	if err == nil && !over && run.Run.State.Final() {
+		err = c.afterRun(tx, *run, e.Hash)
+	}
 	return at.index, nil, err
 }
 

@@ -91,7 +91,7 @@ func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) 
 	if err != nil {
 		return err
 	}
-	p.Run, p.Reason = run, writ.ReasonAllowed
+	p.Run, p.Reason, p.Waited = run, writ.ReasonAllowed, p.waited(c.now())
 	row.Due = 0
 	return c.movePlan(tx, p, row, writ.PlanGranted)
 }
@@ -167,7 +167,7 @@ func (c *Control) mint(tx *store.Tx, p *planRow, plan writ.Plan, d writ.Decision
 	expires := time.Unix(claims.Expires, 0).UTC()
 	e, err := c.append(tx, writ.EntryGrant, plan.Incident, writ.GrantBody{
 		Grant: id, Run: run, Plan: plan.ID, PlanDigest: p.Digest, Runner: plan.Runner, Holder: plan.Holder, Decision: d.ID,
-		Approvals: claims.Writ.Approvals, Policy: claims.Writ.Policy, Expires: expires, TokenDigest: writ.DigestOf([]byte(compact)),
+		Approvals: claims.Writ.Approvals, Policy: claims.Writ.Policy, Expires: expires, Duties: claims.Writ.Duties, TokenDigest: writ.DigestOf([]byte(compact)),
 	}, refs...)
 	if err != nil {
 		return err
@@ -181,7 +181,7 @@ func (c *Control) mint(tx *store.Tx, p *planRow, plan writ.Plan, d writ.Decision
 	if err != nil {
 		return err
 	}
-	made := runRow{Title: plan.Title, Run: writ.Run{ID: run, Plan: plan.ID, Incident: plan.Incident, Grant: id, Runner: plan.Runner, State: writ.RunGranted}}
+	made := runRow{Title: plan.Title, Duties: claims.Writ.Duties, GrantLeaf: e.hash, Run: writ.Run{ID: run, Plan: plan.ID, Incident: plan.Incident, Grant: id, Runner: plan.Runner, State: writ.RunGranted}}
 	if p.mode() == writ.ModeKey {
 		made.Run.Detail = unpresented
 	}

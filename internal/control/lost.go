@@ -64,7 +64,11 @@ func (c *Control) giveUp(tx *store.Tx, run *runRow, row *store.Row, p planRow, p
 	if err := c.moveRun(tx, run, row, writ.RunUncertain); err != nil {
 		return err
 	}
-	if _, err := c.append(tx, writ.EntryPlanEnd, run.Run.Incident, writ.PlanEndBody{Plan: plan.ID, State: writ.PlanDone, Reason: writ.ReasonRunnerLost}); err != nil {
+	e, err := c.append(tx, writ.EntryPlanEnd, run.Run.Incident, writ.PlanEndBody{Plan: plan.ID, State: writ.PlanDone, Reason: writ.ReasonRunnerLost})
+	if err != nil {
+		return err
+	}
+	if err := c.afterRun(tx, *run, e.hash); err != nil {
 		return err
 	}
 	if err := c.tellRun(tx, *run, writ.NoticeRunnerLost); err != nil {

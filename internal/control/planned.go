@@ -117,6 +117,9 @@ func (c *Control) movePlan(tx *store.Tx, p planRow, row store.Row, next writ.Pla
 	row.State = string(next)
 	if next == writ.PlanWaiting {
 		p.AskedAt = c.now()
+		if p.FirstAsked == nil {
+			p.FirstAsked = new(c.now())
+		}
 	}
 	if next.Final() {
 		row.Due = 0
@@ -144,7 +147,11 @@ func (c *Control) movePlan(tx *store.Tx, p planRow, row store.Row, next writ.Pla
 // endPlan ends a plan that will not run, with its reason and its entry.
 func (c *Control) endPlan(tx *store.Tx, p planRow, row store.Row, state writ.PlanState, why assignment.Refused) error {
 	p.Reason, p.Detail, p.Hint = why.Code, writ.Printable(why.Detail, 400), writ.Printable(why.Hint, 400)
-	if _, err := c.append(tx, writ.EntryPlanEnd, p.Proposal.Incident, writ.PlanEndBody{Plan: p.ID, State: state, Reason: p.Reason}, ref("proposal", p.ProposalLeaf)...); err != nil {
+	e, err := c.append(tx, writ.EntryPlanEnd, p.Proposal.Incident, writ.PlanEndBody{Plan: p.ID, State: state, Reason: p.Reason}, ref("proposal", p.ProposalLeaf)...)
+	if err != nil {
+		return err
+	}
+	if err := c.reckonDenied(tx, p, state, e.hash); err != nil {
 		return err
 	}
 	return c.movePlan(tx, p, row, state)

@@ -56,6 +56,9 @@ func (c *Control) AdoptPolicy(ctx context.Context, s PolicySet) error {
 	if s.Bundle == nil || len(s.Bundle.Rules()) == 0 {
 		return fmt.Errorf("%w: policy: there is no set to adopt", writ.ErrInvalid)
 	}
+	if err := c.Notices.reachable(s.Bundle); err != nil {
+		return err
+	}
 	c.adopting.Lock()
 	defer c.adopting.Unlock()
 	err := c.Store.Update(ctx, func(tx *store.Tx) error {

@@ -35,7 +35,9 @@ type (
 		Decision      *writ.Decision
 		DecisionLeaf  writ.Digest       `json:",omitzero"`
 		Run           writ.RunID        `json:",omitempty"`
-		Change        writ.ChangeWindow `json:",omitzero"` // what the calendars said at the newest decision
+		Change        writ.ChangeWindow `json:",omitzero"`  // what the calendars said at the newest decision
+		FirstAsked    *time.Time        `json:",omitempty"` // when it first waited for people
+		Waited        int               `json:",omitempty"` // seconds from then to its grant
 		veto          *vetoAnswer
 		Tainted       bool // a parameter was seen only in text that others can write
 		CreatedAt     time.Time
@@ -83,11 +85,15 @@ type (
 		Title string
 		Begun []string // keys of the steps whose intents were taken
 
+		Duties    writ.Duties `json:",omitzero"` // of its grant
+		GrantLeaf writ.Digest `json:",omitzero"`
+
 		Reasons []writ.Commitment `json:",omitempty"` // of Run.Settled, one each
 		Settled bool              `json:",omitempty"` // nothing of it is in doubt any more
 		Doubted *time.Time        `json:",omitempty"` // since when its runner may be lost
 		Held    bool              `json:",omitempty"` // its runner was lost: what it reserved and locked waits for its settlement
 
+		Harm    bool `json:",omitempty"` // it was verified, and people put it back or found it not justified
 		Offline bool `json:",omitempty"` // its runner made it while it was cut off
 
 		// Instance is the journal of the process that began it; empty when none had joined.

@@ -36,7 +36,7 @@ func (c *Control) SweepOnce(ctx context.Context) error {
 	due := store.Filter{DueBefore: millis(c.now()) + 1, Limit: 100}
 	var work bool
 	err := c.Store.View(ctx, func(tx *store.Tx) error {
-		for _, t := range []store.Table{store.Plans, store.Runs, store.Proposals, store.Nonces, store.Idempotency, store.Attempts, store.Sessions, store.Delegations, store.Answers, store.Rates, store.PolicyChanges} {
+		for _, t := range []store.Table{store.Plans, store.Runs, store.Proposals, store.Nonces, store.Idempotency, store.Attempts, store.Sessions, store.Delegations, store.Answers, store.Rates, store.PolicyChanges, store.Reviews} {
 			rows, err := tx.Find(t, due)
 			if err != nil {
 				return err
@@ -49,7 +49,7 @@ func (c *Control) SweepOnce(ctx context.Context) error {
 		return err
 	}
 	return c.Store.Update(ctx, func(tx *store.Tx) error {
-		return errors.Join(c.expirePlans(tx, due), c.expireChanges(tx, due), c.expireRuns(tx, due), c.unwind(tx, due), forget(tx, store.Nonces, due), forget(tx, store.Idempotency, due), forget(tx, store.Attempts, due), forget(tx, store.Sessions, due), forget(tx, store.Delegations, due), forget(tx, store.Answers, due), forget(tx, store.Rates, due))
+		return errors.Join(c.expirePlans(tx, due), c.expireChanges(tx, due), c.expireRuns(tx, due), c.unwind(tx, due), c.overdueReviews(tx, due), forget(tx, store.Nonces, due), forget(tx, store.Idempotency, due), forget(tx, store.Attempts, due), forget(tx, store.Sessions, due), forget(tx, store.Delegations, due), forget(tx, store.Answers, due), forget(tx, store.Rates, due))
 	})
 }
 

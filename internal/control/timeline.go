@@ -214,6 +214,14 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		out.Summary = fmt.Sprintf("%s ran %s@%d on %s while cut off, signed by %d people (%d were needed)", name(b.Runner.Principal()), b.Playbook.Name, b.Playbook.Version, b.Service, len(b.Signatures), b.Quorum)
 	case *writ.PasskeyBody:
 		out.OK, out.Summary = b.State == writ.PasskeyActive, fmt.Sprintf("%s: passkey %s of %s, level %s, is %s", name(b.By), b.Passkey, writ.Printable(b.Person.Sub, 80), b.Credential.Level, b.State)
+	case *writ.ReviewDueBody:
+		out.Plan, out.Run, out.Summary = b.Plan, b.Run, fmt.Sprintf("%s owes a look back at the run until %s", b.Team, b.Due.Format("2006-01-02 15:04Z"))
+	case *writ.ReviewBody:
+		out.Plan, out.Run, out.OK, out.Summary = b.Plan, b.Run, b.Verdict == writ.ReviewJustified, fmt.Sprintf("%s looked back at the run: %s", name(b.By), b.Verdict)
+	case *writ.AutonomyBody:
+		out.OK, out.Summary = b.Change != writ.AutonomyDropped && b.Change != writ.AutonomyLost, autonomySentence(*b)
+	case *writ.AutonomyAnswerBody:
+		out.Summary = fmt.Sprintf("%s decided %s from %s to %s, proof %s, key %s", writ.Printable(b.By.Sub, 60), autonomyOf(b.Playbook, b.Service, b.Agent), b.From, b.To, b.Proof, b.Key)
 	case *writ.FreezeBody:
 		out.OK, out.Summary = !b.On, fmt.Sprintf("freeze of %s %s: on %t", b.Scope, writ.Printable(b.Value, 80), b.On)
 	}

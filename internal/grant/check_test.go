@@ -57,6 +57,8 @@ func TestI12AGrantThatIsNotExactlyAsExpectedIsRefusedUnderItsOwnCode(t *testing.
 		"no actions":                {swap(actions, `"actions":[]`), claims},
 		"an action twice":           {swap(actions, `"actions":["kubernetes/workload.rollback","kubernetes/workload.rollback"]`), claims},
 		"an action with a glob":     {swap("kubernetes/workload.rollback", "kubernetes/*"), claims},
+		"a duty that nobody knows":  {swap(`"evidence_digest"`, `"duties":{"call_back_within_seconds":5},"evidence_digest"`), claims},
+		"a duty beyond its bound":   {swap(`"evidence_digest"`, `"duties":{"verify_within_seconds":86400},"evidence_digest"`), claims},
 		"two runs":                  {swap(`"max_runs":1`, `"max_runs":2`), claims},
 		"a negative limit":          {swap(`"max_objects":1`, `"max_objects":-1`), claims},
 		"a fraction":                {swap(`"max_objects":1`, `"max_objects":1.0`), claims},

@@ -104,6 +104,8 @@ func form(c writ.GrantClaims) error {
 		return fmt.Errorf("writ.mode must be %s or %s", writ.ModeHandle, writ.ModeKey)
 	case w.Decision == "" || w.Policy.IsZero() || w.EvidenceDigest.IsZero():
 		return fmt.Errorf("writ.decision, writ.policy and writ.evidence_digest must be present")
+	case w.Duties.Check() != nil:
+		return w.Duties.Check()
 	case !ascendingDigests(w.Approvals):
 		return fmt.Errorf("writ.approvals must be sorted, each once")
 	}

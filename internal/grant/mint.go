@@ -68,7 +68,7 @@ func Mint(in Input) (writ.GrantClaims, error) {
 		Confirm:              writ.Confirmation{Thumbprint: p.Holder},
 		AuthorizationDetails: []writ.Authorization{authorization(p, in.PlanDigest)},
 		Writ: writ.GrantDetails{V: writ.FormatVersion, Tier: p.Tier, Mode: in.Mode, Decision: in.Decision.ID,
-			Policy: p.Policy, EvidenceDigest: evidence, Approvals: digests},
+			Policy: p.Policy, EvidenceDigest: evidence, Approvals: digests, Duties: in.Decision.Duties},
 	}
 	if c.Expires <= c.IssuedAt {
 		return none, writ.Refuse(writ.ReasonExpired, "less than a second is left to the plan or an approval")

@@ -51,7 +51,7 @@ var shortcuts = []Guard{
 	{
 		Invariant: "I05",
 		File:      "internal/policy/decide.go",
-		Guard:     "b.raise(&f, q.Playbook)",
+		Guard:     "b.raise(&f, q.Playbook, q.Operations)",
 		Package:   "./internal/policy",
 		Test:      "TestPitfall14NoFactLowersTheTier",
 	},

@@ -22,6 +22,10 @@ const (
 	keyMaxTTL      = "max_ttl"
 	keyMaxPermille = "max_permille"
 	keyMaxObjects  = "max_objects"
+
+	keyVerifyWithin = "verify_within"
+	keyNotify       = "notify"
+	keyReviewWithin = "review_within"
 )
 
 // Ways to discharge a requirement.
@@ -44,7 +48,7 @@ const (
 
 // folderKeys says which keys a folder's policies may carry.
 var folderKeys = map[Folder][]string{
-	Grants: {keyID, keyReason},
+	Grants: {keyID, keyReason, keyVerifyWithin, keyNotify, keyReviewWithin},
 	Limits: {keyID, keyReason},
 	Requirements: {
 		keyID, keyReason, keyDischarge, keyApprovals, keyApprovers, keyProof, keyMaxTTL, keyMaxPermille, keyMaxObjects,
@@ -77,6 +81,9 @@ func annotate(r *rule, p *cedarx.Policy) error {
 	r.Reason = seen[keyReason]
 	if n := len(r.Reason); n == 0 || n > maxReason || writ.Printable(r.Reason, maxReason) != r.Reason {
 		return fmt.Errorf("@reason must be one plain sentence of at most %d characters", maxReason)
+	}
+	if r.Folder == Grants {
+		return readDuties(&r.duties, seen)
 	}
 	if r.Folder != Requirements {
 		return nil

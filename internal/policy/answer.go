@@ -22,6 +22,7 @@ type answer struct {
 	because      []string // the ids whose sentences explain it, sorted
 	errors       []string
 	requirements writ.Requirements
+	duties       writ.Duties // of the grants that speak for it
 }
 
 // severity orders answers: the higher is the worse. Denials are ordered too, so that one reason is named always.
@@ -53,6 +54,7 @@ func (a answer) join(b answer) answer {
 	out.because = union(a.because, b.because)
 	out.errors = union(a.errors, b.errors)
 	out.requirements = joinRequirements(a.requirements, b.requirements)
+	out.duties = a.duties.Join(b.duties)
 	return out
 }
 

@@ -15,10 +15,19 @@ func (f *Facts) canonical() (json.RawMessage, error) {
 	w.b = append(w.b, '{')
 	w.int("approvalsOncall", f.ApprovalsOncall)
 	w.int("approvalsOwner", f.ApprovalsOwner)
+	if f.AutonomyLost { // likewise absent otherwise, as all that came later
+		w.bool("autonomyLost", true)
+	}
+	if f.AutonomyTier != 0 {
+		w.int("autonomyTier", f.AutonomyTier)
+	}
 	if f.Calendars != "" {
 		w.string("calendars", f.Calendars)
 	}
 	w.bool("certified", f.Certified)
+	if len(f.Chain) > 0 {
+		w.strings("chain", f.Chain)
+	}
 	if f.ChangeFreezeUntil != nil {
 		w.int("changeFreezeUntil", int(*f.ChangeFreezeUntil))
 	}
@@ -60,6 +69,12 @@ func (f *Facts) canonical() (json.RawMessage, error) {
 	w.string("sub", f.Principal.Sub)
 	w.close()
 	w.int("proof", f.Proof)
+	if f.Reach != 0 {
+		w.int("reach", f.Reach)
+	}
+	if f.ReachBy != "" {
+		w.string("reachBy", f.ReachBy)
+	}
 	w.bool("registered", f.Registered)
 	if len(f.Roles) > 0 {
 		w.strings("roles", f.Roles)
@@ -76,6 +91,9 @@ func (f *Facts) canonical() (json.RawMessage, error) {
 		w.string("team", f.Team)
 	}
 	w.int("tier", f.Tier)
+	if len(f.TierBecause) > 0 {
+		w.strings("tierBecause", f.TierBecause)
+	}
 	w.int("tierProof", f.TierProof)
 	w.optional("ttl", f.TTL)
 	w.bool("undo", f.Undo)

@@ -53,7 +53,8 @@ func (b *Bundle) decide(q Request, m manner) writ.Decision {
 	if err := f.check(); err != nil {
 		return invalid(d, err)
 	}
-	b.raise(&f, q.Playbook)
+	b.raise(&f, q.Playbook, q.Operations)
+	d.Tier, d.TierBecause = writ.Tier(f.Tier), f.TierBecause
 	if m.record {
 		facts, err := f.canonical()
 		if err != nil {
@@ -90,12 +91,6 @@ func (e *evaluator) worst(actions []string) answer {
 
 // maxClasses bounds the classes of actions that are looked out for; actions of others are each decided.
 const maxClasses = 64
-
-// raise applies tiers.yaml to checked facts.
-func (b *Bundle) raise(f *Facts, playbook string) {
-	f.Tier = int(b.tiers.of(writ.Tier(f.Tier), playbook, f))
-	f.TierProof = b.tiers.proof[f.Tier].Strength()
-}
 
 // evaluator checks the facts' entities and names the actions of a request. f holds the facts that count, after tiers.yaml.
 func (b *Bundle) evaluator(f *Facts, q Request, m manner) (*evaluator, []string, error) {
@@ -138,6 +133,7 @@ func (b *Bundle) evaluator(f *Facts, q Request, m manner) (*evaluator, []string,
 // write fills the decision from the joined answer.
 func (b *Bundle) write(d writ.Decision, a answer) writ.Decision {
 	d.Verdict, d.Reason, d.Policies, d.Errors, d.Requirements = a.verdict, a.reason, a.policies, a.errors, a.requirements
+	d.Duties = a.duties
 	for _, id := range a.because {
 		d.Because = append(d.Because, b.rules[id].Reason)
 	}

@@ -34,6 +34,7 @@ type principal struct {
 	roles     []string
 	suspended bool
 	oncall    bool
+	lost      bool // of autonomy
 	entity    cedarx.Entity
 }
 
@@ -41,14 +42,14 @@ type principal struct {
 // converted and checked once for as long as nothing that is known of it changes.
 func (b *Bundle) principal(f *Facts, strict bool) (cedarx.Entity, error) {
 	p, known := b.principals.get(f.Principal)
-	if known && !strict && p.team == f.Team && p.suspended == f.Suspended && p.oncall == f.Oncall && slices.Equal(p.roles, f.Roles) {
+	if known && !strict && p.team == f.Team && p.suspended == f.Suspended && p.oncall == f.Oncall && p.lost == f.AutonomyLost && slices.Equal(p.roles, f.Roles) {
 		return p.entity, nil
 	}
 	entity := f.principalEntity()
 	if err := b.schema.CheckEntity(entity); err != nil {
 		return cedarx.Entity{}, err
 	}
-	b.principals.put(f.Principal, principal{f.Team, slices.Clone(f.Roles), f.Suspended, f.Oncall, entity})
+	b.principals.put(f.Principal, principal{f.Team, slices.Clone(f.Roles), f.Suspended, f.Oncall, f.AutonomyLost, entity})
 	return entity, nil
 }
 
@@ -77,12 +78,20 @@ func (f *Facts) principalEntity() cedarx.Entity {
 	if f.Principal.Kind == writ.KindHuman {
 		attributes = cedarx.Members{"oncall": cedarx.Bool(f.Oncall)}
 	} else {
-		attributes = cedarx.Members{"roles": uidSet(typeRole, f.Roles), "suspended": cedarx.Bool(f.Suspended)}
+		attributes = cedarx.Members{"roles": uidSet(typeRole, f.Roles), "suspended": cedarx.Bool(f.Suspended), "autonomy": cedarx.Long(f.autonomy())}
 	}
 	if f.Team == "" {
 		return cedarx.NewEntity(f.principalUID(), cedarx.NewRecord(attributes))
 	}
 	return cedarx.NewEntity(f.principalUID(), cedarx.NewRecord(attributes), cedarx.NewUID(typeTeam, f.Team))
+}
+
+// autonomy is what rules read of an agent's record: 1, and 0 once T1 is lost.
+func (f *Facts) autonomy() int64 {
+	if f.AutonomyLost {
+		return 0
+	}
+	return 1
 }
 
 func (f *Facts) serviceEntity() cedarx.Entity {

@@ -36,7 +36,7 @@ func (e *evaluator) action(name string) answer {
 	case len(first.Errors) > 0: // even beside an allow: a forbid that fails would otherwise vanish
 		return answer{verdict: writ.Deny, reason: writ.ReasonPolicyError, errors: first.Errors, because: first.Errors}
 	case first.Allow:
-		return answer{verdict: writ.Allow, reason: writ.ReasonAllowed, policies: first.Reasons}
+		return answer{verdict: writ.Allow, reason: writ.ReasonAllowed, policies: first.Reasons, duties: e.bundle.dutiesOf(first.Reasons)}
 	case len(first.Reasons) == 0:
 		return deny(writ.ReasonNoGrantRule, nil)
 	case slices.ContainsFunc(first.Reasons, isLimit):
@@ -55,7 +55,7 @@ func (e *evaluator) action(name string) answer {
 	case second.Allow:
 		return answer{
 			verdict: writ.Requires, reason: writ.ReasonNeedsApproval, policies: union(first.Reasons, second.Reasons),
-			because: first.Reasons, requirements: needs,
+			because: first.Reasons, requirements: needs, duties: e.bundle.dutiesOf(second.Reasons),
 		}
 	case len(second.Reasons) == 0: // nothing stands in the way any more, and still no grant speaks for it
 		return answer{verdict: writ.Deny, reason: writ.ReasonNoGrantRule, policies: first.Reasons}

@@ -56,6 +56,16 @@ type Facts struct {
 	Emergency       bool `json:"emergency,omitempty"`       // a person asked for it as break-glass, with a signed proof
 	NewPlane        bool `json:"newPlane"`                  // this plan touches one that the incident has not touched
 
+	// What the incident has put together, and what it still can: counted likewise before the first step, and kept from then
+	// on for the steps of a run. Rules see what they raise: the tier.
+	Chain   []string `json:"chain,omitempty"`   // operations that ran, or may have run, before this plan; sorted
+	Reach   int      `json:"reach,omitempty"`   // the highest tier that the incident's lineage can still reach without a further person; 0 when that is not above T1
+	ReachBy string   `json:"reachBy,omitempty"` // who, with what
+
+	// What the records say. Rules see principal.autonomy, 0 once it is lost and 1 before, and the tier.
+	AutonomyTier int  `json:"autonomyTier,omitempty"` // where the playbook stands on this service, when that is above its own tier
+	AutonomyLost bool `json:"autonomyLost,omitempty"` // the agent makes no change alone until a person restores it
+
 	// What it rests on: Writ's own readings.
 	EvidenceCount      int  `json:"evidenceCount"`
 	EvidenceFresh      bool `json:"evidenceFresh"`                // all cited readings are younger than the limit
@@ -84,6 +94,8 @@ type Facts struct {
 
 	// TierProof is the proof that tiers.yaml demands at Tier. Decide sets it; what a caller puts there is ignored.
 	TierProof int `json:"tierProof"`
+	// TierBecause says why Tier is what it is, beyond the playbook's and the operations' own. Likewise.
+	TierBecause []string `json:"tierBecause,omitempty"`
 }
 
 // maxNames bounds lists of roles and planes: both are closed vocabularies of a handful.
@@ -109,6 +121,17 @@ func (f *Facts) check() error {
 		return bad("roles and planes are short sorted lists")
 	case f.Now <= 0:
 		return bad("now is missing")
+	case len(f.Chain) > maxChain || !slices.IsSorted(f.Chain):
+		return bad("chain is a sorted list of operations")
+	case f.Reach != 0 && !writ.Tier(f.Reach).Valid() || f.AutonomyTier != 0 && !writ.Tier(f.AutonomyTier).Valid():
+		return bad("reach and autonomyTier are tiers")
+	case len(f.ReachBy) > maxReason || writ.Printable(f.ReachBy, maxReason) != f.ReachBy:
+		return bad("reachBy is one short line")
+	}
+	for _, o := range f.Chain {
+		if _, err := writ.ParseOperationName(o); err != nil {
+			return bad("chain is a sorted list of operations")
+		}
 	}
 	if !f.numbersFit() {
 		return bad("a number is negative or too large")

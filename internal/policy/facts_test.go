@@ -81,6 +81,7 @@ func TestRulesReadFactsUnderTheNameOfTheRecord(t *testing.T) {
 		"principal", "team", "roles", "suspended", "oncall", // of the asker's entity
 		"service", "owningTeam", "env", "stateful", // of the service's entity
 		"owner", "incident", "calendars", "veto", // recorded only
+		"chain", "reach", "reachBy", "autonomyTier", "autonomyLost", "tierBecause", // seen as the tier that they raise, and as principal.autonomy
 	}
 	names := policy.ContextNames()
 	var recorded []string

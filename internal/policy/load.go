@@ -128,6 +128,9 @@ func load(sources map[string][]byte, v Vocabulary) (*Bundle, error) {
 	if err := b.add(files, sources); err != nil {
 		return nil, err
 	}
+	if n := len(b.Channels()); n > writ.MaxNotify {
+		return nil, fmt.Errorf("@%s names %d channels; nobody reads more than %d", keyNotify, n, writ.MaxNotify)
+	}
 	if len(b.rules) == 0 {
 		return nil, errors.New("it holds no policy")
 	}

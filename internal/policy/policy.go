@@ -53,6 +53,7 @@ type Rule struct {
 type rule struct {
 	Rule
 	demand      demand
+	duties      writ.Duties
 	policy      *cedarx.Policy
 	reads       factSet // what its conditions read
 	readsAction bool    // a condition asks which action it is
@@ -71,6 +72,14 @@ func (b *Bundle) Digest() writ.Digest {
 		return writ.Digest{}
 	}
 	return b.digest
+}
+
+// Proof is the level that tiers.yaml demands of an approval at a tier; the strongest when there is no set, or no such tier.
+func (b *Bundle) Proof(t writ.Tier) writ.ProofLevel {
+	if b == nil || !t.Valid() {
+		return writ.ProofA
+	}
+	return b.tiers.proof[t]
 }
 
 // Rules returns all policies, sorted by id.

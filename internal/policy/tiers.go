@@ -14,6 +14,7 @@ type tiers struct {
 	proof   [writ.T4 + 1]writ.ProofLevel
 	raises  []raise
 	observe []string // sorted
+	chains  chains
 }
 
 // A raise puts the asks that match all of its members into at least one tier.
@@ -35,7 +36,8 @@ type tiersFile struct {
 		Playbook    string `yaml:"playbook"`
 		AtLeast     string `yaml:"at_least"`
 	} `yaml:"raises"`
-	Observe []string `yaml:"observe"`
+	Observe []string    `yaml:"observe"`
+	Chains  *chainsFile `yaml:"chains"`
 }
 
 func parseTiers(src []byte) (tiers, error) {
@@ -74,7 +76,9 @@ func parseTiers(src []byte) (tiers, error) {
 		out.raises = append(out.raises, raise{r.Service, r.Environment, r.Playbook, at})
 	}
 	out.observe = slices.Sorted(slices.Values(f.Observe))
-	return out, nil
+	var err error
+	out.chains, err = f.Chains.parse()
+	return out, err
 }
 
 // knows refuses an observed playbook that does not exist, and one that is named twice: a misspelt name would leave the
@@ -105,23 +109,15 @@ func (b *Bundle) Observes(playbook string) bool {
 	return b != nil && slices.Contains(b.tiers.observe, playbook)
 }
 
-// Proof is what the set demands of people at a tier; empty without a set, and for no tier.
-func (b *Bundle) Proof(t writ.Tier) writ.ProofLevel {
-	if b == nil || !t.Valid() {
-		return ""
-	}
-	return b.tiers.proof[t]
-}
-
-// of returns the tier that counts for an ask.
-func (t tiers) of(stated writ.Tier, playbook string, f *Facts) writ.Tier {
-	at := stated
-	for _, r := range t.raises {
+// lifts are the raises that match an ask.
+func (t tiers) lifts(playbook string, f *Facts) []lift {
+	var out []lift
+	for i, r := range t.raises {
 		if (r.service == "" || r.service == f.Service) && (r.env == "" || r.env == f.Env) && (r.playbook == "" || r.playbook == playbook) {
-			at = max(at, r.atLeast)
+			out = append(out, lift{r.atLeast, fmt.Sprintf("raise %d of %s puts it into %s at least", i+1, fileTiers, r.atLeast)})
 		}
 	}
-	return at
+	return out
 }
 
 // level returns the proof level of a strength.

@@ -20,7 +20,7 @@ func (b *Bundle) Trace(q Request) Trace {
 	if b == nil || t.Decision.Reason == writ.ReasonInvalidRequest {
 		return t
 	}
-	b.raise(&q.Facts, q.Playbook)
+	b.raise(&q.Facts, q.Playbook, q.Operations)
 	e, actions, err := b.evaluator(&q.Facts, q, manner{find: (*shelf).find})
 	if err != nil {
 		return t

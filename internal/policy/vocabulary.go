@@ -148,7 +148,7 @@ func checkSchema(s *cedarx.Schema) error {
 		}
 	}
 	for kind, want := range map[string][]cedarx.Attribute{
-		typeAgent:   {{Name: "roles", Type: "Set<Role>"}, {Name: "suspended", Type: "Bool"}},
+		typeAgent:   {{Name: "autonomy", Type: "Long"}, {Name: "roles", Type: "Set<Role>"}, {Name: "suspended", Type: "Bool"}},
 		typeHuman:   {{Name: "oncall", Type: "Bool"}},
 		typeService: {{Name: "env", Type: typeEnv}, {Name: "owner", Type: typeTeam}, {Name: "stateful", Type: "Bool"}},
 		typeTeam:    nil,

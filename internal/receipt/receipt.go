@@ -72,6 +72,7 @@ type Authority struct {
 	Decision  writ.DecisionID `json:"decision"`
 	Policy    writ.Digest     `json:"policy"`
 	Approvals []writ.Digest   `json:"approvals,omitempty"`
+	Duties    writ.Duties     `json:"duties,omitzero"`
 }
 
 // A Step is one call of the plan.

@@ -157,7 +157,7 @@ func (j *judgement) checkLedger(ctx context.Context) error {
 	case !ok || e.Record.Log != j.trust.trust.Log.Origin || !j.trust.authored(e.KeyID(), e.Record.Actor):
 		return bad("the entry is not a grant's of this log")
 	case body.Grant != c.ID || body.Run != j.b.Run || body.Runner != j.r.ID || body.Holder != c.Confirm.Thumbprint ||
-		body.Plan != a.Plan || !body.PlanDigest.Equal(a.PlanDigest) || !body.TokenDigest.Equal(writ.DigestOf([]byte(j.b.Grant))):
+		body.Plan != a.Plan || !body.PlanDigest.Equal(a.PlanDigest) || !body.TokenDigest.Equal(writ.DigestOf([]byte(j.b.Grant))) || !body.Duties.Equal(c.Writ.Duties):
 		return bad("the entry is another grant's")
 	}
 	if err := j.r.follow(ctx, j.b.Receipt, j.b.GrantLeaf, j.trust.log, j.seen); err != nil {

@@ -96,6 +96,9 @@ var refusals = map[string]struct {
 	"the grant's entry is of another token": {writ.ReasonNotInLedger, func(w *world, g *issued) {
 		g.body = func(b *writ.GrantBody) { b.TokenDigest = writ.DigestOf([]byte("other")) }
 	}},
+	"the grant's entry tells of other duties": {writ.ReasonNotInLedger, func(w *world, g *issued) {
+		g.body = func(b *writ.GrantBody) { b.Duties = writ.Duties{VerifyWithin: 1} }
+	}},
 	"the grant's entry is not by the control plane": {writ.ReasonNotInLedger, func(w *world, g *issued) {
 		mine := w.control.entry
 		w.control.entry = newAuthor(w.t)

@@ -87,7 +87,7 @@ func (w *world) pack(g *issued) (assignment.Bundle, int64) {
 	body := writ.GrantBody{
 		Grant: g.claims.ID, Run: g.run, Plan: g.claims.AuthorizationDetails[0].Plan, PlanDigest: g.claims.AuthorizationDetails[0].PlanDigest,
 		Runner: g.claims.Audience, Holder: g.claims.Confirm.Thumbprint, Decision: g.claims.Writ.Decision, Approvals: g.claims.Writ.Approvals,
-		Policy: g.claims.Writ.Policy, Expires: time.Unix(g.claims.Expires, 0).UTC(), TokenDigest: writ.DigestOf([]byte(g.compact)),
+		Policy: g.claims.Writ.Policy, Expires: time.Unix(g.claims.Expires, 0).UTC(), Duties: g.claims.Writ.Duties, TokenDigest: writ.DigestOf([]byte(g.compact)),
 	}
 	if g.body != nil {
 		g.body(&body)

@@ -18,7 +18,7 @@ func (j *judgement) authority() []byte {
 		return nil
 	}
 	b, err := json.Marshal(receipt.Authority{
-		Grant: j.claims.ID, Entry: ledger.LeafHash(j.b.GrantLeaf), Decision: j.claims.Writ.Decision, Policy: j.claims.Writ.Policy, Approvals: j.claims.Writ.Approvals,
+		Grant: j.claims.ID, Entry: ledger.LeafHash(j.b.GrantLeaf), Decision: j.claims.Writ.Decision, Policy: j.claims.Writ.Policy, Approvals: j.claims.Writ.Approvals, Duties: j.claims.Writ.Duties,
 	})
 	if err != nil { // a grant that was believed has all of them
 		return nil

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/writ-dev/writ/internal/connector"
 	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/plan"
+	"github.com/writ-dev/writ/internal/receipt"
 	"github.com/writ-dev/writ/internal/runner/journal"
 )
 
@@ -22,7 +24,7 @@ const (
 // verify polls the plan's checks until each has held or its time is over, and records each with what was seen last. It
 // is true when all held. A sign to stop cuts the waiting short: what does not hold by then did not help.
 func (x *execution) verify(ctx context.Context) (bool, error) {
-	began := x.r.Now()
+	began, bound := x.r.Now(), x.verifyWithin()
 	open, asked := x.plan.Verify, began
 	for {
 		if now := x.r.Now(); now.Sub(asked) >= signsEvery || now.Before(asked) { // a clock that went back must not make it deaf
@@ -34,7 +36,7 @@ func (x *execution) verify(ctx context.Context) (bool, error) {
 		for _, c := range open {
 			value, read := x.look(ctx, c)
 			holds := read && c.Holds(writ.Observation{c.Fact: value})
-			if now := x.r.Now(); !holds && !last && now.Before(began.Add(patience(c, read))) {
+			if now := x.r.Now(); !holds && !last && now.Before(began.Add(patience(c, read, bound))) {
 				rest = append(rest, c)
 				continue
 			}
@@ -50,13 +52,26 @@ func (x *execution) verify(ctx context.Context) (bool, error) {
 	}
 }
 
-// patience is how long a check may take to hold.
-func patience(c writ.Condition, read bool) time.Duration {
+// patience is how long a check may take to hold: as long as its playbook says, and no longer than the grant's duty; a bound
+// of 0 is none.
+func patience(c writ.Condition, read bool, bound time.Duration) time.Duration {
 	d := time.Duration(c.WithinSeconds) * time.Second
 	if !read {
 		d = max(d, checkGrace)
 	}
+	if bound > 0 {
+		d = min(d, bound)
+	}
 	return d
+}
+
+// verifyWithin is the duty of the run's grant, as the journal keeps it; 0 for none.
+func (x *execution) verifyWithin() time.Duration {
+	var a receipt.Authority
+	if len(x.run.Authority) == 0 || json.Unmarshal(x.run.Authority, &a) != nil {
+		return 0 // made while cut off: there is no grant of the control plane's
+	}
+	return time.Duration(a.Duties.VerifyWithin) * time.Second
 }
 
 // look reads the fact of a condition; false when the target did not say.

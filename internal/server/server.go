@@ -209,7 +209,7 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, k
 		Approve: approve,
 		Author:  author, GrantKey: grantKey, GrantKeys: issued, DispatchKey: dispatchKey, Dispatchers: dispatchers, Policy: rules.policy.Bundle, PolicyGate: rules.source.gate(), TryPolicy: rules.source.try, Library: rules.library,
 		Services: rules.services, Calendars: rules.calendar, Veto: refuser, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
-		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), BreakGlass: breakGlass(c.BreakGlass), Now: fault.Clock(), Rand: rand.Reader, Log: log,
+		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), Limits: limits(c.Limits), BreakGlass: breakGlass(c.BreakGlass), Autonomy: autonomy(c.Autonomy), Now: fault.Clock(), Rand: rand.Reader, Log: log,
 		Died: func(what string, after time.Duration) { deaths.WithLabelValues(what).Observe(after.Seconds()) },
 	})
 }
@@ -240,6 +240,14 @@ func breakGlass(c *config.BreakGlass) control.BreakGlass {
 		return control.BreakGlass{}
 	}
 	return control.BreakGlass{AskProof: writ.ProofLevel(c.AskProof), PerDay: c.PerDay}
+}
+
+// autonomy is what the configuration says of it.
+func autonomy(c *config.Autonomy) control.Autonomy {
+	if c == nil {
+		return control.Autonomy{}
+	}
+	return control.Autonomy{Verified: c.VerifiedRuns, Begin: c.Begin}
 }
 
 // PresentURL is the execution URL that holder proofs name and runners pin.
@@ -310,7 +318,7 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 	who := admitted{auth, ctl}
 	doors, err := api.Handler(api.Config{
 		Auth: who, Agents: ctl, HandOffs: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Presents: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
-		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, Fleet: ctl, BreakGlass: ctl, Passkeys: ctl, Assertions: ctl, Recalls: ctl, OnCall: ctl, Policies: ctl, PolicyAnswers: ctl, Simulations: ctl, ExternalURL: c.ExternalURL, Log: s.log,
+		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, Fleet: ctl, BreakGlass: ctl, Passkeys: ctl, Assertions: ctl, Recalls: ctl, OnCall: ctl, Policies: ctl, PolicyAnswers: ctl, Simulations: ctl, Autonomy: ctl, Reviews: ctl, Reports: ctl, ExternalURL: c.ExternalURL, Log: s.log,
 		Now: time.Now, // of socket deadlines alone, which are the machine's
 	})
 	if err != nil {

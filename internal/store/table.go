@@ -47,6 +47,8 @@ const (
 
 	PolicyChanges Table = "policychange" // proposed ones; Due is when one expires
 	PolicyFiles   Table = "policyfile"   // ID is the change that brought the files, Key the version once it was in force
+	Records       Table = "record"       // ID is a playbook on a service, or an agent; State which of both, Key the name
+	Reviews       Table = "review"       // ID is a run, Key the team that owes it, Due when it is due
 )
 
 // tables maps a noun to its SQL name, none of which is a reserved word of SQLite or PostgreSQL.
@@ -92,6 +94,8 @@ var tables = map[Table]struct {
 
 	PolicyChanges: {sql: "policychanges"},
 	PolicyFiles:   {sql: "policyfiles"},
+	Records:       {sql: "records"},
+	Reviews:       {sql: "reviews"},
 }
 
 // Tables returns every table.
@@ -99,7 +103,7 @@ func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
 		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels, Enrolments, BreakGlasses, Passkeys, PolicySets,
-		OnCall, Delegations, Answers, LogKeys, Rates, PolicyChanges, PolicyFiles,
+		OnCall, Delegations, Answers, LogKeys, Rates, PolicyChanges, PolicyFiles, Records, Reviews,
 	}
 }
 

@@ -3,16 +3,35 @@ package web
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/writ-dev/writ"
 )
 
 // An agentsView is who can ask.
-type agentsView struct{ Items []writ.Agent }
+type agentsView struct{ Items []agentView }
+
+// An agentView is one agent with its record; none when nothing became of it yet.
+type agentView struct {
+	writ.Agent
+	Record *writ.AgentRecord
+}
 
 func (d *door) agents(ctx context.Context, by writ.Principal, _ *http.Request) (view, error) {
 	all, err := d.Agents.Agents(ctx, by)
-	return view{title: "Agents", data: agentsView{all}}, err
+	if err != nil {
+		return view{}, err
+	}
+	records, err := d.Autonomy.AgentRecords(ctx, by, "")
+	var out []agentView
+	for _, a := range all {
+		v := agentView{Agent: a}
+		if i := slices.IndexFunc(records, func(r writ.AgentRecord) bool { return r.Agent == a.Principal() && r.Runs+r.Denied+r.Rejected > 0 }); i >= 0 {
+			v.Record = &records[i]
+		}
+		out = append(out, v)
+	}
+	return view{title: "Agents", data: agentsView{out}}, err
 }
 
 // setAgent stops an agent, or lets it go on. What it has ends in the same transaction.

@@ -150,7 +150,7 @@ func parseApproving(assets map[string]asset) (map[string]*template.Template, err
 		"plan": {"plan.html", "approve/frame.html", "approve/plan.html"}, "enrol": {"approve/frame.html", "approve/enrol.html"},
 		"choose": {"approve/frame.html", "approve/choose.html"}, "request": {"approve/frame.html", "approve/request.html"},
 		"policychange": {"policychange.html", "approve/frame.html", "approve/policychange.html"},
-		"fail": {"fail.html", "approve/frame.html"}, "left": {"approve/frame.html", "approve/left.html"},
+		"fail":         {"fail.html", "approve/frame.html"}, "left": {"approve/frame.html", "approve/left.html"},
 	} {
 		t, err := shared.Clone()
 		for _, file := range files {

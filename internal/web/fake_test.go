@@ -336,7 +336,7 @@ func must(t testing.TB, err error) {
 func site(t testing.TB, f *fake, changes ...func(*web.Config)) http.Handler {
 	t.Helper()
 	c := web.Config{
-		Auth: f, Browser: f, Plans: f, Runs: f, Incidents: f, Readings: f, Freezes: f, Agents: f, Playbooks: f, Ledger: f, Glasses: f, Overview: f, Denials: f, Turns: f, Lab: f, Policies: f,
+		Auth: f, Browser: f, Plans: f, Runs: f, Incidents: f, Readings: f, Freezes: f, Agents: f, Playbooks: f, Ledger: f, Glasses: f, Overview: f, Denials: f, Turns: f, Lab: f, Policies: f, Autonomy: f,
 		LoginPath: "/login", Verifier: f.verifier, ExternalURL: external, Now: func() time.Time { return f.now }, Log: slog.New(slog.NewTextHandler(&f.logs, nil)),
 	}
 	for _, change := range changes {

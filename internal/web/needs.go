@@ -71,6 +71,12 @@ type Playbooks interface {
 	Playbook(ctx context.Context, by writ.Principal, name string) (writ.PlaybookText, error)
 }
 
+// Autonomy is how playbooks and agents stand by their records. Decisions on it are signed: see writ playbook autonomy.
+type Autonomy interface {
+	PlaybookRecords(ctx context.Context, by writ.Principal, playbook, service string) ([]writ.PlaybookRecord, error)
+	AgentRecords(ctx context.Context, by writ.Principal, name string) ([]writ.AgentRecord, error)
+}
+
 // Ledger reads the log. Prove waits, while ctx lasts, for a signed checkpoint that covers the entry.
 type Ledger interface {
 	Events(ctx context.Context, by writ.Principal, from int64, limit int, incident writ.IncidentID) ([]writ.Event, error)

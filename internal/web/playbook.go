@@ -20,6 +20,7 @@ func (d *door) playbooks(ctx context.Context, by writ.Principal, _ *http.Request
 type playbookView struct {
 	writ.PlaybookSummary
 	Text, Source raw
+	Records      []writ.PlaybookRecord
 }
 
 func (d *door) playbook(ctx context.Context, by writ.Principal, r *http.Request) (view, error) {
@@ -34,5 +35,6 @@ func (d *door) playbook(ctx context.Context, by writ.Principal, r *http.Request)
 	if err != nil {
 		return view{}, err
 	}
-	return view{title: "Playbook " + short(p.Name), data: playbookView{p.PlaybookSummary, lines([]byte(p.Text)), lines([]byte(strings.TrimSpace(p.Source)))}}, nil
+	records, err := d.Autonomy.PlaybookRecords(ctx, by, name, "")
+	return view{title: "Playbook " + short(p.Name), data: playbookView{p.PlaybookSummary, lines([]byte(p.Text)), lines([]byte(strings.TrimSpace(p.Source))), records}}, err
 }

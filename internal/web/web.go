@@ -41,6 +41,7 @@ type Config struct {
 	Agents      Agents
 	Playbooks   Playbooks
 	Policies    Policies
+	Autonomy    Autonomy
 	Ledger      Ledger
 	Glasses     Glasses
 	Overview    Overview
@@ -116,7 +117,7 @@ func (d *door) guarded(origin string) (http.Handler, error) {
 func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "browser": c.Browser, "plans": c.Plans, "runs": c.Runs, "incidents": c.Incidents, "readings": c.Readings, "freezes": c.Freezes,
-		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "glasses": c.Glasses, "overview": c.Overview, "denials": c.Denials, "turns": c.Turns, "lab": c.Lab, "policies": c.Policies,
+		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "glasses": c.Glasses, "overview": c.Overview, "denials": c.Denials, "turns": c.Turns, "lab": c.Lab, "policies": c.Policies, "autonomy": c.Autonomy,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: pages: %s is missing", writ.ErrInvalid, name)

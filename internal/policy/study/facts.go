@@ -65,6 +65,7 @@ var truths = []truthFact{
 	{"newPlane", "context.newPlane", func(f *policy.Facts) *bool { return &f.NewPlane }},
 	{"evidenceFresh", "context.evidenceFresh", func(f *policy.Facts) *bool { return &f.EvidenceFresh }},
 	{"tainted", "context.tainted", func(f *policy.Facts) *bool { return &f.Tainted }},
+	{"autonomyLost", "principal.autonomy", func(f *policy.Facts) *bool { return &f.AutonomyLost }},
 	{"selfDiagnosed", "context.selfDiagnosed", func(f *policy.Facts) *bool { return &f.SelfDiagnosed }},
 }
 

@@ -1,0 +1,92 @@
+package main
+
+// autonomies are the guards of chains, records and duties.
+var autonomies = []Guard{
+	{
+		Invariant: "I10",
+		File:      "internal/policy/chain.go",
+		Guard:     "if !b.tiers.chains.declared(before, now) {",
+		Package:   "./internal/policy",
+		Test:      "TestPitfall14APairThatIsDeclaredNowhereEscalates",
+	},
+	{
+		Invariant: "I10",
+		File:      "internal/policy/chain.go",
+		Guard:     "if f.Reach > 0 {",
+		Package:   "./internal/policy",
+		Test:      "TestPitfall14TheWorstReachableActionGoverns",
+	},
+	{
+		Invariant: "I10",
+		File:      "internal/control/chain.go",
+		Guard:     "f.Chain = sorted(past.operations)",
+		Instead:   "_ = sorted(past.operations)",
+		Package:   "./internal/control",
+		Test:      "TestPitfall19AChainIsKeyedByTheIncidentAlone",
+	},
+	{
+		Invariant: "I10",
+		File:      "internal/control/chain.go",
+		Guard:     "if bundle.Answer(ask).Allowed() {",
+		Package:   "./internal/control",
+		Test:      "TestPitfall14TheWorstThatCanBeReachedGoverns",
+	},
+	{
+		Invariant: "I10",
+		File:      "internal/control/chain.go",
+		Guard:     "if plan.Tier > max(p.open, writ.T1) {",
+		Package:   "./internal/control",
+		Test:      "TestPitfall14AllowedPlansCanStillBeReached",
+	},
+	{
+		Invariant: "I10",
+		File:      "internal/policy/chain.go",
+		Guard:     "if f.AutonomyLost {",
+		Package:   "./internal/policy",
+		Test:      "TestR75AnAgentWhoseRecordIsNegativeMakesNoChangeAlone",
+	},
+	{
+		Invariant: "I10",
+		File:      "internal/control/record.go",
+		Guard:     "if !r.Lost && r.Balance <= negativeRecord {",
+		Package:   "./internal/control",
+		Test:      "TestR75AnAgentWhoseRecordTurnsNegativeLosesT1UntilAPersonRestoresIt",
+	},
+	{
+		Invariant: "I10",
+		File:      "internal/control/record.go",
+		Guard:     "case failed:",
+		Instead:   "case false && failed:",
+		Package:   "./internal/control",
+		Test:      "TestD10AFailureTakesAPlaybooksAutonomyAtOnce",
+	},
+	{
+		Invariant: "I02",
+		File:      "internal/control/autonomy.go",
+		Guard:     "if len(leaves) < needs {",
+		Package:   "./internal/control",
+		Test:      "TestD10PeopleDecideAMoveThatTheRecordCarries",
+	},
+	{
+		Invariant: "I02",
+		File:      "internal/control/autonomy.go",
+		Guard:     "case slices.Contains(v.Accounts, a.Owner):",
+		Instead:   "case false:",
+		Package:   "./internal/control",
+		Test:      "TestR75AnAgentWhoseRecordTurnsNegativeLosesT1UntilAPersonRestoresIt",
+	},
+	{
+		Invariant: "I12",
+		File:      "internal/runner/verify.go",
+		Guard:     "if bound > 0 {",
+		Package:   "./internal/runner",
+		Test:      "TestADutyBoundsTheVerification",
+	},
+	{
+		Invariant: "I05",
+		File:      "internal/control/duty.go",
+		Guard:     "if n == nil || n.Channels[channel] == nil {",
+		Package:   "./internal/control",
+		Test:      "TestI05ASetWhoseChannelNobodyConfiguredIsNotPutInForce",
+	},
+}

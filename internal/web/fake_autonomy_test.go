@@ -1,0 +1,24 @@
+package web_test
+
+import (
+	"context"
+
+	"github.com/writ-dev/writ"
+)
+
+func (f *fake) PlaybookRecords(context.Context, writ.Principal, string, string) ([]writ.PlaybookRecord, error) {
+	r := writ.PlaybookRecord{
+		Playbook: "rollback-deployment", Service: "payments-api", Owner: "payments", Own: writ.T1, Stands: writ.T2,
+		Tally: writ.Tally{Runs: 12, Verified: 11, Undone: 1}, Asked: 4, Streak: 10, WaitSeconds: 400, Waits: 4, Alone: 7,
+		Proposed: &writ.AutonomyMove{From: writ.T2, To: writ.T1, At: at, Needs: 2},
+	}
+	return []writ.PlaybookRecord{r}, f.err
+}
+
+func (f *fake) AgentRecords(context.Context, writ.Principal, string) ([]writ.AgentRecord, error) {
+	var out []writ.AgentRecord
+	for _, a := range f.agents {
+		out = append(out, writ.AgentRecord{Name: a.Name, Agent: a.Principal(), Team: a.Team, State: a.State, Tally: writ.Tally{Runs: 3, Verified: 1, Undone: 2}, Balance: -2, Lost: true})
+	}
+	return out, f.err
+}
