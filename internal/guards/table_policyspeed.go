@@ -12,7 +12,7 @@ var shortcuts = []Guard{
 	{
 		Invariant: "I05",
 		File:      "internal/policy/entity.go",
-		Guard:     "if known && !strict && p.team == f.Team && p.suspended == f.Suspended && p.oncall == f.Oncall && slices.Equal(p.roles, f.Roles) {",
+		Guard:     "if known && !strict && p.team == f.Team && p.suspended == f.Suspended && p.oncall == f.Oncall && p.lost == f.AutonomyLost && slices.Equal(p.roles, f.Roles) {",
 		Instead:   "if known && !strict {",
 		Package:   "./internal/policy",
 		Test:      "TestI05WhatChangesAboutAnAgentOrServiceCountsAtTheNextDecision",
