@@ -47,7 +47,8 @@ func TestTheLoaderRefuses(t *testing.T) {
 		"a cap of nothing":                {"requirements/x.cedar", `@id("requirements/x")` + head + `@discharge("clamp")` + forbidAll + unmet, "needs @max_ttl"},
 		"a cap of fractions":              {"requirements/x.cedar", `@id("requirements/x")` + head + `@discharge("clamp") @max_ttl("1.5s")` + forbidAll + unmet, "whole seconds"},
 		"an unknown key":                  {"limits/x.cedar", `@id("limits/x")` + head + `@aproval("1")` + forbidAll + ";", "@aproval is not known"},
-		"a duty that nobody carries":      {"grants/x.cedar", `@id("grants/x")` + head + `@verify_within("5m")` + permitAll + ";", "not known"},
+		"a duty that nobody carries":      {"grants/x.cedar", `@id("grants/x")` + head + `@page_within("5m")` + permitAll + ";", "not known"},
+		"a duty of a limit":               {"limits/x.cedar", `@id("limits/x")` + head + `@verify_within("5m")` + forbidAll + ";", "not known in limits/"},
 		"no sentence":                     {"limits/x.cedar", `@id("limits/x")` + forbidAll + ";", "@reason"},
 		"a bare action":                   {"grants/x.cedar", `@id("grants/x")` + head + `permit (principal, action, resource is Service);`, "names an action"},
 		"a bare resource":                 {"grants/x.cedar", `@id("grants/x")` + head + `permit (principal, action in Action::"mutate", resource);`, "type of its resource"},
@@ -90,7 +91,7 @@ func TestTheLoaderRefuses(t *testing.T) {
 			src[c.file] = text
 			b, err := policy.LoadSources(src, vocabulary())
 			if b != nil || !errors.Is(err, writ.ErrInvalid) || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got %v, %v; want %q", b, err, c.want)
+				t.Errorf("got a set: %v, %v; want %q", b != nil, err, c.want)
 			}
 		})
 	}
