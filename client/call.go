@@ -66,7 +66,11 @@ func (c *Client) send(ctx context.Context, k call) (*http.Response, error) {
 		header = http.Header{}
 	}
 	if k.creates {
-		header.Set("Idempotency-Key", rand.Text()) // 26 characters, 128 random bits
+		key, ok := ctx.Value(keyOf{}).(string)
+		if !ok {
+			key = rand.Text() // 26 characters, 128 random bits
+		}
+		header.Set("Idempotency-Key", key)
 	}
 	wait := pause
 	for n := 1; ; n++ {

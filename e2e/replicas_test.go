@@ -244,13 +244,13 @@ func (f *fleet) ready(i int) {
 func anyone[T any](f *fleet, what string, call func(ctx context.Context, server int) (T, error)) T {
 	f.t.Helper()
 	var out T
-	at := rand.IntN(len(f.servers))
+	at, key := rand.IntN(len(f.servers)), crand.Text() // the same call, whichever server hears it first
 	await(f.t, what, func() (bool, string) {
 		at = (at + 1) % len(f.servers)
 		ctx, cancel := context.WithTimeout(f.t.Context(), 8*time.Second)
 		defer cancel()
 		var err error
-		if out, err = call(ctx, at); err == nil {
+		if out, err = call(client.WithKey(ctx, key), at); err == nil {
 			return true, ""
 		}
 		// What a server that dies, waits for its database, or is told of a repeat may say; everything else is wrong.

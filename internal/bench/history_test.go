@@ -202,7 +202,7 @@ func (n node) visit(each func(node)) {
 }
 
 // few is a table whose rows end with what they are for: PostgreSQL rightly reads it as a whole while it is on one page.
-var few = append([]string{"proposals", "locks", "slots", "reservations", "freezes", "approvals", "idempotency", "nonces", "checkpoint", "agentrecords", "commit_mark", "sessions", "enrolments"}, fixed...)
+var few = append([]string{"proposals", "locks", "slots", "reservations", "freezes", "approvals", "idempotency", "nonces", "checkpoint", "agentrecords", "commit_mark", "sessions", "enrolments", "handoffs", "rates", "records", "reviews", "answers", "delegations", "policychanges"}, fixed...)
 
 // scans reports whether a step reads a table or an index from end to end.
 func (n node) scans() bool {

@@ -125,7 +125,8 @@ func rules(t *testing.T, l control.Library, replace map[string]string) *policy.B
 		for old, text := range replace {
 			b = bytes.ReplaceAll(b, []byte(old), []byte(text))
 		}
-		sources[name] = bytes.ReplaceAll(b, []byte("entity Plane enum ["), []byte(`entity Plane enum ["lab", `))
+		b = bytes.ReplaceAll(b, []byte("entity Plane enum ["), []byte(`entity Plane enum ["lab", `))
+		sources[name] = bytes.ReplaceAll(b, []byte("  compatible:\n"), []byte("  compatible:\n    - [lab/replica.restart, lab/workload.restart]\n"))
 		return err
 	}))
 	v := policy.Vocabulary{Planes: []string{plane}, Operations: []writ.OperationName{restartOne, restartAll}, Readers: []writ.OperationName{status}}
