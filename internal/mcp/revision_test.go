@@ -131,7 +131,7 @@ func TestTheCurrentRevisionNeedsNoHandshake(t *testing.T) {
 	if got := c.now("tools/call", "list_incidents", `"name":"get_plan","arguments":{}`, ""); got.code != http.StatusBadRequest || got.Error == nil || got.Error.Code != -32020 {
 		t.Errorf("head and body name different tools: %d %s", got.code, got.body)
 	}
-	for _, method := range []string{"initialize", "ping", "resources/subscribe", "approve_plan"} {
+	for _, method := range []string{"initialize", "ping", "prompts/list", "resources/list", "completion/complete", "logging/setLevel", "approve_plan"} {
 		if got := c.now(method, "", "", ""); got.code != http.StatusNotFound {
 			t.Errorf("%s: %d %s", method, got.code, got.body)
 		}

@@ -63,7 +63,7 @@ type (
 
 // addTasks teaches the server the extension.
 func (d door) addTasks(s *mcp.Server) error {
-	s.AddReceivingMiddleware(d.withTasks)
+	s.AddReceivingMiddleware(onlyMethods, d.withTasks)
 	return errors.Join(
 		mcp.AddReceivingCustomMethod(s, "tasks/get", d.getTask),
 		mcp.AddReceivingCustomMethod(s, "tasks/update", d.updateTask),
