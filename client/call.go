@@ -134,20 +134,8 @@ func (c *Client) sendAs(ctx context.Context, k call, header http.Header, body []
 	if req.Header.Get("Accept") == "" {
 		req.Header.Set("Accept", "application/json")
 	}
-	if held != "" {
-		proof, err := prove(c.source.Key, k.method, c.named+(&url.URL{Path: k.path}).EscapedPath(), held, c.source.now())
-		if err != nil {
-			return nil, err
-		}
-		req.Header.Set("Authorization", "DPoP "+held)
-		req.Header.Set("DPoP", proof)
-	}
-	if c.token != nil {
-		token, err := c.token(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("%w: token: %w", writ.ErrUnknownUser, err)
-		}
-		req.Header.Set("Authorization", "Bearer "+token)
+	if err := c.sign(ctx, req, k.path, held); err != nil {
+		return nil, err
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -158,6 +146,26 @@ func (c *Client) sendAs(ctx context.Context, k call, header http.Header, body []
 	}
 	defer resp.Body.Close()
 	return nil, refusal(resp)
+}
+
+// sign adds the caller's credential to a request of path: held with a proof of the source's key, or the bearer token.
+func (c *Client) sign(ctx context.Context, req *http.Request, path, held string) error {
+	if held != "" {
+		proof, err := prove(c.source.Key, req.Method, c.named+(&url.URL{Path: path}).EscapedPath(), held, c.source.now())
+		if err != nil {
+			return err
+		}
+		req.Header.Set("Authorization", "DPoP "+held)
+		req.Header.Set("DPoP", proof)
+	}
+	if c.token != nil {
+		token, err := c.token(ctx)
+		if err != nil {
+			return fmt.Errorf("%w: token: %w", writ.ErrUnknownUser, err)
+		}
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	return nil
 }
 
 // bounded reads all of r, and refuses more than limit bytes.

@@ -41,6 +41,7 @@ func commands() []command {
 		{"demo", "", "play an incident end to end on a small storefront", runDemo},
 		{"serve", "-c writ.yaml [--dev]", "run the control plane", runServe},
 		{"runner", "-c runner.yaml", "run a runner next to its targets", runRunner},
+		{"mcp", "--server https://… (--token-file f | --assertion-file f [--svid])", "bridge for agents that speak MCP over standard input and output", runMCP},
 		{"runner breakglass", "<playbook> -c runner.yaml --service … [--param …] [-f file]", "on the runner's host, control plane down: make an emergency plan to be signed", runRunnerBreakGlass},
 		{"runner breakglass run", "<signature …> -c runner.yaml", "run an emergency plan that enough people have signed", runRunnerBreakGlassRun},
 		{"runner catalogue", "-c runner.yaml", "print what a runner can do, for the control plane's configuration", runCatalogue},

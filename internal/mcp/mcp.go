@@ -105,6 +105,7 @@ func Handler(c Config) http.Handler {
 	stream := func(single bool) http.Handler {
 		return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{
 			Stateless: true, JSONResponse: single, MaxRequestBodyBytes: maxBody,
+			PropagateRequestCancellation: true, // a client that is gone waits for nothing
 		})
 	}
 	guard := auth.RequireBearerToken(d.verify, &auth.RequireBearerTokenOptions{
