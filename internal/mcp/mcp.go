@@ -71,7 +71,8 @@ type Runs interface {
 	Stop(ctx context.Context, by writ.Principal, id writ.RunID, because string) (writ.RunStatus, error)
 }
 
-// Config is what Handler needs. All members are required but Certificates, Proofs, Issuers and PageURL.
+// Config is what Handler needs. All members are required but Certificates, Proofs, Issuers, PageURL, AtOnce
+// and PerAgent.
 type Config struct {
 	Authenticator Authenticator
 	Certificates  bool // callers come with a client certificate, and may come without a token
@@ -84,6 +85,8 @@ type Config struct {
 	ExternalURL   string   // of the server, without a trailing slash
 	PageURL       string   // where people read plans; empty when there are no pages
 	Issuers       []string // authorization servers, for the metadata
+	AtOnce        int      // calls under way at once; 0 means the default
+	PerAgent      int      // those of one agent; likewise
 	Version       string
 	Log           *slog.Logger
 }
@@ -113,7 +116,7 @@ func Handler(c Config) http.Handler {
 		AllowMissingExpiration: true, // the authenticator has checked the expiry itself, more strictly
 	})
 	mux := http.NewServeMux()
-	mux.Handle(Path, d.disguised(guard(d.admitted(opened(stream(true), stream(false))))))
+	mux.Handle(Path, d.disguised(guard(d.admitted(d.crowded(opened(stream(true), stream(false)))))))
 	about := &oauthex.ProtectedResourceMetadata{
 		Resource: c.ExternalURL + Path, AuthorizationServers: c.Issuers, BearerMethodsSupported: []string{"header"},
 		ResourceName: "Writ, the agents' door",
