@@ -102,7 +102,7 @@ func commands() []command {
 		{"breakglass sign", "<request.json> [-f file] [--sk]", "sign a plan that a cut-off runner has made", runBreakGlassSign},
 		{"agent add", "<name> --iss … --sub … --team … [--role …]", "register an agent, and answer for it", runAgentAdd},
 		{"agent list", "[--state …]", "list registered agents", runAgentList},
-		{"agent show", "<name> [-o holmesgpt|claude|kagent]", "show an agent, or the configuration of its client", runAgentShow},
+		{"agent show", "<name> [-o holmesgpt|claude|kagent|stdio]", "show an agent, or the configuration of its client", runAgentShow},
 		{"agent suspend", "<name> --reason …", "stop an agent: plans, grants and runs end now", runAgentSuspend},
 		{"agent resume", "<name> --reason …", "let a suspended agent go on", runAgentResume},
 		{"agent rotate", "<name> --iss … --sub … --reason …", "give an agent a new identity; the old one ends", runAgentRotate},
