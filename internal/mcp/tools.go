@@ -85,7 +85,7 @@ func tool[In any](d door, s *mcp.Server, name, description string, readOnly bool
 		Name: name, Description: description,
 		Annotations: &mcp.ToolAnnotations{ReadOnlyHint: readOnly, DestructiveHint: &no, OpenWorldHint: &no},
 	}, func(ctx context.Context, r *mcp.CallToolRequest, in In) (*mcp.CallToolResult, any, error) {
-		out, err := f(listening(ctx, r), caller(r), in)
+		out, err := f(withPerson(listening(ctx, r), r), caller(r), in)
 		if err != nil {
 			return d.refused(err), nil, nil
 		}
@@ -192,6 +192,9 @@ func (d door) proposePlan(ctx context.Context, by writ.Principal, in proposePlan
 		}
 	}
 	p, err := d.Proposer.Propose(ctx, by, ask)
+	if page := d.emergency(ctx, err, ask.Incident); page != nil {
+		return page, nil
+	}
 	if err != nil {
 		return nil, err
 	}
