@@ -2,7 +2,11 @@ package e2e_test
 
 import (
 	"context"
+	"os/exec"
+	"path/filepath"
 	"testing"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/client"
@@ -50,4 +54,19 @@ func TestAnAgentFetchesItsGrantAtTheTokenEndpointAndPresentsIt(t *testing.T) {
 	}
 	o.ended(0, p.ID, before)
 	o.whole()
+
+	// The same agent behind the bridge: its platform's token lies in a file, and each call carries a proof of the bridge's own key.
+	file := filepath.Join(t.TempDir(), "platform.token")
+	write(t, file, []byte(o.platformToken()))
+	cmd := exec.Command(o.bed.writ, "mcp", "--server", o.servers[1].url, "--external-url", o.external, "--assertion-file", file)
+	cmd.Stderr = t.Output()
+	behind, err := mcp.NewClient(&mcp.Implementation{Name: "e2e-proofs", Version: "1"}, nil).Connect(t.Context(), &mcp.CommandTransport{Command: cmd}, nil)
+	must(t, err)
+	defer behind.Close()
+	for range 2 {
+		got, err := behind.CallTool(t.Context(), &mcp.CallToolParams{Name: "get_plan", Arguments: map[string]any{"plan_id": string(p.ID)}})
+		if err != nil || got.IsError {
+			t.Fatalf("behind the bridge: %v %v", got, err)
+		}
+	}
 }

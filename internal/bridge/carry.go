@@ -75,7 +75,7 @@ func (b *Bridge) send(ctx context.Context, m message, header http.Header) (*http
 		case once[m.tool] && !unsent(err):
 			return nil, fmt.Errorf("the connection to Writ broke off before the answer of %s: look whether it was done before you call it again", m.tool)
 		case waited+wait > patience:
-			return nil, fmt.Errorf("Writ cannot be reached: %w", err)
+			return nil, fmt.Errorf("writ cannot be reached: %w", err)
 		}
 		select {
 		case <-ctx.Done():
@@ -192,11 +192,11 @@ func refused(resp *http.Response, body []byte) error {
 	}
 	switch resp.StatusCode {
 	case http.StatusUnauthorized:
-		return fmt.Errorf("Writ does not take this agent's token (401)%s; renew it where the bridge reads it", said)
+		return fmt.Errorf("writ does not take this agent's token (401)%s; renew it where the bridge reads it", said)
 	case http.StatusForbidden:
-		return fmt.Errorf("Writ knows this agent and does not let it in (403)%s", said)
+		return fmt.Errorf("writ knows this agent and does not let it in (403)%s", said)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable, http.StatusBadGateway:
-		return fmt.Errorf("Writ is busy or away (%d)%s; call again in a minute", resp.StatusCode, said)
+		return fmt.Errorf("writ is busy or away (%d)%s; call again in a minute", resp.StatusCode, said)
 	}
 	return fmt.Errorf("the answer of %d is not one of Writ's%s; is --server its address?", resp.StatusCode, said)
 }
