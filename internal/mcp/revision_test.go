@@ -195,3 +195,19 @@ func TestAClientThatListensIsToldOfProgress(t *testing.T) {
 		t.Errorf("without a token: %s, waits %v", got.body, f.waits)
 	}
 }
+
+func TestNoCallWaitsLongerThanTwentySeconds(t *testing.T) {
+	f := &fakeControl{state: writ.PlanWaiting}
+	c := raw{t, serve(t, f)}
+	for _, seconds := range []string{"21", "-1", "100000000000"} {
+		for tool, id := range map[string]string{"get_plan": `"plan_id":"pln_`, "get_run": `"run_id":"run_`} {
+			got := c.post(nil, `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"`+tool+`","arguments":{`+id+ulid+`","wait_seconds":`+seconds+`}}}`)
+			if got.Result["isError"] != true || !strings.Contains(got.text(), "wait_seconds must be 0 to 20") {
+				t.Errorf("%s for %s s: %s", tool, seconds, got.body)
+			}
+		}
+	}
+	if len(f.waits) != 0 {
+		t.Errorf("it waited %v", f.waits)
+	}
+}
