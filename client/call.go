@@ -172,10 +172,22 @@ func (c *Client) sendWith(ctx context.Context, k call, header http.Header, body 
 	if req.Header.Get("Accept") == "" {
 		req.Header.Set("Accept", "application/json")
 	}
+	if err := c.sign(ctx, req, k.path, held, nonce); err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, &lostError{cause: fmt.Errorf("%w: %w", writ.ErrUnavailable, err)}
+	}
+	return resp, nil
+}
+
+// sign adds the caller's credential to a request of path: held with a proof of the source's key, or the bearer token.
+func (c *Client) sign(ctx context.Context, req *http.Request, path, held, nonce string) error {
 	if held != "" {
-		proof, err := prove(c.source.Key, k.method, c.named+(&url.URL{Path: k.path}).EscapedPath(), held, nonce, c.source.now())
+		proof, err := prove(c.source.Key, req.Method, c.named+(&url.URL{Path: path}).EscapedPath(), held, nonce, c.source.now())
 		if err != nil {
-			return nil, err
+			return err
 		}
 		req.Header.Set("Authorization", "DPoP "+held)
 		req.Header.Set("DPoP", proof)
@@ -183,15 +195,11 @@ func (c *Client) sendWith(ctx context.Context, k call, header http.Header, body 
 	if c.token != nil {
 		token, err := c.token(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("%w: token: %w", writ.ErrUnknownUser, err)
+			return fmt.Errorf("%w: token: %w", writ.ErrUnknownUser, err)
 		}
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, &lostError{cause: fmt.Errorf("%w: %w", writ.ErrUnavailable, err)}
-	}
-	return resp, nil
+	return nil
 }
 
 // bounded reads all of r, and refuses more than limit bytes.

@@ -6,9 +6,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/client"
@@ -82,4 +86,19 @@ func TestAnAgentFetchesItsGrantAtTheTokenEndpointAndPresentsIt(t *testing.T) {
 		t.Errorf("with it, at a second replica: %d %s", got.status, got.raw)
 	}
 	o.whole()
+
+	// The same agent behind the bridge: its platform's token lies in a file, and each call carries a proof of the bridge's own key.
+	file := filepath.Join(t.TempDir(), "platform.token")
+	write(t, file, []byte(o.platformToken()))
+	cmd := exec.Command(o.bed.writ, "mcp", "--server", o.servers[1].url, "--external-url", o.external, "--assertion-file", file)
+	cmd.Stderr = t.Output()
+	behind, err := mcp.NewClient(&mcp.Implementation{Name: "e2e-proofs", Version: "1"}, nil).Connect(t.Context(), &mcp.CommandTransport{Command: cmd}, nil)
+	must(t, err)
+	defer behind.Close()
+	for range 2 {
+		got, err := behind.CallTool(t.Context(), &mcp.CallToolParams{Name: "get_plan", Arguments: map[string]any{"plan_id": string(p.ID)}})
+		if err != nil || got.IsError {
+			t.Fatalf("behind the bridge: %v %v", got, err)
+		}
+	}
 }

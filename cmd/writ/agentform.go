@@ -44,6 +44,20 @@ mcp_servers:
 		}
 		return string(b) + "\n"
 	},
+	"stdio": func(server string, _ writ.Agent) string {
+		type entry struct {
+			Command string            `json:"command"`
+			Args    []string          `json:"args"`
+			Env     map[string]string `json:"env"`
+		}
+		b, err := json.MarshalIndent(map[string]any{"mcpServers": map[string]entry{
+			"writ": {"writ", []string{"mcp", "--server", strings.TrimRight(server, "/"), "--token-file", "env:" + tokenVariable}, map[string]string{tokenVariable: "${" + tokenVariable + "}"}},
+		}}, "", "  ")
+		if err != nil {
+			panic(err) // strings only
+		}
+		return string(b) + "\n"
+	},
 	"kagent": func(server string, g writ.Agent) string {
 		return fmt.Sprintf(`# kagent: the secret's key holds "Bearer " and a token of %[3]s, and whatever renews the token writes it there.
 apiVersion: kagent.dev/v1alpha2

@@ -21,7 +21,7 @@ var floor = map[string]int{
 	// F4 are the use cases.
 	"runner": 4, "control": 4,
 	// F5 are the doors.
-	"api": 5, "authzen": 5, "mcp": 5, "client": 5, "oauth": 5, "web": 5,
+	"api": 5, "authzen": 5, "bridge": 5, "mcp": 5, "client": 5, "oauth": 5, "web": 5,
 	// F6 puts it all together.
 	"server": assembly, "setup": assembly, "rotate": assembly, "storefront": assembly, "demo": assembly, "bench": assembly, "siege": assembly, "testbed": assembly, "testbed/trustdomain": assembly, "testbed/idp": assembly, "testbed/softkey": assembly, "guards": assembly,
 	"floors": assembly, "cmd/writ": assembly, "e2e": assembly, "e2e/install": assembly, "e2e/crash": assembly,
@@ -66,12 +66,12 @@ type ban struct {
 
 var (
 	planes = []string{"connector/*"}
-	doors  = []string{"api", "authzen", "mcp", "client", "oauth", "web"}
+	doors  = []string{"api", "authzen", "bridge", "mcp", "client", "oauth", "web"}
 )
 
 var bans = []ban{
 	{
-		who: []string{"control", "api", "authzen", "mcp", "client", "oauth", "web"}, what: planes, transitive: true,
+		who: []string{"control", "api", "authzen", "bridge", "mcp", "client", "oauth", "web"}, what: planes, transitive: true,
 		because: "the control plane holds no power over targets",
 	},
 	{

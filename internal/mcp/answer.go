@@ -163,14 +163,19 @@ func needs(r writ.Requirements) string {
 	return strings.Join(out, " and ")
 }
 
-// runAnswer tells how far a run is.
-func runAnswer(r writ.RunStatus) *mcp.CallToolResult {
-	alive := 0
+// alive is how many of a run's credentials are not proven dead.
+func alive(r writ.RunStatus) (n int) {
 	for _, l := range r.Leases {
 		if !l.Dead() {
-			alive++
+			n++
 		}
 	}
+	return n
+}
+
+// runAnswer tells how far a run is.
+func runAnswer(r writ.RunStatus) *mcp.CallToolResult {
+	alive := alive(r)
 	state := strings.ToUpper(string(r.State))
 	if r.Reason != "" {
 		state += " (" + string(r.Reason) + ")"

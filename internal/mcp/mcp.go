@@ -71,7 +71,8 @@ type Runs interface {
 	Stop(ctx context.Context, by writ.Principal, id writ.RunID, because string) (writ.RunStatus, error)
 }
 
-// Config is what Handler needs. All members are required but Certificates, Proofs, Issuers and PageURL.
+// Config is what Handler needs. All members are required but Certificates, Proofs, Issuers, PageURL, AtOnce
+// and PerAgent.
 type Config struct {
 	Authenticator Authenticator
 	Certificates  bool // callers come with a client certificate, and may come without a token
@@ -84,6 +85,8 @@ type Config struct {
 	ExternalURL   string   // of the server, without a trailing slash
 	PageURL       string   // where people read plans; empty when there are no pages
 	Issuers       []string // authorization servers, for the metadata
+	AtOnce        int      // calls under way at once; 0 means the default
+	PerAgent      int      // those of one agent; likewise
 	Version       string
 	Log           *slog.Logger
 }
@@ -91,21 +94,29 @@ type Config struct {
 // Handler serves Path and PathMetadata.
 func Handler(c Config) http.Handler {
 	d := door{c}
+	capabilities := &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}}
+	capabilities.AddExtension(extensionTasks, nil)
 	server := mcp.NewServer(&mcp.Implementation{Name: "writ", Title: "Writ", Version: c.Version}, &mcp.ServerOptions{
 		Instructions: "Writ repairs production on your behalf, within policy. Read evidence, then propose one playbook for one incident and cite the evidence. " +
 			"A plan runs by itself once policy, or people whom policy asks, have approved it. You cannot approve, and you never hold credentials.",
-		Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
+		Capabilities: capabilities,
 	})
 	d.addTools(server)
-	stream := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{
-		Stateless: true, JSONResponse: true, MaxRequestBodyBytes: maxBody,
-	})
+	if err := d.addTasks(server); err != nil {
+		panic(err) // the names are constants, none of which is a method of the SDK
+	}
+	stream := func(single bool) http.Handler {
+		return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{
+			Stateless: true, JSONResponse: single, MaxRequestBodyBytes: maxBody,
+			PropagateRequestCancellation: true, // a client that is gone waits for nothing
+		})
+	}
 	guard := auth.RequireBearerToken(d.verify, &auth.RequireBearerTokenOptions{
 		ResourceMetadataURL:    c.ExternalURL + PathMetadata,
 		AllowMissingExpiration: true, // the authenticator has checked the expiry itself, more strictly
 	})
 	mux := http.NewServeMux()
-	mux.Handle(Path, d.disguised(guard(admitted(stream))))
+	mux.Handle(Path, d.disguised(guard(d.admitted(d.crowded(opened(stream(true), stream(false)))))))
 	about := &oauthex.ProtectedResourceMetadata{
 		Resource: c.ExternalURL + Path, AuthorizationServers: c.Issuers, BearerMethodsSupported: []string{"header"},
 		ResourceName: "Writ, the agents' door",
@@ -146,7 +157,7 @@ const (
 )
 
 // admitted answers 403 to a caller who is known and not let in: an agent that is suspended or not registered.
-func admitted(next http.Handler) http.Handler {
+func (d door) admitted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		info := auth.TokenInfoFromContext(r.Context())
 		if info == nil {
@@ -167,6 +178,8 @@ func admitted(next http.Handler) http.Handler {
 		if refusal, ok := errors.AsType[*writ.Refusal](err); ok {
 			said.Detail, said.Hint = refusal.Detail, refusal.Hint
 		}
+		// RFC 6750 section 3.1: another token of the same caller does not help; its registration is what has to change.
+		w.Header().Set("WWW-Authenticate", `Bearer error="insufficient_scope", error_description="`+string(said.Code)+`", resource_metadata="`+d.ExternalURL+PathMetadata+`"`)
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusForbidden)
 		_ = json.NewEncoder(w).Encode(said) // a reader that is gone is its own trouble
@@ -198,9 +211,13 @@ func (d door) verify(ctx context.Context, _ string, r *http.Request) (*auth.Toke
 
 // caller returns who sent a tool call. Without a verified caller it returns nobody, whom every use case refuses.
 func caller(r *mcp.CallToolRequest) writ.Principal {
-	if r.Extra == nil || r.Extra.TokenInfo == nil {
+	return principal(r.Extra)
+}
+
+func principal(extra *mcp.RequestExtra) writ.Principal {
+	if extra == nil || extra.TokenInfo == nil {
 		return writ.Principal{}
 	}
-	p, _ := r.Extra.TokenInfo.Extra[principalKey].(writ.Principal)
+	p, _ := extra.TokenInfo.Extra[principalKey].(writ.Principal)
 	return p
 }

@@ -27,12 +27,16 @@ type fakeControl struct {
 	state  writ.PlanState
 	refuse error
 	log    string
+	admit  error           // of the authenticator
+	run    writ.RunState   // "" for no run yet
+	waits  []time.Duration // that Plan was asked for
+	did    string          // the last call that changes something
 }
 
 func (f *fakeControl) Principal(_ context.Context, r *http.Request) (writ.Principal, error) {
 	switch r.Header.Get("Authorization") {
 	case "Bearer repair-token":
-		return repair, nil
+		return repair, f.admit
 	case "Bearer runner-token":
 		return writ.Principal{Kind: writ.KindRunner, Iss: "https://issuer", Sub: "runner"}, nil
 	}
@@ -70,19 +74,30 @@ func (f *fakeControl) Propose(_ context.Context, by writ.Principal, ask writ.Ask
 	return writ.PlanStatus{ID: "pln_" + ulid, State: f.state, Title: "Roll back checkout", Run: "run_" + ulid, Needs: writ.Requirements{Approvals: map[string]int{"oncall": 1}}}, f.refuse
 }
 
-func (f *fakeControl) Plan(_ context.Context, by writ.Principal, id writ.PlanID, _ time.Duration) (writ.PlanStatus, error) {
-	return writ.PlanStatus{ID: id, State: f.state, Reason: writ.ReasonLimit, Detail: "no"}, f.refuse
+func (f *fakeControl) Plan(_ context.Context, by writ.Principal, id writ.PlanID, wait time.Duration) (writ.PlanStatus, error) {
+	f.by, f.waits = by, append(f.waits, wait)
+	p := writ.PlanStatus{ID: id, State: f.state, Reason: writ.ReasonLimit, Detail: "no"}
+	if f.run != "" {
+		p.Run = "run_" + ulid
+	}
+	return p, f.refuse
 }
 
 func (f *fakeControl) Withdraw(_ context.Context, _ writ.Principal, id writ.PlanID, _ string) (writ.PlanStatus, error) {
+	f.did = "withdraw"
 	return writ.PlanStatus{ID: id, State: writ.PlanWithdrawn, Reason: writ.ReasonWithdrawn}, f.refuse
 }
 
 func (f *fakeControl) Run(_ context.Context, _ writ.Principal, id writ.RunID, _ time.Duration) (writ.RunStatus, error) {
-	return writ.RunStatus{Run: writ.Run{ID: id, State: writ.RunSucceeded, Leases: []writ.Lease{{}}}}, f.refuse
+	state := writ.RunSucceeded
+	if f.run != "" {
+		state = f.run
+	}
+	return writ.RunStatus{Run: writ.Run{ID: id, State: state, Leases: []writ.Lease{{}}}}, f.refuse
 }
 
 func (f *fakeControl) Stop(_ context.Context, _ writ.Principal, id writ.RunID, _ string) (writ.RunStatus, error) {
+	f.did = "stop"
 	return writ.RunStatus{Run: writ.Run{ID: id, State: writ.RunRunning, Stop: true}}, f.refuse
 }
 

@@ -85,7 +85,7 @@ func tool[In any](d door, s *mcp.Server, name, description string, readOnly bool
 		Name: name, Description: description,
 		Annotations: &mcp.ToolAnnotations{ReadOnlyHint: readOnly, DestructiveHint: &no, OpenWorldHint: &no},
 	}, func(ctx context.Context, r *mcp.CallToolRequest, in In) (*mcp.CallToolResult, any, error) {
-		out, err := f(ctx, caller(r), in)
+		out, err := f(withPerson(listening(ctx, r), r), caller(r), in)
 		if err != nil {
 			return d.refused(err), nil, nil
 		}
@@ -192,8 +192,14 @@ func (d door) proposePlan(ctx context.Context, by writ.Principal, in proposePlan
 		}
 	}
 	p, err := d.Proposer.Propose(ctx, by, ask)
+	if page := d.emergency(ctx, err, ask.Incident); page != nil {
+		return page, nil
+	}
 	if err != nil {
 		return nil, err
+	}
+	if to, ok := ctx.Value(proposedKey{}).(*writ.PlanStatus); ok {
+		*to = p
 	}
 	return d.planAnswer(p), nil
 }
@@ -252,7 +258,7 @@ func (d door) getPlan(ctx context.Context, by writ.Principal, in getPlan) (*mcp.
 	if err != nil {
 		return nil, err
 	}
-	p, err := d.Proposer.Plan(ctx, by, id, wait)
+	p, err := d.plan(ctx, by, id, wait)
 	if err != nil {
 		return nil, err
 	}
@@ -268,7 +274,7 @@ func (d door) getRun(ctx context.Context, by writ.Principal, in getRun) (*mcp.Ca
 	if err != nil {
 		return nil, err
 	}
-	r, err := d.Runs.Run(ctx, by, id, wait)
+	r, err := d.run(ctx, by, id, wait)
 	if err != nil {
 		return nil, err
 	}

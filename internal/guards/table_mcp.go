@@ -1,0 +1,77 @@
+package main
+
+// agentDoors are the guards of MCP, and of its bridge over standard input and output.
+var agentDoors = []Guard{
+	{
+		Invariant: "I04",
+		File:      "internal/mcp/task.go",
+		Guard:     "p, err := d.Proposer.Plan(ctx, by, id, 0)",
+		Instead:   "p, err := d.Proposer.Plan(ctx, writ.Principal{Kind: writ.KindHuman, Iss: by.Iss, Sub: by.Sub}, id, 0)",
+		Package:   "./internal/mcp",
+		Test:      "TestEachCallAboutATaskIsAuthorisedAnewAndNamesItsTaskInTheHead",
+	},
+	{
+		Invariant: "I04",
+		File:      "internal/mcp/envelope.go",
+		Guard:     "task && r.Header.Get(headerName) != e.Params.TaskID",
+		Instead:   "task && false",
+		Package:   "./internal/mcp",
+		Test:      "TestEachCallAboutATaskIsAuthorisedAnewAndNamesItsTaskInTheHead",
+	},
+	{
+		Invariant: "I04",
+		File:      "internal/mcp/task.go",
+		Guard:     "case about && !declares(r, extensionTasks):",
+		Instead:   "case false:",
+		Package:   "./internal/mcp",
+		Test:      "TestEachCallAboutATaskIsAuthorisedAnewAndNamesItsTaskInTheHead",
+	},
+	{
+		Invariant: "I02",
+		File:      "internal/mcp/methods.go",
+		Guard:     `_, ok := methods[method]; !ok && !strings.HasPrefix(method, "notifications/")`,
+		Instead:   `_, ok := methods[method]; !ok && !strings.HasPrefix(method, "")`,
+		Package:   "./internal/mcp",
+		Test:      "TestTheCurrentRevisionNeedsNoHandshake",
+	},
+	{
+		Invariant: "I04",
+		File:      "internal/mcp/mcp.go",
+		Guard:     "return http.NewCrossOriginProtection().Handler(mux)",
+		Instead:   "return mux",
+		Package:   "./internal/mcp",
+		Test:      "TestAPageOfAnotherOriginCannotCallTheDoor",
+	},
+	{
+		Invariant: "I20",
+		File:      "internal/mcp/task.go",
+		Guard:     `Message: "unavailable: Writ could not answer; try again in a minute"`,
+		Instead:   "Message: err.Error()",
+		Package:   "./internal/mcp",
+		Test:      "TestEachCallAboutATaskIsAuthorisedAnewAndNamesItsTaskInTheHead",
+	},
+	{
+		Invariant: "I19",
+		File:      "internal/mcp/crowd.go",
+		Guard:     "case c.by[caller] >= c.each:",
+		Instead:   "case false:",
+		Package:   "./internal/mcp",
+		Test:      "TestOneOf256AgentsThatGoesWildIsHeldBackAndTheOthersAreServed",
+	},
+	{
+		Invariant: "I19",
+		File:      "internal/bridge/carry.go",
+		Guard:     "case once[m.tool] && !unsent(err):",
+		Instead:   "case false:",
+		Package:   "./internal/bridge",
+		Test:      "TestAServerThatIsAwayIsWaitedForAndWhatMayNotHappenTwiceIsNotRepeated",
+	},
+	{
+		Invariant: "I02",
+		File:      "internal/mcp/person.go",
+		Guard:     `!ok || len(r.Params.InputResponses) > 0`,
+		Instead:   `!ok`,
+		Package:   "./internal/mcp",
+		Test:      "TestAPersonIsBroughtToThePageAndTheirAnswerApprovesNothing",
+	},
+}
