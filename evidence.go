@@ -1,6 +1,9 @@
 package writ
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // An Observation is one fact of a reading: a number or a word, computed by the connector from what it read.
 // Numbers that are shares are permille.
@@ -77,4 +80,9 @@ func (c Condition) Holds(o Observation) bool {
 		return got.kind == 'i' && got.i <= c.Value.i
 	}
 	return false
+}
+
+// Contradicted says in one sentence what a reading shows instead of what the condition claims.
+func (c Condition) Contradicted(o Observation) string {
+	return fmt.Sprintf("claim %s: %s is %s; %s %s is demanded", Printable(c.Name, 60), Printable(c.Fact, 60), o[c.Fact], c.Op, c.Value)
 }

@@ -37,7 +37,8 @@ type (
 		Run           writ.RunID        `json:",omitempty"`
 		Change        writ.ChangeWindow `json:",omitzero"` // what the calendars said at the newest decision
 		veto          *vetoAnswer
-		Tainted       bool // a parameter was seen only in text that others can write
+		Reread        rereadDoc `json:",omitzero"` // when what the plan rests on was read last, and what it showed
+		Tainted       bool      // a parameter was seen only in text that others can write
 		CreatedAt     time.Time
 		ExpiresAt     time.Time
 	}
@@ -102,7 +103,8 @@ type (
 		Expires time.Time
 		Observe *assignment.Observe
 		Plan    *assignment.Planning
-		Run     writ.RunID `json:",omitempty"`
+		Run     writ.RunID         `json:",omitempty"`
+		Reread  *assignment.Reread `json:",omitempty"`
 	}
 )
 

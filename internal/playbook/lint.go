@@ -80,6 +80,9 @@ func Lint(p Playbook, catalogues []connector.Catalogue) []Finding {
 	for i, s := range p.Steps {
 		l.step(fmt.Sprintf("steps[%d]", i), s)
 	}
+	for i, c := range p.Observe {
+		l.condition(fmt.Sprintf("observe[%d]", i), c)
+	}
 	for i, c := range p.Guards {
 		l.condition(fmt.Sprintf("guards[%d]", i), c)
 	}
