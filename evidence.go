@@ -27,9 +27,10 @@ type Evidence struct {
 	Source     string      `json:"source"` // what answered, as the connector names it
 	At         time.Time   `json:"at"`
 	Commitment Commitment  `json:"commitment,omitzero"`
-	Size       int         `json:"size"`      // bytes after redaction
-	Truncated  bool        `json:"truncated"` // the reader's limit cut it
-	Writable   bool        `json:"writable"`  // parts of it can be written by those who use or attack the service
+	Size       int         `json:"size"`                      // bytes after redaction
+	Truncated  bool        `json:"truncated"`                 // the reader's limit cut it
+	Writable   bool        `json:"writable"`                  // parts of it can be written by those who use or attack the service
+	Fields     []string    `json:"writable_fields,omitempty"` // only these can be, with all below them; none means any part of it
 	Facts      Observation `json:"facts,omitempty"`
 	Redacted   int         `json:"redacted"` // how many secrets were removed
 }
