@@ -3,6 +3,20 @@ package main
 // reading are the guards of evidence: what is read before a grant, and who could have written what was read.
 var reading = []Guard{
 	{
+		Invariant: "I07",
+		File:      "internal/connector/prometheus/prometheus.go",
+		Guard:     "if err := connector.CheckParameters(ask.reader().Parameters, q.With); err != nil {",
+		Package:   "./internal/connector/prometheus",
+		Test:      "TestI07NoTextOfAnAgentComesIntoAQuery",
+	},
+	{
+		Invariant: "I04",
+		File:      "internal/connector/prometheus/prometheus.go",
+		Guard:     "if !slices.ContainsFunc(q.Scope, writ.Location(ask.Object).Within) {",
+		Package:   "./internal/connector/prometheus",
+		Test:      "TestI07NoTextOfAnAgentComesIntoAQuery",
+	},
+	{
 		Invariant: "I14",
 		File:      "internal/control/issue.go",
 		Guard:     "if old { // it is decided for the grant on what a new reading shows",

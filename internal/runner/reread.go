@@ -59,3 +59,26 @@ func (r *Runner) observed(ctx context.Context, conn connector.Connector, claims 
 	}
 	return nil
 }
+
+// readerOf is the connector that a condition is read with: the plan's own, or for a reader of another plane, such as
+// metrics, the one target of that plane that the service has here.
+func (r *Runner) readerOf(own connector.Connector, reader writ.OperationName, scope []writ.Location) (connector.Connector, error) {
+	if reader.Plane() == own.Target().Plane() {
+		return own, nil
+	}
+	var found connector.Connector
+	for _, at := range scope {
+		conn := r.conns[at.Target()]
+		if conn == nil || at.Plane() != reader.Plane() || conn == found {
+			continue
+		}
+		if found != nil {
+			return nil, writ.Refuse(writ.ReasonUnknownReader, fmt.Sprintf("the service has several targets of plane %s here; %s needs exactly one", reader.Plane(), reader))
+		}
+		found = conn
+	}
+	if found == nil {
+		return nil, writ.Refuse(writ.ReasonUnknownReader, fmt.Sprintf("the service has no target of plane %s here, which %s needs", reader.Plane(), reader))
+	}
+	return found, nil
+}
