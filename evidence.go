@@ -32,7 +32,9 @@ type Evidence struct {
 	Writable   bool        `json:"writable"`                  // parts of it can be written by those who use or attack the service
 	Fields     []string    `json:"writable_fields,omitempty"` // only these can be, with all below them; none means any part of it
 	Facts      Observation `json:"facts,omitempty"`
-	Redacted   int         `json:"redacted"` // how many secrets were removed
+	Redacted   int         `json:"redacted"`            // how many secrets were removed
+	KeptUntil  time.Time   `json:"kept_until,omitzero"` // then its bytes and salt are erased, unless its incident is still open
+	Erased     time.Time   `json:"erased,omitzero"`     // its bytes are gone; what it commits to, its facts and its entry stay
 }
 
 // EvidenceRef is how a plan cites evidence.

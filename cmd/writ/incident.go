@@ -94,6 +94,9 @@ func runEvidenceShow(ctx context.Context, a *app, args []string) error {
 			}
 			fmt.Fprintf(a.stdout, "  careful   %s can be written by anybody who uses the service\n", what)
 		}
+		if !e.Erased.IsZero() {
+			fmt.Fprintf(a.stdout, "  erased    at %s; what it commits to and its entry stay\n", e.Erased.Format("2006-01-02T15:04:05Z"))
+		}
 		fmt.Fprintln(a.stdout)
 		printLines(a, b)
 	})

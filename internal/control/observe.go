@@ -157,6 +157,8 @@ func (c *Control) observed(ctx context.Context, runner writ.RunnerID, a assignme
 			}
 			e.Truncated, e.Redacted, e.Facts = o.Truncated, o.Redacted, o.Facts
 			e.Writable = o.Writable || c.writable(e.Query)
+			e.KeptUntil = e.At.Add(c.retention())
+			ev.Due = millis(e.KeptUntil)
 			if r := c.reader(e.Query); e.Writable && r.Writable {
 				e.Fields = r.Fields
 			}
@@ -207,6 +209,9 @@ func (c *Control) Evidence(ctx context.Context, by writ.Principal, id writ.Evide
 	})
 	if err != nil {
 		return writ.Evidence{}, nil, notFound(err, "evidence", string(id))
+	}
+	if !doc.Evidence.Erased.IsZero() {
+		return doc.Evidence.whole(), nil, nil
 	}
 	b, _, _, err := c.Store.Blob(ctx, doc.Evidence.Commitment)
 	return doc.Evidence.whole(), b, err
