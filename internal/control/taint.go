@@ -36,7 +36,8 @@ func (c *Control) tainted(ctx context.Context, p planRow) (bool, error) {
 		}
 		trusted, foreign := c.apart(ev.Evidence.Evidence, b)
 		clean, dirty = append(clean, trusted), append(dirty, foreign)
-		if ev.Evidence.Writable { // what stands in no field that was understood is foreign as well
+		// What stands in no field that was understood is foreign as well.
+		if ev.Evidence.Writable {
 			dirty = append(dirty, b)
 		}
 	}

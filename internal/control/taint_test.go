@@ -9,9 +9,9 @@ import (
 	"github.com/writ-dev/writ/internal/control"
 )
 
-// TEL-01, TEL-05: an instruction that a tenant hides in one field of a reading, an annotation or a message, is not
+// An instruction that a tenant hides in one field of a reading, an annotation or a message, is not
 // vouched for by the other fields; the same name in a field that only the cluster writes is.
-func TestTEL05AFieldThatOthersWriteVouchesForNothing(t *testing.T) {
+func TestI04AFieldThatOthersWriteVouchesForNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		bytes string
 		want  writ.PlanState

@@ -101,9 +101,9 @@ var reading = []Guard{
 	{
 		Invariant: "I04",
 		File:      "internal/control/taint.go",
-		Guard:     "if ev.Evidence.Writable { // what stands in no field that was understood is foreign as well",
+		Guard:     "if ev.Evidence.Writable {",
 		Package:   "./internal/control",
-		Test:      "TestTEL05AFieldThatOthersWriteVouchesForNothing",
+		Test:      "TestI04AFieldThatOthersWriteVouchesForNothing",
 	},
 	{
 		Invariant: "I04",
