@@ -1,6 +1,9 @@
 package writ
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // An Observation is one fact of a reading: a number or a word, computed by the connector from what it read.
 // Numbers that are shares are permille.
@@ -24,11 +27,14 @@ type Evidence struct {
 	Source     string      `json:"source"` // what answered, as the connector names it
 	At         time.Time   `json:"at"`
 	Commitment Commitment  `json:"commitment,omitzero"`
-	Size       int         `json:"size"`      // bytes after redaction
-	Truncated  bool        `json:"truncated"` // the reader's limit cut it
-	Writable   bool        `json:"writable"`  // parts of it can be written by those who use or attack the service
+	Size       int         `json:"size"`                      // bytes after redaction
+	Truncated  bool        `json:"truncated"`                 // the reader's limit cut it
+	Writable   bool        `json:"writable"`                  // parts of it can be written by those who use or attack the service
+	Fields     []string    `json:"writable_fields,omitempty"` // only these can be, with all below them; none means any part of it
 	Facts      Observation `json:"facts,omitempty"`
-	Redacted   int         `json:"redacted"` // how many secrets were removed
+	Redacted   int         `json:"redacted"`            // how many secrets were removed
+	KeptUntil  time.Time   `json:"kept_until,omitzero"` // then its bytes and salt are erased, unless its incident is still open
+	Erased     time.Time   `json:"erased,omitzero"`     // its bytes are gone; what it commits to, its facts and its entry stay
 }
 
 // EvidenceRef is how a plan cites evidence.
@@ -77,4 +83,9 @@ func (c Condition) Holds(o Observation) bool {
 		return got.kind == 'i' && got.i <= c.Value.i
 	}
 	return false
+}
+
+// Contradicted says in one sentence what a reading shows instead of what the condition claims.
+func (c Condition) Contradicted(o Observation) string {
+	return fmt.Sprintf("claim %s: %s is %s; %s %s is demanded", Printable(c.Name, 60), Printable(c.Fact, 60), o[c.Fact], c.Op, c.Value)
 }

@@ -33,7 +33,8 @@ type Plan struct {
 	Policy         Digest        `json:"policy"` // of the bundle it was asked under
 	Window         Window        `json:"window"`
 	Budget         Budget        `json:"budget"`
-	Holder         string        `json:"holder"` // RFC 7638 thumbprint of the key that must present the grant
+	Holder         string        `json:"holder"`            // RFC 7638 thumbprint of the key that must present the grant
+	Observe        []Condition   `json:"observe,omitempty"` // what the cited evidence must show, and must still show right before the grant
 	Guards         []Condition   `json:"guards,omitempty"`
 	Steps          []Step        `json:"steps"`
 	Verify         []Condition   `json:"verify"`
@@ -201,8 +202,8 @@ func (p Plan) Check() error {
 		return bad("the window is empty")
 	case len(p.Steps) == 0 || len(p.Steps) > MaxSteps:
 		return bad(fmt.Sprintf("it has %d steps; 1 to %d are allowed", len(p.Steps), MaxSteps))
-	case len(p.Guards) > MaxConditions || len(p.Verify) > MaxConditions:
-		return bad(fmt.Sprintf("more than %d guards or checks", MaxConditions))
+	case len(p.Observe) > MaxConditions || len(p.Guards) > MaxConditions || len(p.Verify) > MaxConditions:
+		return bad(fmt.Sprintf("more than %d claims, guards or checks", MaxConditions))
 	case len(p.Verify) == 0:
 		return bad("nothing verifies its effect")
 	case p.Undo != UndoInverse && p.Undo != UndoNone:

@@ -40,38 +40,41 @@ const (
 
 // Decision.
 const (
-	ReasonAllowed        Reason = "allowed"
-	ReasonNeedsApproval  Reason = "needs_approval"
-	ReasonNoGrantRule    Reason = "no_grant"        // no rule allows it
-	ReasonLimit          Reason = "limit"           // a rule that nobody's approval lifts
-	ReasonPolicyError    Reason = "policy_error"    // a rule failed to evaluate
-	ReasonPolicyBehind   Reason = "policy_behind"   // this server has not loaded the set that is in force
-	ReasonInvalidRequest Reason = "invalid_request" // facts do not fit the schema
-	ReasonUnmet          Reason = "unmet"           // even with everything asked for, it would not be allowed
-	ReasonIncidentClosed Reason = "incident_closed"
-	ReasonFrozen         Reason = "frozen"
-	ReasonExternalVeto   Reason = "external_veto"  // the external decision point said no, or nothing that counts
-	ReasonBudget         Reason = "budget"         // the blast radius is in use by other runs, or beyond the limit
-	ReasonObjectBusy     Reason = "object_busy"    // another run is writing the same object
-	ReasonCooldown       Reason = "cooldown"       // the last run on the object was too short a time ago
-	ReasonAttempts       Reason = "attempts"       // it was tried too often within the window
-	ReasonStorm          Reason = "storm"          // so much of the same is open already that more would only be noise
-	ReasonNotFrozen      Reason = "not_frozen"     // there is no such freeze to lift
-	ReasonProtected      Reason = "protected"      // Writ itself rests on it, and no agent may touch it
-	ReasonObserved       Reason = "observed"       // the playbook is observed only: decided and recorded, and nothing runs
-	ReasonPolicyTests    Reason = "policy_tests"   // a test of the set fails, or a rule of it is not covered
-	ReasonPolicySet      Reason = "policy_set"     // the set does not load, or is not signed by enough of its owners
-	ReasonPolicyVersion  Reason = "policy_version" // its version is not above every version that was in force
-	ReasonPolicyStale    Reason = "policy_stale"   // another set came into force meanwhile
-	ReasonPolicyOff      Reason = "policy_off"     // no owners and approvers of policy sets are configured
-	ReasonUnknownChange  Reason = "unknown_change" // there is no such change of the policy set
-	ReasonExpired        Reason = "expired"
-	ReasonRejected       Reason = "rejected"
-	ReasonWithdrawn      Reason = "withdrawn"
-	ReasonHandOff        Reason = "hand_off" // it would widen what was passed on, go too deep, in a circle, or was revoked or is over
-	ReasonUnknownHandOff Reason = "unknown_hand_off"
-	ReasonPending        Reason = "authorization_pending" // the plan is not allowed yet: its grant can be fetched later (the name is of RFC 8628)
-	ReasonRunnerAltered  Reason = "runner_altered"        // the grant is asked for another runner than the plan's
+	ReasonAllowed              Reason = "allowed"
+	ReasonNeedsApproval        Reason = "needs_approval"
+	ReasonNoGrantRule          Reason = "no_grant"        // no rule allows it
+	ReasonLimit                Reason = "limit"           // a rule that nobody's approval lifts
+	ReasonPolicyError          Reason = "policy_error"    // a rule failed to evaluate
+	ReasonPolicyBehind         Reason = "policy_behind"   // this server has not loaded the set that is in force
+	ReasonInvalidRequest       Reason = "invalid_request" // facts do not fit the schema
+	ReasonUnmet                Reason = "unmet"           // even with everything asked for, it would not be allowed
+	ReasonIncidentClosed       Reason = "incident_closed"
+	ReasonFrozen               Reason = "frozen"
+	ReasonExternalVeto         Reason = "external_veto"  // the external decision point said no, or nothing that counts
+	ReasonBudget               Reason = "budget"         // the blast radius is in use by other runs, or beyond the limit
+	ReasonObjectBusy           Reason = "object_busy"    // another run is writing the same object
+	ReasonCooldown             Reason = "cooldown"       // the last run on the object was too short a time ago
+	ReasonAttempts             Reason = "attempts"       // it was tried too often within the window
+	ReasonStorm                Reason = "storm"          // so much of the same is open already that more would only be noise
+	ReasonNotFrozen            Reason = "not_frozen"     // there is no such freeze to lift
+	ReasonProtected            Reason = "protected"      // Writ itself rests on it, and no agent may touch it
+	ReasonObserved             Reason = "observed"       // the playbook is observed only: decided and recorded, and nothing runs
+	ReasonPolicyTests          Reason = "policy_tests"   // a test of the set fails, or a rule of it is not covered
+	ReasonPolicySet            Reason = "policy_set"     // the set does not load, or is not signed by enough of its owners
+	ReasonPolicyVersion        Reason = "policy_version" // its version is not above every version that was in force
+	ReasonPolicyStale          Reason = "policy_stale"   // another set came into force meanwhile
+	ReasonPolicyOff            Reason = "policy_off"     // no owners and approvers of policy sets are configured
+	ReasonUnknownChange        Reason = "unknown_change" // there is no such change of the policy set
+	ReasonExpired              Reason = "expired"
+	ReasonRejected             Reason = "rejected"
+	ReasonWithdrawn            Reason = "withdrawn"
+	ReasonHandOff              Reason = "hand_off" // it would widen what was passed on, go too deep, in a circle, or was revoked or is over
+	ReasonUnknownHandOff       Reason = "unknown_hand_off"
+	ReasonPending              Reason = "authorization_pending" // the plan is not allowed yet: its grant can be fetched later (the name is of RFC 8628)
+	ReasonEvidenceMissing      Reason = "evidence_missing"      // no cited reading is about what the playbook wants observed, or it could not be read again
+	ReasonEvidenceStale        Reason = "evidence_stale"        // the cited reading is too old
+	ReasonEvidenceContradicted Reason = "evidence_contradicted" // a reading shows something else than the playbook wants observed
+	ReasonRunnerAltered        Reason = "runner_altered"        // the grant is asked for another runner than the plan's
 )
 
 // Approval.

@@ -1,6 +1,9 @@
 package writ
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // This file holds what the doors show: read models put together by the control plane. They are not digested, signed
 // or stored.
@@ -29,12 +32,34 @@ type PlanStatus struct {
 	Approvals   []ApprovalStatus `json:"approvals,omitempty"`
 	Claim       string           `json:"claim,omitempty"` // the agent's words, not verified
 	Evidence    []Evidence       `json:"evidence,omitempty"`
+	ReadAgain   *ReadAgain       `json:"read_again,omitempty"` // what the plan rests on, read for its grant; absent when it has no conditions
 	Run         RunID            `json:"run,omitempty"`
 	Emergency   *Emergency       `json:"emergency,omitempty"` // it is break-glass
 	OnCall      *OnCallGroup     `json:"on_call,omitempty"`   // who is on call for its service; people only, while it waits, where a source is configured
 	Fatigue     *Fatigue         `json:"fatigue,omitempty"`   // of the caller; people only, one plan at a time
 	CreatedAt   time.Time        `json:"created_at"`
 	ExpiresAt   time.Time        `json:"expires_at"` // an unanswered plan is denied then
+}
+
+// A ReadAgain is the newest reading of a plan's claims and guards. A grant needs one of the last minute in which all hold.
+type ReadAgain struct {
+	At     time.Time `json:"at"`
+	True   int       `json:"true"`
+	Of     int       `json:"of"`
+	Failed string    `json:"failed,omitempty"` // the first that did not hold
+	Asked  bool      `json:"asked,omitempty"`  // its runner has been asked for a newer one
+}
+
+// String says it on one line.
+func (r ReadAgain) String() string {
+	s := fmt.Sprintf("%d of %d true", r.True, r.Of)
+	if r.Failed != "" {
+		s += "; " + Printable(r.Failed, 60) + " is not"
+	}
+	if r.Asked {
+		s += "; being read again"
+	}
+	return s
 }
 
 // An ApprovalStatus is one answer that a person gave.

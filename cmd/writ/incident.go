@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/writ-dev/writ"
 )
@@ -87,7 +88,14 @@ func runEvidenceShow(ctx context.Context, a *app, args []string) error {
 	return a.print(r.format, map[string]any{"evidence": e, "bytes": b}, func() {
 		fmt.Fprintf(a.stdout, "%s  %s\n  source    %s\n  read by   %s at %s\n  commit    %s\n  redacted  %d secrets\n", e.ID, e.Query.Reader, writ.Printable(e.Source, 200), e.Reader, e.At.Format("2006-01-02T15:04:05Z"), e.Commitment, e.Redacted)
 		if e.Writable {
-			fmt.Fprintln(a.stdout, "  careful   parts of this text can be written by anybody who uses the service")
+			what := "parts of this text"
+			if len(e.Fields) > 0 {
+				what = writ.Printable(strings.Join(e.Fields, ", "), 400)
+			}
+			fmt.Fprintf(a.stdout, "  careful   %s can be written by anybody who uses the service\n", what)
+		}
+		if !e.Erased.IsZero() {
+			fmt.Fprintf(a.stdout, "  erased    at %s; what it commits to and its entry stay\n", e.Erased.Format("2006-01-02T15:04:05Z"))
 		}
 		fmt.Fprintln(a.stdout)
 		printLines(a, b)

@@ -206,6 +206,9 @@ func (a *app) showPlan(format string, p writ.PlanStatus) error {
 		for _, e := range p.Evidence {
 			fmt.Fprintf(a.stdout, "  Evidence  %s %s, %d bytes, read by %s at %s\n", e.ID, e.Query.Reader, e.Size, e.Reader, clock(e.At))
 		}
+		if p.ReadAgain != nil {
+			fmt.Fprintf(a.stdout, "  Re-read   %s, at %s\n", p.ReadAgain, clock(p.ReadAgain.At))
+		}
 		if p.Claim != "" {
 			fmt.Fprintf(a.stdout, "  Claim     %q  written by %s, not verified\n", writ.Printable(p.Claim, 400), who(p.Requester))
 		}

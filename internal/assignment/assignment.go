@@ -25,6 +25,7 @@ const (
 	KindObserve Kind = "observe"
 	KindPlan    Kind = "plan"
 	KindRun     Kind = "run"
+	KindReread  Kind = "reread"
 )
 
 // MaxWait bounds a long poll: 20 s stays below the idle limits of common proxies.
@@ -47,6 +48,7 @@ type Assignment struct {
 	Observe *Observe          `json:"observe,omitempty"`
 	Plan    *Planning         `json:"plan,omitempty"`
 	Run     *Bundle           `json:"run,omitempty"`
+	Reread  *Reread           `json:"reread,omitempty"`
 	Feed    []byte            `json:"feed"` // newest signed feed
 }
 
@@ -95,12 +97,13 @@ type Bundle struct {
 	Asked *writ.Signed `json:"asked,omitempty"` // the ask, of a plan that is break-glass
 }
 
-// An Answer closes an assignment of kind observe or plan, or reports that a run was refused before it started; the
+// An Answer closes an assignment of kind observe, plan or reread, or reports that a run was refused before it started; the
 // ends of runs are told by their entries.
 type Answer struct {
 	Assignment writ.AssignmentID `json:"assignment"`
 	Observed   *Observed         `json:"observed,omitempty"`
 	Planned    *Planned          `json:"planned,omitempty"`
+	Reread     *ReadAgain        `json:"reread,omitempty"`
 	Ended      bool              `json:"ended,omitempty"` // the run's last entry has been delivered
 	Refused    *Refused          `json:"refused,omitempty"`
 	Claim      Claim             `json:"claim,omitzero"`

@@ -14,46 +14,47 @@ import (
 
 // Server is the configuration of writ serve.
 type Server struct {
-	Dir          Dir            `yaml:"-"`
-	Listen       string         `yaml:"listen"`                 // people and agents
-	TLS          *TLSFiles      `yaml:"tls,omitempty"`          // required unless the address is loopback and --dev is given
-	ExternalURL  string         `yaml:"external_url"`           // as agents and people reach it
-	RunnerListen string         `yaml:"runner_listen"`          // runners, mutual TLS with pinned keys
-	AdminListen  string         `yaml:"admin_listen,omitempty"` // /livez /readyz /metrics; loopback
-	Data         string         `yaml:"data,omitempty"`         // directory of state and ledger in SQLite, for one process
-	Database     *Database      `yaml:"database,omitempty"`     // instead of data: PostgreSQL, which several servers may share
-	Issuer       string         `yaml:"issuer"`                 // iss of grants
-	Origin       string         `yaml:"origin"`                 // name of the ledger
-	Keys         ServerKeys     `yaml:"keys"`
-	Signer       SignerPeer     `yaml:"signer"`
-	Policies     string         `yaml:"policies,omitempty"`      // directory; empty means the set that ships with Writ
-	PolicyOwners *PolicyOwners  `yaml:"policy_owners,omitempty"` // who must have signed the set in policies; without, anybody may have written it
-	Playbooks    []string       `yaml:"playbooks"`               // directories or files
-	Services     string         `yaml:"services"`                // catalog-info.yaml
-	Targets      []ServerTarget `yaml:"targets"`
-	Protected    []string       `yaml:"protected,omitempty"` // what Writ itself rests on, besides its own namespaces: no agent may change it
-	Runners      []RunnerPeer   `yaml:"runners"`
-	Calendars    []Calendar     `yaml:"calendars,omitempty"` // when services may be changed
-	Veto         *Veto          `yaml:"veto,omitempty"`      // an external decision point that can only say no
-	Agents       []Agent        `yaml:"agents,omitempty"`
-	Approvers    []Approver     `yaml:"approvers,omitempty"`
-	OnCall       []OnCall       `yaml:"oncall,omitempty"`    // where it is known who is on call for a group
-	Fatigue      *Fatigue       `yaml:"fatigue,omitempty"`   // when answering has become too much for one person
-	Operators    []string       `yaml:"operators,omitempty"` // teams whose people see and end everybody's sessions
-	Issuers      []Issuer       `yaml:"issuers,omitempty"`
-	SPIFFE       *SPIFFE        `yaml:"spiffe,omitempty"`     // agents with SPIFFE identities
-	Login        *Login         `yaml:"login,omitempty"`      // people's login by browser
-	Tokens       *Tokens        `yaml:"tokens,omitempty"`     // with keys.token: rules of the token endpoint
-	Approve      *Approve       `yaml:"approve,omitempty"`    // where passkeys approve; empty: nowhere
-	DevKeys      []DevKey       `yaml:"dev_keys,omitempty"`   // only under --dev
-	PlanLife     Duration       `yaml:"plan_life"`            // how long a plan waits for people
-	EvidenceLife Duration       `yaml:"evidence_life"`        // how old cited evidence may be
-	Notify       *Notify        `yaml:"notify,omitempty"`     // who is told of what, and how
-	Limits       *Limits        `yaml:"limits,omitempty"`     // how much at once and how often; what is left out has a default
-	BreakGlass   *BreakGlass    `yaml:"breakglass,omitempty"` // what an ask for it needs
-	Autonomy     *Autonomy      `yaml:"autonomy,omitempty"`   // how records of playbooks are judged
-	Dev          *DevProcesses  `yaml:"dev,omitempty"`        // only under --dev
-	Kubeconfig   string         `yaml:"kubeconfig,omitempty"` // always refused: a control plane holds no target credential
+	Dir               Dir            `yaml:"-"`
+	Listen            string         `yaml:"listen"`                 // people and agents
+	TLS               *TLSFiles      `yaml:"tls,omitempty"`          // required unless the address is loopback and --dev is given
+	ExternalURL       string         `yaml:"external_url"`           // as agents and people reach it
+	RunnerListen      string         `yaml:"runner_listen"`          // runners, mutual TLS with pinned keys
+	AdminListen       string         `yaml:"admin_listen,omitempty"` // /livez /readyz /metrics; loopback
+	Data              string         `yaml:"data,omitempty"`         // directory of state and ledger in SQLite, for one process
+	Database          *Database      `yaml:"database,omitempty"`     // instead of data: PostgreSQL, which several servers may share
+	Issuer            string         `yaml:"issuer"`                 // iss of grants
+	Origin            string         `yaml:"origin"`                 // name of the ledger
+	Keys              ServerKeys     `yaml:"keys"`
+	Signer            SignerPeer     `yaml:"signer"`
+	Policies          string         `yaml:"policies,omitempty"`      // directory; empty means the set that ships with Writ
+	PolicyOwners      *PolicyOwners  `yaml:"policy_owners,omitempty"` // who must have signed the set in policies; without, anybody may have written it
+	Playbooks         []string       `yaml:"playbooks"`               // directories or files
+	Services          string         `yaml:"services"`                // catalog-info.yaml
+	Targets           []ServerTarget `yaml:"targets"`
+	Protected         []string       `yaml:"protected,omitempty"` // what Writ itself rests on, besides its own namespaces: no agent may change it
+	Runners           []RunnerPeer   `yaml:"runners"`
+	Calendars         []Calendar     `yaml:"calendars,omitempty"` // when services may be changed
+	Veto              *Veto          `yaml:"veto,omitempty"`      // an external decision point that can only say no
+	Agents            []Agent        `yaml:"agents,omitempty"`
+	Approvers         []Approver     `yaml:"approvers,omitempty"`
+	OnCall            []OnCall       `yaml:"oncall,omitempty"`    // where it is known who is on call for a group
+	Fatigue           *Fatigue       `yaml:"fatigue,omitempty"`   // when answering has become too much for one person
+	Operators         []string       `yaml:"operators,omitempty"` // teams whose people see and end everybody's sessions
+	Issuers           []Issuer       `yaml:"issuers,omitempty"`
+	SPIFFE            *SPIFFE        `yaml:"spiffe,omitempty"`             // agents with SPIFFE identities
+	Login             *Login         `yaml:"login,omitempty"`              // people's login by browser
+	Tokens            *Tokens        `yaml:"tokens,omitempty"`             // with keys.token: rules of the token endpoint
+	Approve           *Approve       `yaml:"approve,omitempty"`            // where passkeys approve; empty: nowhere
+	DevKeys           []DevKey       `yaml:"dev_keys,omitempty"`           // only under --dev
+	PlanLife          Duration       `yaml:"plan_life"`                    // how long a plan waits for people
+	EvidenceRetention Duration       `yaml:"evidence_retention,omitempty"` // how long the bytes of readings are kept; default 2160h
+	EvidenceLife      Duration       `yaml:"evidence_life"`                // how old cited evidence may be
+	Notify            *Notify        `yaml:"notify,omitempty"`             // who is told of what, and how
+	Limits            *Limits        `yaml:"limits,omitempty"`             // how much at once and how often; what is left out has a default
+	BreakGlass        *BreakGlass    `yaml:"breakglass,omitempty"`         // what an ask for it needs
+	Autonomy          *Autonomy      `yaml:"autonomy,omitempty"`           // how records of playbooks are judged
+	Dev               *DevProcesses  `yaml:"dev,omitempty"`                // only under --dev
+	Kubeconfig        string         `yaml:"kubeconfig,omitempty"`         // always refused: a control plane holds no target credential
 }
 
 // PolicyOwners are the people whose signatures a policy set needs.
@@ -290,6 +291,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 	c.want(len(s.Playbooks) > 0, "playbooks must name at least one directory or file")
 	c.want(s.Services != "", "services must name a catalog-info.yaml")
 	c.want(s.PlanLife > 0, "plan_life must say how long a plan waits, such as 15m")
+	c.want(s.EvidenceRetention == 0 || s.EvidenceRetention >= s.EvidenceLife, "evidence_retention must not be shorter than evidence_life")
 	c.want(s.EvidenceLife > 0, "evidence_life must say how old evidence may be, such as 10m")
 	if l := s.Limits; l != nil {
 		for _, x := range []struct {

@@ -34,6 +34,9 @@ func (c Catalogue) Check() error {
 		if err := checkEntry(c.Plane, r.Name, r.Title, r.Parameters, seen); err != nil {
 			return err
 		}
+		if err := r.checkFields(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -98,7 +98,8 @@ type Reader struct {
 	Title      string             `json:"title"`
 	Parameters []Parameter        `json:"parameters"`
 	Facts      []Fact             `json:"facts,omitempty"`
-	Writable   bool               `json:"writable"` // its bytes contain text that users of the service, or attackers, write
+	Writable   bool               `json:"writable"`         // its bytes contain text that users of the service, or attackers, write
+	Fields     []string           `json:"fields,omitempty"` // the fields that they write, names with dots between, * for any; none means all of its bytes
 }
 
 // A Fact is one value that a reader computes.

@@ -20,8 +20,15 @@ func (c *Control) Answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 	if err := c.answer(ctx, by, id, writ.Approval{Statement: statement, Signature: signature}, reason); err != nil {
 		return writ.PlanStatus{}, c.deny(ctx, "approve", by, id, err)
 	}
-	return c.Plan(ctx, by, id, 0)
+	s, err := c.Plan(ctx, by, id, 0)
+	if err == nil && s.State == writ.PlanWaiting && s.ReadAgain != nil && s.ReadAgain.Asked {
+		s, err = c.Plan(ctx, by, id, answerWait)
+	}
+	return s, err
 }
+
+// answerWait is how long a person waits for what the plan rests on to be read again: a handful of reads.
+const answerWait = 10 * time.Second
 
 // answer takes an answer's statement and proof.
 func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID, a writ.Approval, reason string) error {

@@ -35,46 +35,47 @@ import (
 
 // Config is what a Control is made of. All members are required unless they say otherwise.
 type Config struct {
-	Version      string
-	Store        *store.Store
-	Origin       string          // of the ledger
-	Issuer       string          // iss of grants, and of the control plane's own identity
-	PageURL      string          // where people read plans, without a trailing slash; empty when there are no pages
-	PresentURL   string          // the execution URL that holder proofs name; runners pin it
-	Verifier     ledger.Verifier // of the ledger's checkpoints
-	VKey         string          // the text of Verifier, which runners are told when they enrol
-	Author       ledger.Author   // signs the control plane's entries and feeds
-	GrantKey     *ecdsa.PrivateKey
-	GrantKeys    []*ecdsa.PublicKey // optional: of other replicas, and of before, whose grants may be alive while the key is being replaced
-	DispatchKey  *ecdsa.PrivateKey
-	Dispatchers  []*ecdsa.PrivateKey                                   // optional: other keys that open plans name as their holder, while the key is being replaced
-	Policy       *policy.Bundle                                        // in force until another is adopted
-	PolicyGate   *PolicyGate                                           // optional: how other sets come into force; without, whoever calls AdoptPolicy decides
-	TryPolicy    func(files map[string][]byte) (*policy.Bundle, error) // optional: loads a set for a simulation, signed or not
-	Library      Library
-	Services     catalogue.Catalogue
-	Targets      []Target
-	Runners      map[writ.RunnerID]ed25519.PublicKey // the key each runner signs its entries with; nil for one that is to enrol
-	Agents       []writ.Agent                        // declared in the configuration; others are registered by people and stand in the store
-	Calendars    calendar.Set                        // when services may be changed; the zero Set says nothing
-	Veto         Veto                                // optional: an external decision point that can turn an allow into a deny
-	Roster       approval.Roster
-	Mapped       map[string]bool // issuers of people that say which teams they are of: the roster's groups count as far as they agree
-	OnCall       []OnCall        // groups of the roster whose turns a source knows
-	Fatigue      FatigueLimits   // zero members mean the defaults
-	Operators    []string        // teams whose people see and end everybody's sessions
-	Approve      passkey.Site    // where passkeys answer; zero where they do not
-	Protected    []writ.Location // what Writ itself rests on: no plan of an agent may touch it
-	PlanLife     time.Duration   // how long a plan waits for people before it is denied
-	EvidenceLife time.Duration   // how old cited evidence may be and still count as fresh
-	Limits       Limits          // zero members mean the defaults
-	BreakGlass   BreakGlass      // likewise
-	Autonomy     Autonomy        // likewise
-	Now          func() time.Time
-	Rand         io.Reader
-	Log          *slog.Logger
-	Notices      *Notices                               // optional: who is told of what
-	Died         func(what string, after time.Duration) // optional: hears of each lease's end, power and identity, from the start of its revocation
+	Version           string
+	Store             *store.Store
+	Origin            string          // of the ledger
+	Issuer            string          // iss of grants, and of the control plane's own identity
+	PageURL           string          // where people read plans, without a trailing slash; empty when there are no pages
+	PresentURL        string          // the execution URL that holder proofs name; runners pin it
+	Verifier          ledger.Verifier // of the ledger's checkpoints
+	VKey              string          // the text of Verifier, which runners are told when they enrol
+	Author            ledger.Author   // signs the control plane's entries and feeds
+	GrantKey          *ecdsa.PrivateKey
+	GrantKeys         []*ecdsa.PublicKey // optional: of other replicas, and of before, whose grants may be alive while the key is being replaced
+	DispatchKey       *ecdsa.PrivateKey
+	Dispatchers       []*ecdsa.PrivateKey                                   // optional: other keys that open plans name as their holder, while the key is being replaced
+	Policy            *policy.Bundle                                        // in force until another is adopted
+	PolicyGate        *PolicyGate                                           // optional: how other sets come into force; without, whoever calls AdoptPolicy decides
+	TryPolicy         func(files map[string][]byte) (*policy.Bundle, error) // optional: loads a set for a simulation, signed or not
+	Library           Library
+	Services          catalogue.Catalogue
+	Targets           []Target
+	Runners           map[writ.RunnerID]ed25519.PublicKey // the key each runner signs its entries with; nil for one that is to enrol
+	Agents            []writ.Agent                        // declared in the configuration; others are registered by people and stand in the store
+	Calendars         calendar.Set                        // when services may be changed; the zero Set says nothing
+	Veto              Veto                                // optional: an external decision point that can turn an allow into a deny
+	Roster            approval.Roster
+	Mapped            map[string]bool // issuers of people that say which teams they are of: the roster's groups count as far as they agree
+	OnCall            []OnCall        // groups of the roster whose turns a source knows
+	Fatigue           FatigueLimits   // zero members mean the defaults
+	Operators         []string        // teams whose people see and end everybody's sessions
+	Approve           passkey.Site    // where passkeys answer; zero where they do not
+	Protected         []writ.Location // what Writ itself rests on: no plan of an agent may touch it
+	PlanLife          time.Duration   // how long a plan waits for people before it is denied
+	EvidenceRetention time.Duration   // how long the bytes of a reading are kept; 0 means DefaultRetention
+	EvidenceLife      time.Duration   // how old cited evidence may be and still count as fresh
+	Limits            Limits          // zero members mean the defaults
+	BreakGlass        BreakGlass      // likewise
+	Autonomy          Autonomy        // likewise
+	Now               func() time.Time
+	Rand              io.Reader
+	Log               *slog.Logger
+	Notices           *Notices                               // optional: who is told of what
+	Died              func(what string, after time.Duration) // optional: hears of each lease's end, power and identity, from the start of its revocation
 }
 
 // A Target is one instance of a control plane, the runner that serves it, and what that runner can do there.

@@ -34,6 +34,12 @@ func (c *Control) decide(tx *store.Tx, p *planRow, plan writ.Plan, phase writ.Ph
 		d.Verdict, d.Reason, d.Policies = writ.Deny, writ.ReasonExternalVeto, nil
 		d.Because = []string{"The external decision point did not permit it."}
 	}
+	if phase == writ.PhaseGrant && d.Allowed() { // D1: no rule lifts this
+		if claim, bad := p.Reread.failing(); bad {
+			d.Verdict, d.Reason, d.Policies = writ.Deny, claim.Code, nil
+			d.Because = []string{claim.sentence()}
+		}
+	}
 	if d.Verdict == writ.Deny {
 		d.Duties = writ.Duties{} // nothing will carry them
 	}
@@ -108,6 +114,7 @@ func (c *Control) request(tx *store.Tx, p planRow, plan writ.Plan, step string) 
 	f.Service, f.OwningTeam, f.Env, f.Stateful = service.Name, service.Owner, service.Environment, service.Stateful
 	c.planFacts(f, plan)
 	f.Tainted = p.Tainted
+	p.Reread.facts(f, now)
 	f.Emergency = plan.Emergency != nil // fits: exactly when a signed ask opened it
 	if err := c.countFacts(tx, f, plan); err != nil {
 		return q, err

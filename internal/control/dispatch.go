@@ -80,7 +80,7 @@ func (c *Control) claim(ctx context.Context, runner writ.RunnerID, by assignment
 			return err
 		}
 		wait := map[assignment.Kind]time.Duration{
-			assignment.KindObserve: observeRetry, assignment.KindPlan: planningRetry, assignment.KindRun: runRetry,
+			assignment.KindObserve: observeRetry, assignment.KindPlan: planningRetry, assignment.KindRun: runRetry, assignment.KindReread: observeRetry,
 		}[doc.Kind]
 		row.Due = millis(c.now().Add(wait))
 		return tx.Update(store.Assignments, row, stateOpen)
@@ -94,7 +94,7 @@ func (c *Control) fill(ctx context.Context, doc assignmentRow, seen int64) (*ass
 	if err != nil {
 		return nil, err
 	}
-	a := &assignment.Assignment{V: writ.FormatVersion, ID: doc.ID, Kind: doc.Kind, Expires: doc.Expires, Observe: doc.Observe, Plan: doc.Plan, Feed: feed}
+	a := &assignment.Assignment{V: writ.FormatVersion, ID: doc.ID, Kind: doc.Kind, Expires: doc.Expires, Observe: doc.Observe, Plan: doc.Plan, Reread: doc.Reread, Feed: feed}
 	if doc.Kind != assignment.KindRun {
 		return a, nil
 	}
@@ -186,6 +186,8 @@ func (c *Control) AnswerAssignment(ctx context.Context, runner writ.RunnerID, an
 		return c.observed(ctx, runner, doc, ans)
 	case assignment.KindPlan:
 		return c.planned(ctx, runner, doc, ans)
+	case assignment.KindReread:
+		return c.readAnew(ctx, doc, ans)
 	case assignment.KindRun:
 		if !ans.Ended && ans.Refused == nil {
 			return fmt.Errorf("%w: a run is answered with ended or refused", writ.ErrInvalid)

@@ -210,6 +210,8 @@ func (c *Control) issued(tx *store.Tx, p planRow, state writ.PlanState) (out wri
 	switch {
 	case state == writ.PlanWaiting:
 		return out, c.pending(p, "it waits for people"), nil
+	case state == writ.PlanReady:
+		return out, c.pending(p, "what it rests on is being read again"), nil
 	case state != writ.PlanGranted:
 		return out, over(p, state), nil
 	}

@@ -73,6 +73,8 @@ func (c *Control) fits(p planRow, asked assignment.Planning, got assignment.Plan
 		return differs("parameters")
 	case made.Title != bound.Title:
 		return differs("title")
+	case !same(made.Observe, bound.Observe):
+		return differs("claims")
 	case !same(made.Guards, bound.Guards) || !same(made.Verify, bound.Verify):
 		return differs("guards or checks")
 	case made.Undo != bound.Undo || made.Budget != bound.Limits:

@@ -12,7 +12,7 @@ import (
 // ofRevert turns what a playbook says into what a plan that puts a run back must be: no guards, checks of its own, and at
 // least the tier of the plan of that run.
 func ofRevert(b playbook.Bound, of writ.Plan, steps int) playbook.Bound {
-	b.Title, b.Guards, b.Verify, b.Tier = plan.RevertTitle(of), nil, plan.RevertChecks(steps), max(b.Tier, of.Tier)
+	b.Title, b.Observe, b.Guards, b.Verify, b.Tier = plan.RevertTitle(of), nil, nil, plan.RevertChecks(steps), max(b.Tier, of.Tier)
 	b.Steps = make([]playbook.BoundStep, steps)
 	return b
 }

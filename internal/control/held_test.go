@@ -625,6 +625,11 @@ func TestI05AnExchangeCountsTheApprovalsOfItsMoment(t *testing.T) {
 	}
 	s, err = w.approve(s.ID, "bob", "owner")
 	must(t, err)
+	_, err = o.exchange(s) // what the plan rests on was read four minutes ago
+	refused(t, err, writ.ReasonPending)
+	for w.plan(s.ID).ReadAgain.Asked {
+		time.Sleep(5 * time.Millisecond)
+	}
 	g, err := o.exchange(s)
 	must(t, err)
 	if c, err := grant.Open(g.Token, w.grantKeys()); err != nil || len(c.Writ.Approvals) != 1 {

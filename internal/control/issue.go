@@ -29,7 +29,11 @@ func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) 
 			Code: writ.ReasonHolderAltered, Detail: "the key that the plan names as its holder presents no grants any more", Hint: "propose it again",
 		})
 	}
-	d, err := c.decide(tx, &p, plan, writ.PhaseGrant, "")
+	phase, old := writ.PhaseGrant, c.readTooOld(p, writ.PlanState(row.State), plan)
+	if old { // it is decided for the grant on what a new reading shows
+		phase = writ.PhasePlan
+	}
+	d, err := c.decide(tx, &p, plan, phase, "")
 	if err != nil {
 		return err
 	}
@@ -38,6 +42,9 @@ func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) 
 	}
 	switch d.Verdict {
 	case writ.Allow:
+		if old {
+			return c.readAgain(tx, p, row, plan)
+		}
 	case writ.Requires:
 		if writ.PlanState(row.State) == writ.PlanWaiting {
 			return store.Save(tx, store.Plans, row, row.State, p)

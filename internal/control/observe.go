@@ -157,6 +157,11 @@ func (c *Control) observed(ctx context.Context, runner writ.RunnerID, a assignme
 			}
 			e.Truncated, e.Redacted, e.Facts = o.Truncated, o.Redacted, o.Facts
 			e.Writable = o.Writable || c.writable(e.Query)
+			e.KeptUntil = e.At.Add(c.retention())
+			ev.Due = millis(e.KeptUntil)
+			if r := c.reader(e.Query); e.Writable && r.Writable {
+				e.Fields = r.Fields
+			}
 			body := writ.EvidenceBody{
 				Evidence: e.ID, AskedBy: e.AskedBy, Runner: runner, Reader: e.Query.Reader, Target: e.Query.Target,
 				At: e.At, Commitment: commit, Size: e.Size, Writable: e.Writable, Redacted: e.Redacted,
@@ -184,9 +189,7 @@ func printable(r assignment.Refused) *assignment.Refused {
 
 // writable is the control plane's own view of the catalogue: a runner cannot declare a log trustworthy.
 func (c *Control) writable(q writ.Query) bool {
-	t, ok := c.target(q.Target)
-	r, known := t.Catalogue.Reader(q.Reader)
-	return !ok || !known || r.Writable
+	return c.reader(q).Writable
 }
 
 // Evidence returns one reading with its redacted bytes.
@@ -206,6 +209,9 @@ func (c *Control) Evidence(ctx context.Context, by writ.Principal, id writ.Evide
 	})
 	if err != nil {
 		return writ.Evidence{}, nil, notFound(err, "evidence", string(id))
+	}
+	if !doc.Evidence.Erased.IsZero() {
+		return doc.Evidence.whole(), nil, nil
 	}
 	b, _, _, err := c.Store.Blob(ctx, doc.Evidence.Commitment)
 	return doc.Evidence.whole(), b, err

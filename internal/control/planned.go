@@ -71,6 +71,7 @@ func (c *Control) planned(ctx context.Context, runner writ.RunnerID, a assignmen
 			return err
 		}
 		p.Title, p.Bytes, p.Digest, p.Leaf, p.ExpiresAt = plan.Title, ans.Planned.Plan, writ.DigestOf(ans.Planned.Plan), at.hash, plan.Window.NotAfter
+		p.Reread = readWhenMade(plan, p.CreatedAt, c.now())
 		fault.Before(fault.ControlPlan)
 		d, err := c.decide(tx, &p, plan, writ.PhasePlan, "")
 		fault.After(fault.ControlPlan)

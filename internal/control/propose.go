@@ -171,6 +171,9 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 	if err != nil {
 		return "", err
 	}
+	if err := c.shown(tx, ask, pb.Playbook); err != nil {
+		return "", err
+	}
 	hop, passed, err := c.under(tx, by, ask)
 	if err != nil {
 		return "", err

@@ -39,7 +39,8 @@ type (
 		FirstAsked    *time.Time        `json:",omitempty"` // when it first waited for people
 		Waited        int               `json:",omitempty"` // seconds from then to its grant
 		veto          *vetoAnswer
-		Tainted       bool // a parameter was seen only in text that others can write
+		Reread        rereadDoc `json:",omitzero"` // when what the plan rests on was read last, and what it showed
+		Tainted       bool      // a parameter was seen only in text that others can write
 		CreatedAt     time.Time
 		ExpiresAt     time.Time
 		AskedAt       time.Time `json:",omitzero"` // when it was put before people, the last time
@@ -112,7 +113,8 @@ type (
 		Expires time.Time
 		Observe *assignment.Observe
 		Plan    *assignment.Planning
-		Run     writ.RunID `json:",omitempty"`
+		Run     writ.RunID         `json:",omitempty"`
+		Reread  *assignment.Reread `json:",omitempty"`
 	}
 )
 

@@ -34,6 +34,7 @@ type fakeRunner struct {
 	mu       sync.Mutex
 	reads    func(assignment.Observe) assignment.Answer  // nil reads a healthy workload
 	plans    func(assignment.Planning) assignment.Answer // nil makes the plan that was asked for
+	again    func(assignment.Reread) assignment.Answer   // nil finds everything as it was
 	permille int
 	units    []writ.Units // of every step; nil says nothing of units
 	asked    atomic.Int64 // assignments handed out
@@ -89,8 +90,14 @@ func (r *fakeRunner) start() {
 
 func (r *fakeRunner) respond(a assignment.Assignment) assignment.Answer {
 	r.mu.Lock()
-	reads, plans := r.reads, r.plans
+	reads, plans, again := r.reads, r.plans, r.again
 	r.mu.Unlock()
+	if a.Kind == assignment.KindReread {
+		if again == nil {
+			again = func(in assignment.Reread) assignment.Answer { return r.rereads(in) }
+		}
+		return again(*a.Reread)
+	}
 	if a.Kind == assignment.KindObserve {
 		if reads == nil {
 			reads = r.read
@@ -155,7 +162,7 @@ func (r *fakeRunner) resolve(in assignment.Planning) (writ.Plan, error) {
 		V: 1, ID: in.Plan, Incident: prp.Incident, Proposal: prp.ID, ProposalDigest: writ.DigestOf(in.Proposal), Requester: prp.By, Lineage: prp.Lineage,
 		Runner: runnerID, Target: in.Target, Service: in.Service, Environment: in.Environment, Playbook: prp.Playbook,
 		Parameters: bound.Parameters, Title: bound.Title, Evidence: prp.Evidence, Policy: in.Policy, Window: in.Window, Budget: bound.Limits,
-		Holder: in.Holder, Guards: bound.Guards, Verify: bound.Verify, Undo: bound.Undo, Emergency: prp.Emergency, Nonce: nonce, MadeAt: writ.Instant(r.w.now()),
+		Holder: in.Holder, Observe: bound.Observe, Guards: bound.Guards, Verify: bound.Verify, Undo: bound.Undo, Emergency: prp.Emergency, Nonce: nonce, MadeAt: writ.Instant(r.w.now()),
 	}
 	r.mu.Lock()
 	permille, units := r.permille, r.units

@@ -7,12 +7,14 @@ import (
 	"slices"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/connector"
 	"github.com/writ-dev/writ/internal/store"
 )
 
 // tainted reports whether a text parameter of a proposal was seen only where users of the service, or attackers, can
 // write: in a cited reading of such text, and neither in another cited reading nor in the names that the service
-// catalogue gives the service. When a reading cannot be looked at, the answer is yes.
+// catalogue gives the service. Which parts of a reading others can write is the table of its reader, in the control plane's
+// own catalogue. When a reading cannot be looked at, the answer is yes.
 func (c *Control) tainted(ctx context.Context, p planRow) (bool, error) {
 	var clean, dirty [][]byte
 	for _, ref := range p.Proposal.Evidence {
@@ -32,10 +34,11 @@ func (c *Control) tainted(ctx context.Context, p planRow) (bool, error) {
 		if err != nil {
 			return true, err
 		}
+		trusted, foreign := c.apart(ev.Evidence.Evidence, b)
+		clean, dirty = append(clean, trusted), append(dirty, foreign)
+		// What stands in no field that was understood is foreign as well.
 		if ev.Evidence.Writable {
 			dirty = append(dirty, b)
-		} else {
-			clean = append(clean, b)
 		}
 	}
 	service, err := c.Services.Find(p.Service)
@@ -52,10 +55,31 @@ func (c *Control) tainted(ctx context.Context, p planRow) (bool, error) {
 			continue
 		}
 		in := func(b []byte) bool { return bytes.Contains(b, []byte(s)) }
-		if slices.ContainsFunc(dirty, in) && !slices.ContainsFunc(clean, in) {
+		names := func(b []byte) bool { return connector.Names(b, s) }
+		if slices.ContainsFunc(dirty, in) && !slices.ContainsFunc(clean, names) {
 			return true, nil
 		}
 	}
 	// A number has no owner in a text; its bounds are the playbook's.
 	return false, nil
+}
+
+// apart takes the bytes of a reading apart by who could have written them. What the runner called writable, and the
+// catalogue does not, is foreign as a whole.
+func (c *Control) apart(e writ.Evidence, b []byte) (trusted, foreign []byte) {
+	r := c.reader(e.Query)
+	if e.Writable && !r.Writable {
+		return nil, b
+	}
+	return r.Apart(b)
+}
+
+// reader is the control plane's own description of a reader. One that it does not know writes nothing but foreign text.
+func (c *Control) reader(q writ.Query) connector.Reader {
+	t, ok := c.target(q.Target)
+	r, known := t.Catalogue.Reader(q.Reader)
+	if !ok || !known {
+		return connector.Reader{Name: q.Reader, Writable: true}
+	}
+	return r
 }

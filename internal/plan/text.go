@@ -44,6 +44,7 @@ func Text(p writ.Plan, digest writ.Digest) string {
 	for i, s := range p.Steps {
 		step(line, i, s)
 	}
+	conditions(line, "Observed", p.Observe)
 	conditions(line, "Before", p.Guards)
 	conditions(line, "After", p.Verify)
 	line("")

@@ -13,6 +13,7 @@ import (
 type Bound struct {
 	Parameters writ.Parameters // as given, with defaults
 	Title      string
+	Observe    []writ.Condition
 	Guards     []writ.Condition
 	Steps      []BoundStep
 	Verify     []writ.Condition
@@ -47,7 +48,7 @@ func (p Playbook) Bind(given writ.Parameters) (Bound, error) {
 		}
 	}
 	b := Bound{
-		Parameters: values, Title: fill(p.Title, values), Guards: bindAll(p.Guards, values), Verify: bindAll(p.Verify, values),
+		Parameters: values, Title: fill(p.Title, values), Observe: bindAll(p.Observe, values), Guards: bindAll(p.Guards, values), Verify: bindAll(p.Verify, values),
 		Tier: p.Tier, Undo: p.Undo, Limits: p.Limits,
 	}
 	for _, s := range p.Steps {

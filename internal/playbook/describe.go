@@ -37,6 +37,7 @@ func (p Playbook) Describe() string {
 		}
 		w.WriteString("\n")
 	}
+	conditions(&w, "Cite readings that show:\n", p.Observe)
 	conditions(&w, "Runs only if:\n", p.Guards)
 	w.WriteString("Does:\n")
 	for _, s := range p.Steps {

@@ -55,8 +55,8 @@ func form(p Playbook) []Finding {
 	if len(p.Verify) == 0 {
 		r.say("verify", "nothing verifies the effect", "add a condition under verify")
 	}
-	if len(p.Guards) > writ.MaxConditions || len(p.Verify) > writ.MaxConditions || len(p.Evidence) > writ.MaxConditions {
-		r.say("guards", fmt.Sprintf("guards, verify and evidence take at most %d entries each", writ.MaxConditions), "")
+	if len(p.Observe) > writ.MaxConditions || len(p.Guards) > writ.MaxConditions || len(p.Verify) > writ.MaxConditions || len(p.Evidence) > writ.MaxConditions {
+		r.say("guards", fmt.Sprintf("observe, guards, verify and evidence take at most %d entries each", writ.MaxConditions), "")
 	}
 	p.formTitle(&r)
 	p.formParameters(&r)
@@ -65,6 +65,7 @@ func form(p Playbook) []Finding {
 		p.formWith(&r, fmt.Sprintf("steps[%d].with", i), s.With, used)
 	}
 	names := map[string]bool{}
+	p.formConditions(&r, "observe", p.Observe, names, used)
 	p.formConditions(&r, "guards", p.Guards, names, used)
 	p.formConditions(&r, "verify", p.Verify, names, used)
 	for i, q := range p.Parameters {
@@ -160,8 +161,8 @@ func (p Playbook) formConditions(r *reader, list string, cs []Condition, names, 
 		switch {
 		case c.WithinSeconds < 0 || c.WithinSeconds > maxWithin:
 			r.say(at+".within_seconds", fmt.Sprintf("within_seconds must be 0 to %d", maxWithin), "")
-		case list == "guards" && c.WithinSeconds != 0:
-			r.say(at+".within_seconds", "a guard is read once and does not wait", "remove within_seconds")
+		case list != "verify" && c.WithinSeconds != 0:
+			r.say(at+".within_seconds", "what is observed or guards a run is read once and does not wait", "remove within_seconds")
 		}
 		p.formWith(r, at+".with", c.With, used)
 		p.formTerm(r, at+".value", c.Value, used)

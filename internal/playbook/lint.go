@@ -76,9 +76,12 @@ func Lint(p Playbook, catalogues []connector.Catalogue) []Finding {
 		l.say("plane", fmt.Sprintf("no connector serves plane %q", writ.Printable(p.Plane, 40)), "")
 		return l.found
 	}
-	l.catalogue = catalogues[i]
+	l.catalogue, l.all = catalogues[i], catalogues
 	for i, s := range p.Steps {
 		l.step(fmt.Sprintf("steps[%d]", i), s)
+	}
+	for i, c := range p.Observe {
+		l.condition(fmt.Sprintf("observe[%d]", i), c)
 	}
 	for i, c := range p.Guards {
 		l.condition(fmt.Sprintf("guards[%d]", i), c)
@@ -87,7 +90,7 @@ func Lint(p Playbook, catalogues []connector.Catalogue) []Finding {
 		l.condition(fmt.Sprintf("verify[%d]", i), c)
 	}
 	for i, e := range p.Evidence {
-		if _, ok := l.catalogue.Reader(e); !ok {
+		if _, ok := l.reads(e); !ok {
 			l.unknownReader(fmt.Sprintf("evidence[%d]", i), e)
 		}
 	}
@@ -98,6 +101,17 @@ type linter struct {
 	reader
 	p         Playbook
 	catalogue connector.Catalogue
+	all       []connector.Catalogue
+}
+
+// reads finds a reader: what a condition is about may be read on another plane than the one that is written to.
+func (l *linter) reads(name writ.OperationName) (connector.Reader, bool) {
+	for _, c := range l.all {
+		if r, ok := c.Reader(name); ok && c.Plane == name.Plane() {
+			return r, true
+		}
+	}
+	return connector.Reader{}, false
 }
 
 func (l *linter) step(at string, s Step) {
@@ -133,7 +147,7 @@ func (l *linter) unknownReader(at string, name writ.OperationName) {
 }
 
 func (l *linter) condition(at string, c Condition) {
-	r, ok := l.catalogue.Reader(c.Reader)
+	r, ok := l.reads(c.Reader)
 	if !ok {
 		l.unknownReader(at+".reader", c.Reader)
 		return

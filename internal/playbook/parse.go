@@ -26,6 +26,7 @@ type file struct {
 	Emergency  bool            `yaml:"emergency"`
 	Parameters []parameterFile `yaml:"parameters"`
 	Evidence   []string        `yaml:"evidence"`
+	Observe    []conditionFile `yaml:"observe"`
 	Guards     []conditionFile `yaml:"guards"`
 	Steps      []stepFile      `yaml:"steps"`
 	Verify     []conditionFile `yaml:"verify"`
@@ -124,6 +125,7 @@ func decode(src []byte) (Playbook, []Finding, error) {
 		at := fmt.Sprintf("steps[%d]", i)
 		p.Steps = append(p.Steps, Step{Operation: r.operation(at+".operation", s.Operation), With: r.with(at+".with", s.With)})
 	}
+	p.Observe = r.conditions("observe", f.Observe)
 	p.Guards = r.conditions("guards", f.Guards)
 	p.Verify = r.conditions("verify", f.Verify)
 	return p, r.found, nil

@@ -25,6 +25,7 @@ type Playbook struct {
 	Emergency  bool // for break-glass, and for nothing else
 	Parameters []Parameter
 	Evidence   []writ.OperationName // readers whose readings a proposal must cite
+	Observe    []Condition          // what cited evidence must show, and must still show right before the grant
 	Guards     []Condition          // must hold before the run
 	Steps      []Step
 	Verify     []Condition // must come to hold after it

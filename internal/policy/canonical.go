@@ -31,6 +31,17 @@ func (f *Facts) canonical() (json.RawMessage, error) {
 	if f.ChangeFreezeUntil != nil {
 		w.int("changeFreezeUntil", int(*f.ChangeFreezeUntil))
 	}
+	if f.ClaimFailed != "" {
+		w.string("claimFailed", f.ClaimFailed)
+	}
+	for _, n := range [...]struct {
+		name string
+		of   int
+	}{{"claims", f.Claims}, {"claimsAge", f.ClaimsAge}, {"claimsTrue", f.ClaimsTrue}} {
+		if n.of != 0 { // absent otherwise, so that what was decided before they were recorded replays byte for byte
+			w.int(n.name, n.of)
+		}
+	}
 	w.bool("cluster", f.Cluster)
 	w.optional("concurrent", f.Concurrent)
 	if f.Emergency { // absent otherwise, so that what was decided before there was break-glass replays byte for byte

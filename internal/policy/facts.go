@@ -92,6 +92,14 @@ type Facts struct {
 	// not seen by rules: it can only turn an allow into a deny, and the control plane does that.
 	Veto string `json:"veto,omitempty"`
 
+	// Claims is how many conditions of the plan Writ read before the grant, ClaimsTrue how many of them held, ClaimsAge the
+	// seconds since, and ClaimFailed the name of the first that did not hold. They are recorded and not seen by rules: one
+	// that does not hold denies, whatever a rule says.
+	Claims      int    `json:"claims,omitempty"`
+	ClaimsTrue  int    `json:"claimsTrue,omitempty"`
+	ClaimsAge   int    `json:"claimsAge,omitempty"`
+	ClaimFailed string `json:"claimFailed,omitempty"`
+
 	// TierProof is the proof that tiers.yaml demands at Tier. Decide sets it; what a caller puts there is ignored.
 	TierProof int `json:"tierProof"`
 	// TierBecause says why Tier is what it is, beyond the playbook's and the operations' own. Likewise.

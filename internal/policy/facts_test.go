@@ -80,7 +80,7 @@ func TestRulesReadFactsUnderTheNameOfTheRecord(t *testing.T) {
 	elsewhere := []string{
 		"principal", "team", "roles", "suspended", "oncall", // of the asker's entity
 		"service", "owningTeam", "env", "stateful", // of the service's entity
-		"owner", "incident", "calendars", "veto", // recorded only
+		"owner", "incident", "calendars", "veto", "claims", "claimsTrue", "claimsAge", "claimFailed", // recorded only
 		"chain", "reach", "reachBy", "autonomyTier", "autonomyLost", "tierBecause", // seen as the tier that they raise, and as principal.autonomy
 	}
 	names := policy.ContextNames()

@@ -12,6 +12,7 @@ type pattern struct {
 	re     *regexp.Regexp
 	secret int
 	named  bool
+	card   bool // only if its digits have the check digit of a payment card (ISO/IEC 7812-1, annex B)
 	weak   bool // only if the match looks made by a machine: "basic authentication" is prose
 }
 
@@ -32,6 +33,8 @@ var patterns = []pattern{
 	{re: regexp.MustCompile(`\b(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA|ABIA|ACCA)[A-Z0-9]{16}\b`)},
 	{re: regexp.MustCompile(`\b(?:gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abeoprs]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,})`)},
 	{re: regexp.MustCompile(`\b(?:AIza[0-9A-Za-z_-]{35}|[sr]k_(?:live|test)_[0-9A-Za-z]{10,}|sk-[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{30,}|hv[sbr]\.[A-Za-z0-9_-]{20,}|SG\.[\w-]{16,}\.[\w-]{16,}|AGE-SECRET-KEY-1[0-9A-Z]{50,})`)},
+	{re: regexp.MustCompile(`\b[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.){1,8}[A-Za-z]{2,24}\b`)}, // e-mail addresses: of people, as a rule
+	{re: regexp.MustCompile(`\b(?:\d[ -]?){12,18}\d\b`), card: true},
 	{re: regexp.MustCompile(`(?i)\b(?:identified by|password)\s+'([^']+)'`), secret: 1},
 	{re: regexp.MustCompile(`\\*"name\\*"\s*:\s*\\*"([\w.-]+)\\*"\s*,\s*\\*"value\\*"\s*:\s*`), named: true},
 	{re: regexp.MustCompile(`(?:^|[\s"'])--?([A-Za-z][\w-]*)\s+`), named: true},
@@ -77,6 +80,9 @@ func (p pattern) spare(s string) bool {
 	}
 	if strings.HasPrefix(Mark, bare) {
 		return true // removed already
+	}
+	if p.card {
+		return !luhn(s)
 	}
 	return p.weak && strings.IndexFunc(s, func(r rune) bool { return r >= '0' && r <= '9' || r == '=' || r >= 'A' && r <= 'Z' }) < 0
 }

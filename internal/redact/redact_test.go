@@ -53,6 +53,10 @@ func TestI20TextLosesItsSecrets(t *testing.T) {
 		"switch":                {"automountServiceAccountToken: false", "automountServiceAccountToken: false", 0},
 		"counts":                {"max_tokens=4096", "max_tokens=4096", 0},
 		"a url with a port":     {"http://api:8080/x mail a@b", "http://api:8080/x mail a@b", 0},
+		"e-mail":                {`user "ann.lee+x@mail.example.com" logged in`, `user "[redacted]" logged in`, 1},
+		"card":                  {"paid with 4111 1111 1111 1111 ok", "paid with [redacted] ok", 1},
+		"no card":               {"order 4111111111111112 at 1764356400123456789", "order 4111111111111112 at 1764356400123456789", 0},
+		"a digest":              {"app@sha256:0123456789abcdef", "app@sha256:0123456789abcdef", 0},
 		"done before":           {"password=[redacted] Bearer [redacted] postgres://a:[redacted]@b", "password=[redacted] Bearer [redacted] postgres://a:[redacted]@b", 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -268,6 +268,9 @@ func reasonOr(err error, other writ.Reason) writ.Reason {
 // moved re-reads guards, objects and inventory: whatever differs from the plan ends the run before anything is minted
 // (invariant I14), and so does what would now pass the floor that the plan relied on (invariant I09).
 func (x *execution) moved(ctx context.Context) *cause {
+	if err := x.r.observed(ctx, x.conn, x.plan.Observe, x.kept.Scope); err != nil {
+		return &cause{reasonOr(err, writ.ReasonEvidenceMissing), detail(err)}
+	}
 	for _, g := range x.plan.Guards {
 		if err := x.r.guard(ctx, x.conn, g, x.kept.Scope); err != nil {
 			return &cause{reasonOr(err, writ.ReasonUnreachable), detail(err)}

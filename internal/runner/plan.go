@@ -79,6 +79,9 @@ func (r *Runner) plan(ctx context.Context, in assignment.Planning) (*assignment.
 
 // forth reads the playbook's guards and resolves its steps.
 func (r *Runner) forth(ctx context.Context, conn connector.Connector, in assignment.Planning, p *writ.Plan, b playbook.Bound, made *journal.Plan) error {
+	if err := r.observed(ctx, conn, b.Observe, in.Scope); err != nil {
+		return err
+	}
 	for _, g := range b.Guards {
 		if err := r.guard(ctx, conn, g, in.Scope); err != nil {
 			return err
@@ -142,7 +145,7 @@ func (r *Runner) bind(in assignment.Planning, t trusted) (writ.Plan, playbook.Bo
 		Requester: prp.By, Lineage: prp.Lineage, Runner: r.ID, Target: in.Target, Service: in.Service, Environment: in.Environment, Playbook: prp.Playbook,
 		Parameters: bound.Parameters, Title: bound.Title, Evidence: prp.Evidence, Policy: in.Policy,
 		Window: writ.Window{NotBefore: writ.Instant(in.Window.NotBefore), NotAfter: writ.Instant(in.Window.NotAfter)},
-		Holder: in.Holder, Guards: bound.Guards, Verify: bound.Verify, Undo: bound.Undo, Reverts: prp.Reverts, Emergency: prp.Emergency, Nonce: nonce, MadeAt: writ.Instant(r.Now()),
+		Holder: in.Holder, Observe: bound.Observe, Guards: bound.Guards, Verify: bound.Verify, Undo: bound.Undo, Reverts: prp.Reverts, Emergency: prp.Emergency, Nonce: nonce, MadeAt: writ.Instant(r.Now()),
 	}, bound, nil
 }
 

@@ -49,15 +49,17 @@ func TestPlanningRefusals(t *testing.T) {
 		script func(w *world)
 		change func(*assignment.Planning)
 	}{
-		"a guard does not hold":            {"one", writ.ReasonGuard, func(w *world) { w.target.GuardFact = false }, nil},
-		"the target does not answer":       {"one", writ.ReasonUnreachable, func(w *world) { w.target.Unreachable = true }, nil},
-		"a floor would not be left":        {"one", writ.ReasonBudget, func(w *world) { w.target.Units = unitsOf(2, 1, 2) }, nil},
-		"there is no such object":          {"lost", writ.ReasonNoObject, nil, nil},
-		"nothing would change":             {"one", writ.ReasonNoChange, func(w *world) { w.target.things["a"] = thing{"uid-a", 1, "new"} }, nil},
-		"the playbook is not the proposed": {"one", writ.ReasonPlaybookAltered, nil, func(p *assignment.Planning) { p.Playbook = []byte(playbooks["two"]) }},
-		"the playbook differs by one byte": {"one", writ.ReasonPlaybookAltered, nil, func(p *assignment.Planning) { p.Playbook = append(p.Playbook, '\n') }},
-		"the proposal is not canonical":    {"one", writ.ReasonForm, nil, func(p *assignment.Planning) { p.Proposal = append(p.Proposal, ' ') }},
-		"the target is another runner's":   {"one", writ.ReasonOutOfScope, nil, func(p *assignment.Planning) { p.Target = "fake://other" }},
+		"a guard does not hold":              {"one", writ.ReasonGuard, func(w *world) { w.target.GuardFact = false }, nil},
+		"what is to be observed is not so":   {"claim", writ.ReasonEvidenceContradicted, func(w *world) { w.target.GuardFact = false }, nil},
+		"what is to be observed is not read": {"claim", writ.ReasonEvidenceMissing, func(w *world) { w.target.Unreachable = true }, nil},
+		"the target does not answer":         {"one", writ.ReasonUnreachable, func(w *world) { w.target.Unreachable = true }, nil},
+		"a floor would not be left":          {"one", writ.ReasonBudget, func(w *world) { w.target.Units = unitsOf(2, 1, 2) }, nil},
+		"there is no such object":            {"lost", writ.ReasonNoObject, nil, nil},
+		"nothing would change":               {"one", writ.ReasonNoChange, func(w *world) { w.target.things["a"] = thing{"uid-a", 1, "new"} }, nil},
+		"the playbook is not the proposed":   {"one", writ.ReasonPlaybookAltered, nil, func(p *assignment.Planning) { p.Playbook = []byte(playbooks["two"]) }},
+		"the playbook differs by one byte":   {"one", writ.ReasonPlaybookAltered, nil, func(p *assignment.Planning) { p.Playbook = append(p.Playbook, '\n') }},
+		"the proposal is not canonical":      {"one", writ.ReasonForm, nil, func(p *assignment.Planning) { p.Proposal = append(p.Proposal, ' ') }},
+		"the target is another runner's":     {"one", writ.ReasonOutOfScope, nil, func(p *assignment.Planning) { p.Target = "fake://other" }},
 		"the playbook is not pinned": {"one", writ.ReasonPlaybookUnpinned, func(w *world) {
 			w.trust.Playbooks = w.trust.Playbooks[:0]
 			w.trust.Playbooks = append(w.trust.Playbooks, writ.PlaybookRef{Name: "other", Version: 1, Digest: writ.DigestOf([]byte("x"))})

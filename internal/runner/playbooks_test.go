@@ -16,6 +16,8 @@ var playbooks = map[string]string{
 	"three": book("three", "T1", "inverse", "set a", "set b", "set c"),
 	"high":  book("high", "T2", "inverse", "replace a"),
 	"final": book("final", "T2", "none", "replace a"), // declared to have no undo
+	"claim": strings.Replace(book("claim", "T1", "inverse", "set a"), "guards:", "observe:", 1),
+	"gauge": strings.NewReplacer("guards:", "observe:", "reader: fake/thing.status\n    fact: ok", "reader: gauge/errors.now\n    fact: low").Replace(book("gauge", "T1", "inverse", "set a")),
 	"lost":  book("lost", "T1", "inverse", "set nothing"),
 }
 

@@ -104,7 +104,7 @@ func (r *Runner) putBack(ctx context.Context, conn connector.Connector, in assig
 		made.Prepared = append(made.Prepared, s)
 		p.Steps = append(p.Steps, s.Step)
 	}
-	p.Title, p.Guards, p.Verify = plan.RevertTitle(of.plan), nil, plan.RevertChecks(len(p.Steps))
+	p.Title, p.Observe, p.Guards, p.Verify = plan.RevertTitle(of.plan), nil, nil, plan.RevertChecks(len(p.Steps))
 	b.Tier = max(b.Tier, of.plan.Tier)
 	return nil
 }

@@ -134,6 +134,8 @@ func (r *Runner) handle(ctx context.Context, a assignment.Assignment, seen ledge
 		out.Observed, err = r.observe(ctx, *a.Observe)
 	case a.Kind == assignment.KindPlan && a.Plan != nil:
 		out.Planned, err = r.plan(ctx, *a.Plan)
+	case a.Kind == assignment.KindReread && a.Reread != nil:
+		out.Reread, err = r.reread(ctx, *a.Reread)
 	case a.Kind == assignment.KindRun && a.Run != nil:
 		r.run(ctx, a, seen)
 		return

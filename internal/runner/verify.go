@@ -100,6 +100,10 @@ func (x *execution) recordCheck(ctx context.Context, c writ.Condition, value wri
 
 // read takes the observation that a condition is about.
 func (r *Runner) read(ctx context.Context, conn connector.Connector, c writ.Condition, scope []writ.Location) (connector.Reading, error) {
+	conn, err := r.readerOf(conn, c.Reader, scope)
+	if err != nil {
+		return connector.Reading{}, err
+	}
 	q := connector.Query{Reader: c.Reader, With: c.With, Scope: scope, Limit: readBytes}
 	return try(ctx, fault.TargetObserve, readLimit, func(ctx context.Context) (connector.Reading, error) { return conn.Observe(ctx, q) })
 }

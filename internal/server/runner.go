@@ -25,6 +25,7 @@ import (
 	"github.com/writ-dev/writ/internal/connector"
 	"github.com/writ-dev/writ/internal/connector/httpapi"
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
+	"github.com/writ-dev/writ/internal/connector/prometheus"
 	"github.com/writ-dev/writ/internal/enrol"
 	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/ledger"
@@ -238,18 +239,29 @@ func connect(c config.Runner, t config.RunnerTarget) (connector.Connector, error
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", writ.ErrInvalid, err)
 	}
-	hc, err := httpapi.ParseConfig(b)
-	if err != nil {
-		return nil, err
-	}
 	beside := config.Dir(filepath.Dir(file))
-	if err := hc.Load(func(name string) ([]byte, error) {
+	read := func(name string) ([]byte, error) {
 		if strings.HasPrefix(name, "env:") {
 			text, err := config.ReadSecret(beside, name, os.ReadFile)
 			return []byte(text), err
 		}
 		return os.ReadFile(beside.Path(name))
-	}); err != nil {
+	}
+	if at.Plane() == prometheus.Plane {
+		pc, err := prometheus.ParseConfig(b)
+		if err != nil {
+			return nil, err
+		}
+		if err := pc.Load(read); err != nil {
+			return nil, err
+		}
+		return prometheus.New(pc, fault.Clock())
+	}
+	hc, err := httpapi.ParseConfig(b)
+	if err != nil {
+		return nil, err
+	}
+	if err := hc.Load(read); err != nil {
 		return nil, err
 	}
 	return httpapi.New(hc, httpapi.Options{Now: fault.Clock(), Rand: rand.Reader})

@@ -123,7 +123,8 @@ type ReaderConfig struct {
 	Object      string             `yaml:"object" json:"object"`
 	Parameters  []ParameterConfig  `yaml:"parameters,omitempty" json:"parameters,omitempty"`
 	Facts       []FactConfig       `yaml:"facts,omitempty" json:"facts,omitempty"`
-	Writable    bool               `yaml:"writable,omitempty" json:"writable,omitempty"` // users of the service write into what it reads
+	Writable    bool               `yaml:"writable,omitempty" json:"writable,omitempty"`               // users of the service write into what it reads
+	Fields      []string           `yaml:"writable_fields,omitempty" json:"writable_fields,omitempty"` // only into these, such as items.comment; none means all of it
 }
 
 // A FactConfig takes one value out of a JSON answer.

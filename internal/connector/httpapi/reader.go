@@ -38,7 +38,7 @@ func compileReader(d document, c ReaderConfig) (*reader, error) {
 	if e.method != http.MethodGet || e.body != nil {
 		return nil, fmt.Errorf("%w: operationId %s is not a GET without a body; a reader reads", writ.ErrInvalid, e.id)
 	}
-	r := &reader{get: e, entry: connector.Reader{Name: c.Name, Title: c.Title, Writable: c.Writable}}
+	r := &reader{get: e, entry: connector.Reader{Name: c.Name, Title: c.Title, Writable: c.Writable, Fields: c.Fields}}
 	if r.object, err = parseObject(c.Object, e.names(inPath)); err != nil {
 		return nil, err
 	}

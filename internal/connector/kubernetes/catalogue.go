@@ -113,7 +113,7 @@ func truth(name, title string) connector.Fact {
 func readers() []connector.Reader {
 	return []connector.Reader{
 		{
-			Name: WorkloadStatus, Title: "How a workload is doing",
+			Name: WorkloadStatus, Title: "How a workload is doing", Writable: true, Fields: statusFields,
 			Parameters: []connector.Parameter{paramKind(workloads...), paramNamespace, paramName},
 			Facts: []connector.Fact{
 				integer("replicas", "wanted replicas"), integer("ready_replicas", "ready replicas"),
@@ -124,14 +124,14 @@ func readers() []connector.Reader {
 			},
 		},
 		{
-			Name: WorkloadHistory, Title: "Revisions of a workload that are kept, with their images",
+			Name: WorkloadHistory, Title: "Revisions of a workload that are kept, with their images", Writable: true, Fields: historyFields,
 			Parameters: []connector.Parameter{paramKind("deployment"), paramNamespace, paramName},
 			Facts: []connector.Fact{
 				integer("revisions", "revisions kept"), integer("current", "revision in use"), integer("previous", "revision that a rollback goes to; 0 if none"),
 			},
 		},
 		{
-			Name: GetObject, Title: "One object as the cluster has it, without secrets", Writable: true,
+			Name: GetObject, Title: "One object as the cluster has it, without secrets", Writable: true, Fields: objectFields,
 			Parameters: []connector.Parameter{
 				paramKind(readable...),
 				{Name: "namespace", Type: connector.TypeName, Title: "namespace; none for a node", Optional: true}, paramName,
@@ -139,7 +139,7 @@ func readers() []connector.Reader {
 			Facts: []connector.Fact{integer("generation", "how often what is wanted of it has changed"), truth("deleting", "it is being deleted")},
 		},
 		{
-			Name: ListPods, Title: "Pods of a workload",
+			Name: ListPods, Title: "Pods of a workload", Writable: true, Fields: podFields,
 			Parameters: []connector.Parameter{paramKind(append([]string{"replicaset"}, workloads...)...), paramNamespace, paramName},
 			Facts: []connector.Fact{
 				integer("pods", "pods"), integer("ready", "pods that are ready"), integer("waiting", "pods with a container that waits to start"),
