@@ -15,6 +15,8 @@ type (
 		Owner       string        `json:"owner"`
 		Severity    int           `json:"severity"`
 		Alerts      int           `json:"alerts"`
+		Source      string        `json:"source,omitempty"` // configured source of the event
+		Event       Digest        `json:"event,omitzero"`   // of the event's body, as it came
 	}
 	EvidenceBody struct {
 		Evidence   EvidenceID    `json:"evidence"`

@@ -165,6 +165,7 @@ type AlertGroup struct {
 	Status   string // firing or resolved
 	Common   map[string]string
 	Alerts   []Alert
+	Intake   *Intake // nil for a source that calls with a token of its own
 }
 
 // Status is the whole control plane at a glance.

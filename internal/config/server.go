@@ -49,6 +49,7 @@ type Server struct {
 	Notify       *Notify        `yaml:"notify,omitempty"`     // who is told of what, and how
 	Limits       *Limits        `yaml:"limits,omitempty"`     // how much at once and how often; what is left out has a default
 	BreakGlass   *BreakGlass    `yaml:"breakglass,omitempty"` // what an ask for it needs
+	Intake       *Intake        `yaml:"intake,omitempty"`     // sources of events that prove themselves by signature, token or certificate
 	Dev          *DevProcesses  `yaml:"dev,omitempty"`        // only under --dev
 	Kubeconfig   string         `yaml:"kubeconfig,omitempty"` // always refused: a control plane holds no target credential
 }
@@ -347,6 +348,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 		c.want((p.WorkloadAPI == "") != (len(p.Bundles) == 0), "spiffe must have workload_api, such as unix:///run/spire/agent/public/api.sock, or bundles, not both")
 	}
 	c.notices(s)
+	c.intake(s)
 	if t := s.Tokens; t != nil {
 		c.want(s.Keys.Token != "", "tokens needs keys.token: the key that signs control-plane tokens")
 		for i, a := range t.Auditors {
