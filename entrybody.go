@@ -41,6 +41,7 @@ type (
 
 		BreakGlass BreakGlassID `json:"breakglass,omitempty"` // as which it is asked for
 		Holder     string       `json:"holder,omitempty"`     // as in the proposal
+		DryRun     bool         `json:"dry_run,omitempty"`    // as in the proposal: no grant follows
 	}
 	PlanBody struct {
 		Plan           PlanID      `json:"plan"`

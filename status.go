@@ -31,6 +31,7 @@ type PlanStatus struct {
 	Evidence    []Evidence       `json:"evidence,omitempty"`
 	Run         RunID            `json:"run,omitempty"`
 	Emergency   *Emergency       `json:"emergency,omitempty"` // it is break-glass
+	DryRun      bool             `json:"dry_run,omitempty"`   // it never runs: it ends as withdrawn, with the reason dry_run and what would have happened
 	CreatedAt   time.Time        `json:"created_at"`
 	ExpiresAt   time.Time        `json:"expires_at"` // an unanswered plan is denied then
 }
@@ -157,6 +158,7 @@ type Ask struct {
 	HandOff    HandOffID    `json:"hand_off,omitempty"` // under which it is asked
 	Holder     string       `json:"holder,omitempty"`   // RFC 7638 thumbprint of the agent's own P-256 key: its plan's grant is issued to that key alone
 	Because    string       `json:"because,omitempty"`  // the claim
+	DryRun     bool         `json:"dry_run,omitempty"`  // plan and decide, and stop there
 }
 
 // An AlertGroup is one webhook call of an alert source.

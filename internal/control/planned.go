@@ -77,6 +77,9 @@ func (c *Control) planned(ctx context.Context, runner writ.RunnerID, a assignmen
 		if err != nil {
 			return err
 		}
+		if p.Proposal.DryRun && d.Verdict != writ.Deny {
+			return c.tried(tx, p, prow, plan, d)
+		}
 		switch d.Verdict {
 		case writ.Allow:
 			return c.goOn(tx, p, prow, plan, true)

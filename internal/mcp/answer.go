@@ -111,6 +111,9 @@ func (d door) planAnswer(p writ.PlanStatus) *mcp.CallToolResult {
 		lines = []string{fmt.Sprintf("RUN_ENDED %s", p.ID), title + ".", fmt.Sprintf(`Next: get_run(run_id="%s") tells the verified outcome.`, p.Run)}
 	default:
 		lines = []string{fmt.Sprintf("%s %s: %s", strings.ToUpper(string(p.State)), p.ID, p.Reason)}
+		if p.Reason == writ.ReasonDryRun {
+			lines = []string{"DRY_RUN " + string(p.ID), title + "."}
+		}
 		if p.Detail != "" {
 			lines = append(lines, shown(p.Detail, 500))
 		}
