@@ -54,6 +54,8 @@ func (d door) refused(err error) *mcp.CallToolResult {
 		next := "Next: correct the call, or choose another step. Repeating it unchanged gives the same answer."
 		if r.Hint != "" {
 			next = "Next: " + shown(r.Hint, 300)
+		} else if near := r.Code.Nearest(); near != "" {
+			next = "Next: " + near + ". Repeating the call unchanged gives the same answer."
 		}
 		if r.After > 0 {
 			lines = append(lines, fmt.Sprintf("Ask again in %d seconds, not before.", int((r.After+time.Second-1)/time.Second)))
