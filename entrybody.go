@@ -15,6 +15,8 @@ type (
 		Owner       string        `json:"owner"`
 		Severity    int           `json:"severity"`
 		Alerts      int           `json:"alerts"`
+		Source      string        `json:"source,omitempty"` // configured source of the event
+		Event       Digest        `json:"event,omitzero"`   // of the event's body, as it came
 	}
 	EvidenceBody struct {
 		Evidence   EvidenceID    `json:"evidence"`
@@ -39,6 +41,7 @@ type (
 
 		BreakGlass BreakGlassID `json:"breakglass,omitempty"` // as which it is asked for
 		Holder     string       `json:"holder,omitempty"`     // as in the proposal
+		DryRun     bool         `json:"dry_run,omitempty"`    // as in the proposal: no grant follows
 	}
 	PlanBody struct {
 		Plan           PlanID      `json:"plan"`

@@ -20,6 +20,7 @@ type Incident struct {
 	OpenedAt    time.Time     `json:"opened_at"`
 	ResolvedAt  *time.Time    `json:"resolved_at,omitempty"`
 	Alerts      []Alert       `json:"alerts,omitempty"`
+	Source      string        `json:"source,omitempty"` // of the configuration, which alone may update it; empty for a service's token
 }
 
 // An Alert is one firing alert of an incident. Its labels and annotations are text that others can write.

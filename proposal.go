@@ -29,6 +29,7 @@ type Proposal struct {
 	Lineage    []Principal   `json:"lineage,omitempty"`   // of that hand-off
 	Emergency  *Emergency    `json:"emergency,omitempty"` // it is break-glass, for a person
 	Holder     string        `json:"holder,omitempty"`    // RFC 7638 thumbprint of the agent's key, for a grant in mode key
+	DryRun     bool          `json:"dry_run,omitempty"`   // it is to be planned and decided only
 	At         time.Time     `json:"at"`
 }
 

@@ -55,6 +55,7 @@ const (
 	ReasonObjectBusy           Reason = "object_busy"    // another run is writing the same object
 	ReasonCooldown             Reason = "cooldown"       // the last run on the object was too short a time ago
 	ReasonAttempts             Reason = "attempts"       // it was tried too often within the window
+	ReasonDryRun               Reason = "dry_run"        // it was only to be planned and decided
 	ReasonStorm                Reason = "storm"          // so much of the same is open already that more would only be noise
 	ReasonNotFrozen            Reason = "not_frozen"     // there is no such freeze to lift
 	ReasonProtected            Reason = "protected"      // Writ itself rests on it, and no agent may touch it

@@ -37,6 +37,7 @@ type PlanStatus struct {
 	Emergency   *Emergency       `json:"emergency,omitempty"` // it is break-glass
 	OnCall      *OnCallGroup     `json:"on_call,omitempty"`   // who is on call for its service; people only, while it waits, where a source is configured
 	Fatigue     *Fatigue         `json:"fatigue,omitempty"`   // of the caller; people only, one plan at a time
+	DryRun      bool             `json:"dry_run,omitempty"`   // it never runs: it ends as withdrawn, with the reason dry_run and what would have happened
 	CreatedAt   time.Time        `json:"created_at"`
 	ExpiresAt   time.Time        `json:"expires_at"` // an unanswered plan is denied then
 }
@@ -186,6 +187,7 @@ type Ask struct {
 	HandOff    HandOffID    `json:"hand_off,omitempty"` // under which it is asked
 	Holder     string       `json:"holder,omitempty"`   // RFC 7638 thumbprint of the agent's own P-256 key: its plan's grant is issued to that key alone
 	Because    string       `json:"because,omitempty"`  // the claim
+	DryRun     bool         `json:"dry_run,omitempty"`  // plan and decide, and stop there
 }
 
 // An AlertGroup is one webhook call of an alert source.
@@ -194,6 +196,7 @@ type AlertGroup struct {
 	Status   string // firing or resolved
 	Common   map[string]string
 	Alerts   []Alert
+	Intake   *Intake // nil for a source that calls with a token of its own
 }
 
 // Status is the whole control plane at a glance.

@@ -15,11 +15,12 @@ import (
 )
 
 func runPlanNew(ctx context.Context, a *app, args []string) error {
-	f := newFlags(a, "plan new", "<playbook> --incident inc_… [--param name=value …] [--evidence ev_… …] [--because …]", "Proposes a repair as yourself.")
+	f := newFlags(a, "plan new", "<playbook> --incident inc_… [--param name=value …] [--evidence ev_… …] [--because …] [--dry-run]", "Proposes a repair as yourself.")
 	r := remoteFlags(f)
 	incident := f.String("incident", "", "`id` of the open incident")
 	because := f.String("because", "", "your diagnosis")
 	holder := f.String("holder", "", "for an agent that holds its grant itself: the RFC 7638 `thumbprint` of its P-256 key")
+	dry := f.Bool("dry-run", false, "only say what would happen and who would be asked")
 	wait := f.Bool("wait", true, "wait until the plan is decided")
 	var params, evidence words
 	f.Var(&params, "param", "a parameter, `name=value`; may be repeated")
@@ -28,7 +29,7 @@ func runPlanNew(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	ask := writ.Ask{Playbook: rest[0], Because: *because, Holder: *holder}
+	ask := writ.Ask{Playbook: rest[0], Because: *because, Holder: *holder, DryRun: *dry}
 	if *holder != "" && !token.IsThumbprint(*holder) {
 		return &usageError{"--holder must be the thumbprint of a P-256 key: 43 characters of base64url", ""}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/writ-dev/writ"
-	"github.com/writ-dev/writ/internal/api"
+	alerts "github.com/writ-dev/writ/internal/event"
 )
 
 // A call as Alertmanager 0.28 sends it.
@@ -19,7 +19,7 @@ const alertmanager = `{"receiver":"writ","status":"firing","alerts":[{"status":"
 "groupLabels":{"alertname":"HighErrorRate"},"commonLabels":{"service":"payments"},"commonAnnotations":{},"externalURL":"http://am","version":"4","groupKey":"{}:{alertname=\"HighErrorRate\"}","truncatedAlerts":0,"newMember":null}`
 
 func TestAlertmanagersOwnCallIsTaken(t *testing.T) {
-	g, err := api.ParseAlertmanager([]byte(alertmanager))
+	g, err := alerts.ParseAlertmanager([]byte(alertmanager))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,11 +87,11 @@ func TestAGroupHasAtMostFiveHundredAlerts(t *testing.T) {
 	with := func(n int) []byte {
 		return []byte(strings.Replace(alertmanager, one, strings.TrimSuffix(strings.Repeat(one+",", n), ","), 1))
 	}
-	if g, err := api.ParseAlertmanager(with(api.MaxAlerts)); err != nil || len(g.Alerts) != api.MaxAlerts {
-		t.Errorf("%d alerts: %d, %v", api.MaxAlerts, len(g.Alerts), err)
+	if g, err := alerts.ParseAlertmanager(with(alerts.MaxAlerts)); err != nil || len(g.Alerts) != alerts.MaxAlerts {
+		t.Errorf("%d alerts: %d, %v", alerts.MaxAlerts, len(g.Alerts), err)
 	}
-	if _, err := api.ParseAlertmanager(with(api.MaxAlerts + 1)); !errors.Is(err, writ.ErrInvalid) {
-		t.Errorf("%d alerts: %v", api.MaxAlerts+1, err)
+	if _, err := alerts.ParseAlertmanager(with(alerts.MaxAlerts + 1)); !errors.Is(err, writ.ErrInvalid) {
+		t.Errorf("%d alerts: %v", alerts.MaxAlerts+1, err)
 	}
 }
 
@@ -100,14 +100,14 @@ func FuzzParseAlertmanager(f *testing.F) {
 	f.Add([]byte(hook))
 	f.Add([]byte(`{"version":"4","groupKey":"k","status":"resolved","alerts":[null]}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		g, err := api.ParseAlertmanager(b)
+		g, err := alerts.ParseAlertmanager(b)
 		if err != nil {
 			if r, ok := errors.AsType[*writ.Refusal](err); !ok || !errors.Is(err, writ.ErrInvalid) || len(r.Detail) > 2000 {
 				t.Fatalf("refused with %v", err)
 			}
 			return
 		}
-		if g.GroupKey == "" || len(g.Alerts) == 0 || len(g.Alerts) > api.MaxAlerts {
+		if g.GroupKey == "" || len(g.Alerts) == 0 || len(g.Alerts) > alerts.MaxAlerts {
 			t.Fatalf("accepted %+v", g)
 		}
 		for _, a := range g.Alerts {
@@ -120,7 +120,7 @@ func FuzzParseAlertmanager(f *testing.F) {
 
 func BenchmarkParseAlertmanager(b *testing.B) {
 	for b.Loop() {
-		if _, err := api.ParseAlertmanager([]byte(alertmanager)); err != nil {
+		if _, err := alerts.ParseAlertmanager([]byte(alertmanager)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/event"
 )
 
 type alertIn struct {
@@ -21,7 +22,7 @@ func (d *door) registerAlerts() {
 	register(d, call{id: "alert", method: http.MethodPost, path: "/v1/alerts/alertmanager", kinds: sources, body: tolerated, request: request,
 		summary: "Alertmanager's webhook; deduplicated by group key"},
 		func(ctx context.Context, by writ.Principal, in *alertIn) (*alertOut, error) {
-			g, err := ParseAlertmanager(in.RawBody)
+			g, err := event.ParseAlertmanager(in.RawBody)
 			if err != nil {
 				return nil, err
 			}

@@ -100,6 +100,9 @@ func problem(ctx context.Context, err error) *Problem {
 	}
 	if r, ok := errors.AsType[*writ.Refusal](err); ok && o.kind != nil {
 		p.Code, p.Detail, p.Hint = r.Code, writ.Printable(r.Detail, maxDetail), writ.Printable(r.Hint, maxDetail)
+		if p.Hint == "" {
+			p.Hint = r.Code.Nearest()
+		}
 		if r.After > 0 {
 			p.Retry, p.retryAfter = retryAfter, int((r.After+time.Second-1)/time.Second)
 		}

@@ -20,6 +20,7 @@ type proposeIn struct {
 		Evidence   []writ.EvidenceID `json:"evidence,omitempty" maxItems:"50" nullable:"false"`
 		HandOff    string            `json:"hand_off,omitempty" maxLength:"40" doc:"the hand-off to the caller under which it asks"`
 		Holder     string            `json:"holder,omitempty" maxLength:"43" doc:"agents only: the RFC 7638 thumbprint of a P-256 key of the agent, to which alone the plan's grant is then issued"`
+		DryRun     bool              `json:"dry_run,omitempty" doc:"plan and decide only: nothing runs, nobody is asked, and the plan ends as withdrawn with what would have happened"`
 		Because    string            `json:"because,omitempty" maxLength:"4096" doc:"the claim; shown to people as unverified"`
 	} `nameHint:"ProposalRequest"`
 }
@@ -38,7 +39,7 @@ func (d *door) registerProposals() {
 			if !writ.IsName(b.Playbook) {
 				return nil, notName("playbook")
 			}
-			ask := writ.Ask{Incident: b.Incident, Playbook: b.Playbook, Parameters: b.Parameters, Evidence: b.Evidence, Because: b.Because}
+			ask := writ.Ask{Incident: b.Incident, Playbook: b.Playbook, Parameters: b.Parameters, Evidence: b.Evidence, Because: b.Because, DryRun: b.DryRun}
 			if ask.Holder = b.Holder; b.Holder != "" && !token.IsThumbprint(b.Holder) {
 				return nil, &writ.Refusal{Code: writ.ReasonForm, Kind: writ.ErrInvalid, Detail: "holder must be the RFC 7638 thumbprint of a P-256 key: 43 characters of base64url"}
 			}

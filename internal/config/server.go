@@ -53,6 +53,7 @@ type Server struct {
 	Limits            *Limits        `yaml:"limits,omitempty"`             // how much at once and how often; what is left out has a default
 	BreakGlass        *BreakGlass    `yaml:"breakglass,omitempty"`         // what an ask for it needs
 	Autonomy          *Autonomy      `yaml:"autonomy,omitempty"`           // how records of playbooks are judged
+	Intake            *Intake        `yaml:"intake,omitempty"`             // sources of events that prove themselves by signature, token or certificate
 	Dev               *DevProcesses  `yaml:"dev,omitempty"`                // only under --dev
 	Kubeconfig        string         `yaml:"kubeconfig,omitempty"`         // always refused: a control plane holds no target credential
 }
@@ -358,6 +359,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 	c.notices(s)
 	c.tokens(s)
 	c.onCall(s)
+	c.intake(s)
 	for i, k := range s.DevKeys {
 		c.want(slices.Contains([]string{"agent", "human", "service"}, k.Kind), "dev_keys[%d].kind must be agent, human or service", i)
 		c.want(strings.HasPrefix(k.Hash, "sha256:") && k.Sub != "", "dev_keys[%d] needs sub and sha256", i)

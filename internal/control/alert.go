@@ -57,7 +57,7 @@ func (c *Control) Alert(ctx context.Context, by writ.Principal, g writ.AlertGrou
 		}
 	}
 	var out writ.Incident
-	err = c.Store.Update(ctx, func(tx *store.Tx) error {
+	take := func(tx *store.Tx) error {
 		rows, err := tx.Find(store.Incidents, store.Filter{Key: g.GroupKey, State: string(writ.IncidentOpen), Limit: 1})
 		if err != nil {
 			return err
@@ -86,15 +86,18 @@ func (c *Control) Alert(ctx context.Context, by writ.Principal, g writ.AlertGrou
 			}
 			out = writ.Incident{
 				ID: id, GroupKey: g.GroupKey, Title: title(g, service.Name), Service: service.Name, Environment: service.Environment,
-				Owner: service.Owner, Severity: severity, State: writ.IncidentOpen, OpenedBy: by, OpenedAt: c.now(), Alerts: g.Alerts,
+				Owner: service.Owner, Severity: severity, State: writ.IncidentOpen, OpenedBy: by, OpenedAt: c.now(), Alerts: g.Alerts, Source: sourceOf(g),
 			}
 			if err := store.Create(tx, store.Incidents, store.Row{ID: string(id), Incident: string(id), State: string(out.State), Key: g.GroupKey}, out); err != nil {
 				return err
 			}
-			return c.incidentEntry(tx, out)
+			return c.incidentEntry(tx, out, g.Intake)
 		}
 		in, row, err := store.Load[writ.Incident](tx, store.Incidents, rows[0].ID)
 		if err != nil {
+			return err
+		}
+		if err := sameSource(in, g); err != nil {
 			return err
 		}
 		if in.Service != service.Name {
@@ -122,8 +125,9 @@ func (c *Control) Alert(ctx context.Context, by writ.Principal, g writ.AlertGrou
 		if !changed {
 			return nil
 		}
-		return c.incidentEntry(tx, out)
-	})
+		return c.incidentEntry(tx, out, g.Intake)
+	}
+	err = c.Store.Update(ctx, func(tx *store.Tx) error { return once(tx, g.Intake, &out, take) })
 	if errors.Is(err, writ.ErrBusy) {
 		c.notNow(ctx, "alert", by, writ.ReasonOf(err))
 	}
@@ -153,11 +157,16 @@ func checkGroup(g writ.AlertGroup) error {
 	return nil
 }
 
-func (c *Control) incidentEntry(tx *store.Tx, in writ.Incident) error {
-	_, err := c.append(tx, writ.EntryIncident, in.ID, writ.IncidentBody{
+// incidentEntry enters what an incident has become; by is nil when no configured source sent it.
+func (c *Control) incidentEntry(tx *store.Tx, in writ.Incident, by *writ.Intake) error {
+	b := writ.IncidentBody{
 		Incident: in.ID, State: in.State, Service: in.Service, Environment: in.Environment, Owner: in.Owner,
 		Severity: in.Severity, Alerts: len(in.Alerts),
-	})
+	}
+	if by != nil {
+		b.Source, b.Event = by.Source, by.Body
+	}
+	_, err := c.append(tx, writ.EntryIncident, in.ID, b)
 	return err
 }
 

@@ -292,7 +292,7 @@ func (c *Control) openByHand(tx *store.Tx, in writ.Incident) (writ.Incident, err
 	if err := store.Create(tx, store.Incidents, store.Row{ID: string(in.ID), Incident: string(in.ID), State: string(in.State), Key: in.GroupKey}, in); err != nil {
 		return in, err
 	}
-	return in, c.incidentEntry(tx, in)
+	return in, c.incidentEntry(tx, in, nil)
 }
 
 // mayRepair is what any ask must pass: freezes, and what runs on the object or ran on it lately. Break-glass passes no

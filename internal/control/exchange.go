@@ -264,6 +264,9 @@ func spent(run runRow) error {
 
 // nextOf is what the holder of a plan does next, as a hint.
 func nextOf(p planRow, state writ.PlanState) string {
+	if p.Hint == "" && state.Final() && state != writ.PlanDone {
+		return p.Reason.Nearest()
+	}
 	if p.mode() != writ.ModeKey || state != writ.PlanReady {
 		return p.Hint
 	}

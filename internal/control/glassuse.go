@@ -88,7 +88,7 @@ func (c *Control) endOwn(tx *store.Tx, g glassRow) error {
 	if err := store.Save(tx, store.Incidents, row, string(writ.IncidentOpen), in); err != nil {
 		return err
 	}
-	return c.incidentEntry(tx, in)
+	return c.incidentEntry(tx, in, nil)
 }
 
 // lastDrill is the id of the one row that says when the last drill passed.

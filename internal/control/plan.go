@@ -56,7 +56,7 @@ func (c *Control) show(tx *store.Tx, by writ.Principal, p planRow, state writ.Pl
 	out := writ.PlanStatus{
 		ID: p.ID, Incident: p.Proposal.Incident, State: state, Reason: p.Reason, Detail: p.Detail, Hint: nextOf(p, state), RetryAt: p.RetryAt, Title: p.Title,
 		Service: p.Service, Environment: p.Environment, Playbook: p.Proposal.Playbook, Parameters: p.Proposal.Parameters,
-		Requester: p.Proposal.By, Digest: p.Digest, Run: p.Run, ReadAgain: p.Reread.status(), Emergency: p.Proposal.Emergency, CreatedAt: p.CreatedAt, ExpiresAt: p.ExpiresAt,
+		Requester: p.Proposal.By, Digest: p.Digest, Run: p.Run, ReadAgain: p.Reread.status(), Emergency: p.Proposal.Emergency, DryRun: p.Proposal.DryRun, CreatedAt: p.CreatedAt, ExpiresAt: p.ExpiresAt,
 	}
 	if !p.Change.Calendars.IsZero() {
 		out.Change = &p.Change

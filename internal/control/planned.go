@@ -81,6 +81,9 @@ func (c *Control) planned(ctx context.Context, runner writ.RunnerID, a assignmen
 		if d.Observed {
 			return c.onlyObserved(tx, p, prow, d)
 		}
+		if p.Proposal.DryRun && d.Verdict != writ.Deny {
+			return c.tried(tx, p, prow, plan, d)
+		}
 		switch d.Verdict {
 		case writ.Allow:
 			return c.goOn(tx, p, prow, plan, true)

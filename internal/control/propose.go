@@ -198,14 +198,14 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 	}
 	p := writ.Proposal{
 		V: writ.FormatVersion, ID: prp, Incident: in.ID, By: by, Playbook: pb.Ref(), Parameters: ask.Parameters,
-		Evidence: refs, Claim: claim, HandOff: ask.HandOff, Lineage: hop.Lineage, Emergency: emergency, Holder: ask.Holder, At: at,
+		Evidence: refs, Claim: claim, HandOff: ask.HandOff, Lineage: hop.Lineage, Emergency: emergency, Holder: ask.Holder, DryRun: ask.DryRun, At: at,
 	}
 	b, err := canon.Marshal(p)
 	if err != nil {
 		return "", err
 	}
 	e, err := c.append(tx, writ.EntryProposal, in.ID, writ.ProposalBody{
-		Proposal: writ.DigestOf(b), ID: prp, Plan: id, By: by, Playbook: p.Playbook, Evidence: refs, HandOff: p.HandOff, BreakGlass: glass, Holder: p.Holder,
+		Proposal: writ.DigestOf(b), ID: prp, Plan: id, By: by, Playbook: p.Playbook, Evidence: refs, HandOff: p.HandOff, BreakGlass: glass, Holder: p.Holder, DryRun: p.DryRun,
 	}, append(cited, passed...)...)
 	if err != nil {
 		return "", err
@@ -224,9 +224,14 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 	if err != nil {
 		return "", err
 	}
-	if err := store.Create(tx, store.Slots, store.Row{ID: string(id), Incident: string(in.ID), Key: service.Name}, slotRow{
-		Plan: id, By: by, Repair: repair, Playbook: ask.Playbook,
-	}); err != nil {
+	if ask.DryRun { // it asks nobody, so it takes nobody's place
+		err = c.mayTry(tx, by)
+	} else {
+		err = store.Create(tx, store.Slots, store.Row{ID: string(id), Incident: string(in.ID), Key: service.Name}, slotRow{
+			Plan: id, By: by, Repair: repair, Playbook: ask.Playbook,
+		})
+	}
+	if err != nil {
 		return "", err
 	}
 	return id, c.assign(tx, target.Runner, in.ID, assignmentRow{
@@ -288,7 +293,8 @@ func sameAsk(by writ.Principal, ask writ.Ask, pb writ.PlaybookRef) (string, erro
 		Playbook   writ.PlaybookRef `json:"playbook"`
 		Parameters writ.Parameters  `json:"parameters,omitempty"`
 		Holder     string           `json:"holder,omitempty"`
-	}{by, ask.Incident, pb, ask.Parameters, ask.Holder})
+		DryRun     bool             `json:"dry_run,omitempty"`
+	}{by, ask.Incident, pb, ask.Parameters, ask.Holder, ask.DryRun})
 	if err != nil {
 		return "", err
 	}

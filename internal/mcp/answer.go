@@ -54,6 +54,8 @@ func (d door) refused(err error) *mcp.CallToolResult {
 		next := "Next: correct the call, or choose another step. Repeating it unchanged gives the same answer."
 		if r.Hint != "" {
 			next = "Next: " + shown(r.Hint, 300)
+		} else if near := r.Code.Nearest(); near != "" {
+			next = "Next: " + near + ". Repeating the call unchanged gives the same answer."
 		}
 		if r.After > 0 {
 			lines = append(lines, fmt.Sprintf("Ask again in %d seconds, not before.", int((r.After+time.Second-1)/time.Second)))
@@ -116,6 +118,9 @@ func (d door) planAnswer(p writ.PlanStatus) *mcp.CallToolResult {
 		lines = []string{fmt.Sprintf("RUN_ENDED %s", p.ID), title + ".", fmt.Sprintf(`Next: get_run(run_id="%s") tells the verified outcome.`, p.Run)}
 	default:
 		lines = []string{fmt.Sprintf("%s %s: %s", strings.ToUpper(string(p.State)), p.ID, p.Reason)}
+		if p.Reason == writ.ReasonDryRun {
+			lines = []string{"DRY_RUN " + string(p.ID), title + "."}
+		}
 		if p.Detail != "" {
 			lines = append(lines, shown(p.Detail, 500))
 		}

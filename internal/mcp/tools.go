@@ -35,6 +35,7 @@ type (
 		Parameters string `json:"parameters_json,omitempty" jsonschema:"the playbook's parameters as one JSON object in text, such as {\"deployment\":\"checkout\"}"`
 		Evidence   string `json:"evidence_ids,omitempty" jsonschema:"ids of evidence that you read for this incident, separated by commas"`
 		HandOff    string `json:"hand_off_id,omitempty" jsonschema:"id of a hand-off to you under which you ask, if there is one: hnd_ and 26 characters"`
+		DryRun     bool   `json:"dry_run,omitempty" jsonschema:"true: only say what would happen and who would be asked; nothing is changed and nobody is asked"`
 		Because    string `json:"because,omitempty" jsonschema:"your diagnosis in a few sentences; people see it as your unverified claim"`
 	}
 	handOff struct {
@@ -179,7 +180,7 @@ func (d door) readEvidence(ctx context.Context, by writ.Principal, in readEviden
 }
 
 func (d door) proposePlan(ctx context.Context, by writ.Principal, in proposePlan) (*mcp.CallToolResult, error) {
-	ask := writ.Ask{Playbook: in.Playbook, Because: in.Because}
+	ask := writ.Ask{Playbook: in.Playbook, Because: in.Because, DryRun: in.DryRun}
 	var err error
 	if ask.Incident, err = writ.ParseIncidentID(in.Incident); err != nil {
 		return nil, form("incident must be an id such as inc_ and 26 characters; list_incidents gives them")

@@ -52,3 +52,6 @@ func JoinAs(ctx context.Context, e Enrolment, j assignment.Join) (assignment.Joi
 	}
 	return link.Join(ctx, j)
 }
+
+// MutualTLS is what the intake of events listens with.
+var MutualTLS = mutualTLS

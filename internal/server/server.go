@@ -276,6 +276,11 @@ func (s *Server) listen(c config.Server, identity ed25519.PrivateKey, auth *auth
 			h.Handle(path, login)
 		}
 	}
+	if events, err := s.intake(c); err != nil {
+		return err
+	} else if events != nil {
+		h.Handle(api.PathIntake, events)
+	}
 	all, err := s.pages(c, auth, dev, h)
 	if err != nil {
 		return err

@@ -1,4 +1,4 @@
-package api
+package event
 
 import (
 	"encoding/json"
