@@ -37,6 +37,8 @@ const (
 	NoticeRunEnded      NoticeEvent = "run.ended"      // a run ended whose grant demands that a channel is told
 	NoticeReviewOverdue NoticeEvent = "review.overdue" // a look back at a run was not made in time
 
+	NoticePolicyWaiting NoticeEvent = "policy.waiting" // a change of the policy set waits for people
+
 	NoticeTest NoticeEvent = "test" // asked for with writ notify test; no route has it
 )
 
@@ -75,6 +77,8 @@ var NoticeEvents = map[NoticeEvent]struct {
 
 	NoticeRunEnded:      {NoticeNews, "a run ended"},
 	NoticeReviewOverdue: {NoticeAlarm, "a review is overdue"},
+
+	NoticePolicyWaiting: {NoticeAlarm, "a change of the rules waits for approval"},
 }
 
 // NoticeState is closed: noticeMoves is its table.

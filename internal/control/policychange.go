@@ -150,6 +150,9 @@ func (c *Control) openChange(tx *store.Tx, by writ.Principal, change writ.Policy
 	if _, err := keepFiles(tx, string(change.ID), 0, files); err != nil {
 		return err
 	}
+	if err := c.tellChange(tx, change); err != nil {
+		return err
+	}
 	return store.Create(tx, store.PolicyChanges, store.Row{ID: string(change.ID), State: string(writ.PolicyWaiting), Due: millis(change.NotAfter)}, row)
 }
 
