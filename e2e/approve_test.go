@@ -21,7 +21,7 @@ import (
 
 // A chromium is a browser with people in it, each with an authenticator of their own.
 type chromium struct {
-	t   *testing.T
+	t   testing.TB
 	in  io.WriteCloser
 	out *bufio.Reader
 }
@@ -44,6 +44,8 @@ type act struct {
 	Wrong       bool        `json:"wrong,omitempty"`    // the person may not, so that a call is refused
 	Altered     bool        `json:"altered,omitempty"`  // the bytes on the page are not those of its digest
 
+	Reads         bool              `json:"reads,omitempty"`    // the buttons have to wait until the exact change was on the screen
+	Typed         string            `json:"typed,omitempty"`    // of tier 4
 	Incident      writ.IncidentID   `json:"incident,omitempty"` // of break-glass, as what follows
 	Playbook      string            `json:"playbook,omitempty"`
 	Parameters    map[string]string `json:"parameters,omitempty"`
@@ -54,11 +56,11 @@ type act struct {
 }
 
 type scenery struct {
-	Told, Page, Fingerprint, Failed, At string
-	Found                               []string
+	Told, Page, Before, Fingerprint, Failed, At string
+	Found                                       []string
 }
 
-func newChromium(t *testing.T, base, origin string, more ...map[string]string) *chromium {
+func newChromium(t testing.TB, base, origin string, more ...map[string]string) *chromium {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("a browser takes a minute")

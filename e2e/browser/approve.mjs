@@ -4,7 +4,7 @@
 //
 // The first line is the job: {tools, chromium, base, origin, issuer?, spki?}; spki names the one key whose certificate is taken. Then, each with who:
 // {do: "login", key}, {do: "oidc", user}, {do: "look", path, until, at?, press?}, {do: "enrol"},
-// {do: "confirm", fingerprint}, {do: "answer", plan, verdict, verified, typed?, weakened?}, {do: "glass", incident, playbook, parameters,
+// {do: "confirm", fingerprint}, {do: "answer", plan, verdict, verified, reads?, typed?, weakened?}, {do: "device"}, {do: "glass", incident, playbook, parameters,
 // justification, verified, weakened?, altered?} and {do: "review", glass, justification}. An answer has what went wrong under found:
 // violations of the content policy, findings of axe, errors on the console.
 import { createInterface } from 'node:readline';
@@ -34,10 +34,14 @@ async function person(who) {
 	tab.on('request', r => { if (![job.base, job.origin, job.issuer ?? job.base].some(o => r.url().startsWith(o + '/'))) found.push('asks elsewhere: ' + r.url()); });
 	const wire = await context.newCDPSession(tab);
 	await wire.send('WebAuthn.enable');
+	return people[who] = { tab, wire, authenticatorId: await authenticator(wire) };
+}
+
+async function authenticator(wire) {
 	const { authenticatorId } = await wire.send('WebAuthn.addVirtualAuthenticator', {
 		options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: true },
 	});
-	return people[who] = { tab, wire, authenticatorId };
+	return authenticatorId;
 }
 
 async function axe(tab, name) {
@@ -123,7 +127,15 @@ const acts = {
 		await p.tab.goto(job.base + '/plans/' + c.plan);
 		await p.tab.click('text=Approve or reject with a passkey');
 		await p.tab.waitForURL(job.origin + '/approve/' + c.plan);
+		const before = await p.tab.locator('main').innerText();
+		if (c.reads) { // what is to be answered has to come onto the screen, to its end, before anything can be
+			const yes = p.tab.locator('#plan button[value=approve]'), no = p.tab.locator('#plan button[value=reject]');
+			if (!await yes.isDisabled() || !await no.isDisabled()) found.push('the buttons do not wait for the exact change');
+			await p.tab.locator('#change-end').scrollIntoViewIfNeeded();
+			await p.tab.waitForFunction(() => [...document.querySelectorAll('#plan button')].every(b => !b.disabled), null, { timeout: 20_000 });
+		}
 		await axe(p.tab, 'approve');
+		if (c.typed) await p.tab.fill('input[name=typed]', c.typed);
 		refusals = !c.verified || c.altered || c.wrong;
 		if (c.weakened) await p.tab.route('**/begin', async r => { const got = await r.fetch(), ask = await got.json(); ask.public_key.userVerification = 'discouraged'; await r.fulfill({ response: got, json: ask }); });
 		if (c.altered) await p.tab.evaluate(() => { const d = document.getElementById('plan').dataset; d.text = btoa(atob(d.text).replace('"replicas"', '"replicaz"')); });
@@ -131,7 +143,13 @@ const acts = {
 		const out = await settled(p.tab, p.tab.locator(`#plan button[value=${c.verdict}]`));
 		await p.tab.unroute('**/begin');
 		refusals = false;
-		return out;
+		return { ...out, before };
+	},
+	// device takes the authenticator away that a person had, and gives them another one.
+	async device(p) {
+		await p.wire.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId: p.authenticatorId });
+		p.authenticatorId = await authenticator(p.wire);
+		return {};
 	},
 	// glass asks for break-glass from the page of what is owed on, and looks at each step on a phone and on a desk.
 	async glass(p, c) {
