@@ -81,9 +81,10 @@ type Config struct {
 	HandOffs      HandOffs
 	Proposer      Proposer
 	Runs          Runs
-	ExternalURL   string   // of the server, without a trailing slash
-	PageURL       string   // where people read plans; empty when there are no pages
-	Issuers       []string // authorization servers, for the metadata
+	Upstreams     Upstreams // optional
+	ExternalURL   string    // of the server, without a trailing slash
+	PageURL       string    // where people read plans; empty when there are no pages
+	Issuers       []string  // authorization servers, for the metadata
 	Version       string
 	Log           *slog.Logger
 }
@@ -97,6 +98,9 @@ func Handler(c Config) http.Handler {
 		Capabilities: &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}},
 	})
 	d.addTools(server)
+	if c.Upstreams != nil {
+		server.AddReceivingMiddleware(d.fronting)
+	}
 	stream := mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return server }, &mcp.StreamableHTTPOptions{
 		Stateless: true, JSONResponse: true, MaxRequestBodyBytes: maxBody,
 	})

@@ -27,6 +27,7 @@ import (
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/control"
 	"github.com/writ-dev/writ/internal/fault"
+	"github.com/writ-dev/writ/internal/gateway"
 	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/mcp"
 	"github.com/writ-dev/writ/internal/oauth"
@@ -47,6 +48,8 @@ type Server struct {
 	listeners []listener
 	deaths    *prometheus.HistogramVec
 	notices   *prometheus.CounterVec
+	front     *gateway.Gateway // nil without upstreams
+	changed   <-chan string    // names of upstreams
 	log       *slog.Logger
 }
 
@@ -70,7 +73,12 @@ func New(ctx context.Context, c config.Server, version string, dev bool, log *sl
 		return nil, err
 	}
 	s.policies, s.loaded = rules.source, rules.loaded
-	if s.Control, err = newControl(c, s.store, identity, version, dev, rules, s.deaths, s.notices, log); err != nil {
+	front, changed, err := newGateway(c, version, log)
+	if err != nil {
+		return nil, err
+	}
+	s.changed, s.front = changed, front
+	if s.Control, err = newControl(c, front, s.store, identity, version, dev, rules, s.deaths, s.notices, log); err != nil {
 		return nil, err
 	}
 	if err := s.Control.Start(ctx); err != nil {
@@ -142,7 +150,7 @@ func databaseURLs(c config.Server) (state, blobs string, err error) {
 const signTimeout = 10 * time.Second
 
 // newControl makes the use cases.
-func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, version string, dev bool, rules rules, deaths *prometheus.HistogramVec, count *prometheus.CounterVec, log *slog.Logger) (*control.Control, error) {
+func newControl(c config.Server, front *gateway.Gateway, st *store.Store, identity ed25519.PrivateKey, version string, dev bool, rules rules, deaths *prometheus.HistogramVec, count *prometheus.CounterVec, log *slog.Logger) (*control.Control, error) {
 	author, err := ledger.NewAuthor(identity)
 	if err != nil {
 		return nil, err
@@ -194,9 +202,14 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, v
 	if err != nil {
 		return nil, err
 	}
+	var upstreams control.Upstreams
+	if front != nil {
+		upstreams = front
+	}
 	return control.New(control.Config{
-		Notices: told,
-		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PageURL: c.ExternalURL, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier, VKey: c.Signer.VKey,
+		Upstreams: upstreams,
+		Notices:   told,
+		Version:   version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PageURL: c.ExternalURL, PresentURL: PresentURL(c.ExternalURL), Verifier: verifier, VKey: c.Signer.VKey,
 		Approve: approve,
 		Author:  author, GrantKey: grantKey, DispatchKey: dispatchKey, Policy: rules.policy.Bundle, Library: rules.library,
 		Services: rules.services, Calendars: rules.calendar, Veto: refuser, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
@@ -301,7 +314,7 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 	who := admitted{auth, ctl}
 	doors, err := api.Handler(api.Config{
 		Auth: who, Agents: ctl, HandOffs: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Presents: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
-		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, Fleet: ctl, BreakGlass: ctl, Passkeys: ctl, Assertions: ctl, ExternalURL: c.ExternalURL, Log: s.log,
+		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, Fleet: ctl, BreakGlass: ctl, Upstreams: ctl, Passkeys: ctl, Assertions: ctl, ExternalURL: c.ExternalURL, Log: s.log,
 		Now: time.Now, // of socket deadlines alone, which are the machine's
 	})
 	if err != nil {
@@ -315,7 +328,7 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 		issuers = append(issuers, i.URL)
 	}
 	agents := mcp.Handler(mcp.Config{
-		Authenticator: who, Certificates: certificates, Proofs: s.access != nil, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, ExternalURL: c.ExternalURL, PageURL: c.ExternalURL, Issuers: issuers,
+		Authenticator: who, Certificates: certificates, Proofs: s.access != nil, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, Upstreams: ctl, ExternalURL: c.ExternalURL, PageURL: c.ExternalURL, Issuers: issuers,
 		Version: version, Log: s.log,
 	})
 	mux := http.NewServeMux()
@@ -375,6 +388,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	g.Go(func() error { s.Control.Sweep(ctx); return nil })
 	g.Go(func() error { s.Control.Notify(ctx); return nil })
+	g.Go(func() error { s.Control.WatchUpstreams(ctx, s.changed); return nil })
 	g.Go(func() error { s.auth.Watch(ctx); return nil })
 	g.Go(func() error { s.watchPolicy(ctx); return nil })
 	return errors.Join(g.Wait(), s.close())
@@ -383,6 +397,9 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) close() error {
 	for _, l := range s.listeners {
 		l.l.Close()
+	}
+	if s.front != nil {
+		s.front.Close()
 	}
 	if s.store == nil {
 		return nil
