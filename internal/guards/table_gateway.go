@@ -15,7 +15,7 @@ var gateways = []Guard{
 		Invariant: "I05",
 		File:      "internal/control/front.go",
 		Guard:     "case row.State != string(writ.ToolOn):",
-		Instead:   "case false:",
+		Instead:   "case row.State == \"\":",
 		Package:   "./internal/control",
 		Test:      "TestMCP01AToolIsOffForEveryReplica",
 	},
