@@ -81,6 +81,7 @@ const (
 	EntryPolicy     EntryKind = "policy"      // a policy set was put in force
 	EntryKeyRotate  EntryKind = "key.rotate"  // another key signs the log's checkpoints
 	EntryGenesis    EntryKind = "genesis"
+	// EntryPin and EntryUpstreamRead stand in upstream.go.
 
 	EntryBreakGlass        EntryKind = "breakglass"         // a person asked for it; those who own the service are told
 	EntryBreakGlassUse     EntryKind = "breakglass.use"     // it was granted, or used offline: they are told again, and a review is owed
@@ -126,6 +127,9 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryLogout:     func() any { return new(LogoutBody) },
 	EntryTeams:      func() any { return new(TeamsBody) },
 	EntryNotice:     func() any { return new(NoticeBody) },
+
+	EntryPin:          func() any { return new(PinBody) },
+	EntryUpstreamRead: func() any { return new(UpstreamReadBody) },
 
 	EntryBreakGlass:        func() any { return new(BreakGlassBody) },
 	EntryBreakGlassUse:     func() any { return new(BreakGlassUseBody) },

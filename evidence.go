@@ -22,7 +22,7 @@ type Evidence struct {
 	ID         EvidenceID  `json:"id"`
 	Incident   IncidentID  `json:"incident"`
 	AskedBy    Principal   `json:"asked_by"`
-	Reader     RunnerID    `json:"reader"` // the runner that read it
+	Reader     RunnerID    `json:"reader,omitempty"` // the runner that read it; none when it came through an upstream
 	Query      Query       `json:"query"`
 	Source     string      `json:"source"` // what answered, as the connector names it
 	At         time.Time   `json:"at"`

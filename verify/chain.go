@@ -139,6 +139,12 @@ func (s *chain) take(index int64, e ledger.Entry) {
 		s.incidents[b.Incident] = *b
 	case *writ.EvidenceBody:
 		s.commits[b.Commitment] = true
+	case *writ.PinBody:
+		if b.Why != nil {
+			s.commits[*b.Why] = true
+		}
+	case *writ.UpstreamReadBody:
+		s.commits[b.Commitment] = true
 	case *writ.HandOffBody:
 		s.handOff(index, e, *b)
 	case *writ.HandOffEndBody:

@@ -40,6 +40,7 @@ type Config struct {
 	Denials     Denials // may be nil
 	Sessions    Sessions
 	Fleet       Fleet
+	Upstreams   Upstreams
 	BreakGlass  BreakGlass
 	Passkeys    Passkeys
 	Assertions  Assertions
@@ -161,6 +162,7 @@ func (d *door) register() {
 	d.registerStatus()
 	d.registerSessions()
 	d.registerFleet()
+	d.registerUpstreams()
 	d.registerBreakGlass()
 	d.registerPasskeys()
 	d.registerOnCall()

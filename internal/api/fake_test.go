@@ -278,7 +278,7 @@ func (f *fake) Principal(_ context.Context, r *http.Request) (writ.Principal, er
 
 func config(f *fake) api.Config {
 	return api.Config{Auth: f, Playbooks: f, Readings: f, Proposals: f, Approvals: f, Runs: f, Presents: f, Incidents: f, Alerts: f, Freezes: f, Agents: f, HandOffs: f,
-		Ledger: f, Overview: f, Idempotency: f, Denials: f, Sessions: f, Fleet: f, BreakGlass: f, Passkeys: f, Assertions: f, Recalls: f, OnCall: f, Policies: f, PolicyAnswers: f, Simulations: f, Autonomy: f, Reviews: f, Reports: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now}
+		Ledger: f, Overview: f, Idempotency: f, Denials: f, Sessions: f, Fleet: f, Upstreams: f, BreakGlass: f, Passkeys: f, Assertions: f, Recalls: f, OnCall: f, Policies: f, PolicyAnswers: f, Simulations: f, Autonomy: f, Reviews: f, Reports: f, ExternalURL: "https://writ.example", Log: slog.New(slog.DiscardHandler), Now: time.Now}
 }
 
 func handler(t testing.TB, f *fake) http.Handler {

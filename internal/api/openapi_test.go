@@ -59,6 +59,7 @@ func TestTheDocumentNamesEveryCallAndNoOther(t *testing.T) {
 		for _, id := range []string{string(planID), string(runID), string(incident), string(evidence), string(freezeID), string(handOffID), string(sessionID), string(glassID), string(passkeyID), string(delegationID), string(changeID)} {
 			path = strings.Replace(path, id, "{id}", 1)
 		}
+		path = strings.Replace(path, "/upstreams/kube/", "/upstreams/{upstream}/", 1)
 		want = append(want, c.method+" "+strings.Replace(strings.Replace(strings.Replace(path, "rollback-deployment", "{name}", 1), "/agents/repair", "/agents/{name}", 1), "/sets/current", "/sets/{name}", 1))
 	}
 	slices.Sort(found)

@@ -34,6 +34,7 @@ type Server struct {
 	Protected         []string       `yaml:"protected,omitempty"` // what Writ itself rests on, besides its own namespaces: no agent may change it
 	Runners           []RunnerPeer   `yaml:"runners"`
 	Calendars         []Calendar     `yaml:"calendars,omitempty"` // when services may be changed
+	Upstreams         []Upstream     `yaml:"upstreams,omitempty"` // MCP servers of others, for readings
 	Veto              *Veto          `yaml:"veto,omitempty"`      // an external decision point that can only say no
 	Agents            []Agent        `yaml:"agents,omitempty"`
 	Approvers         []Approver     `yaml:"approvers,omitempty"`
@@ -316,6 +317,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 	}
 	c.protected(s.Protected)
 	c.veto(s.Veto, dev)
+	c.upstreams(s)
 	for i, t := range s.Targets {
 		l, err := writ.ParseLocation(t.Location)
 		c.want(err == nil && len(l.Segments()) == 0, "targets[%d].location must be <plane>://<target>", i)

@@ -57,6 +57,7 @@ type Config struct {
 	Runners           map[writ.RunnerID]ed25519.PublicKey // the key each runner signs its entries with; nil for one that is to enrol
 	Agents            []writ.Agent                        // declared in the configuration; others are registered by people and stand in the store
 	Calendars         calendar.Set                        // when services may be changed; the zero Set says nothing
+	Upstreams         Upstreams                           // optional: MCP servers of others, for readings
 	Veto              Veto                                // optional: an external decision point that can turn an allow into a deny
 	Roster            approval.Roster
 	Mapped            map[string]bool // issuers of people that say which teams they are of: the roster's groups count as far as they agree

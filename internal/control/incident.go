@@ -43,12 +43,14 @@ func (c *Control) Incident(ctx context.Context, by writ.Principal, id writ.Incid
 		if by.Kind != writ.KindHuman {
 			return nil
 		}
-		evidence, _, err := find[evidenceRow](tx, store.Evidence, store.Filter{Incident: string(id), State: stateRead})
+		evidence, rows, err := find[evidenceRow](tx, store.Evidence, store.Filter{Incident: string(id)})
 		if err != nil {
 			return err
 		}
-		for _, e := range evidence {
-			out.Evidence = append(out.Evidence, e.Evidence.whole())
+		for i, e := range evidence {
+			if rows[i].State == stateRead || rows[i].State == stateFronted {
+				out.Evidence = append(out.Evidence, e.Evidence.whole())
+			}
 		}
 		plans, rows, err := find[planRow](tx, store.Plans, store.Filter{Incident: string(id), Newest: true})
 		if err != nil {

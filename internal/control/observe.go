@@ -202,7 +202,7 @@ func (c *Control) Evidence(ctx context.Context, by writ.Principal, id writ.Evide
 		var row store.Row
 		var err error
 		doc, row, err = store.Load[evidenceRow](tx, store.Evidence, string(id))
-		if err == nil && row.State != stateRead {
+		if err == nil && row.State != stateRead && row.State != stateFronted {
 			err = writ.ErrNotFound
 		}
 		return err

@@ -197,6 +197,10 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		out.Summary = fmt.Sprintf("%s ended a session of %s", name(b.By), name(b.Person.Principal()))
 	case *writ.TeamsBody:
 		out.Summary = fmt.Sprintf("%s is of %d teams now", name(b.Person.Principal()), len(b.Teams))
+	case *writ.PinBody:
+		out.OK, out.Summary = b.State == writ.ToolOn, pinSentence(*b)
+	case *writ.UpstreamReadBody:
+		out.OK, out.Summary = !b.Failed, fmt.Sprintf("%s read %s through an upstream: %d bytes, %d secrets removed", name(b.AskedBy), b.Name, b.Size, b.Redacted)
 	case *writ.NoticeBody:
 		out.OK, out.Summary = b.Outcome == writ.OutcomeDelivered, noticeSentence(*b)
 	case *writ.BreakGlassBody:

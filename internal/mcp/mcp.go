@@ -82,11 +82,12 @@ type Config struct {
 	HandOffs      HandOffs
 	Proposer      Proposer
 	Runs          Runs
-	ExternalURL   string   // of the server, without a trailing slash
-	PageURL       string   // where people read plans; empty when there are no pages
-	Issuers       []string // authorization servers, for the metadata
-	AtOnce        int      // calls under way at once; 0 means the default
-	PerAgent      int      // those of one agent; likewise
+	Upstreams     Upstreams // optional
+	ExternalURL   string    // of the server, without a trailing slash
+	PageURL       string    // where people read plans; empty when there are no pages
+	Issuers       []string  // authorization servers, for the metadata
+	AtOnce        int       // calls under way at once; 0 means the default
+	PerAgent      int       // those of one agent; likewise
 	Version       string
 	Log           *slog.Logger
 }
@@ -102,6 +103,9 @@ func Handler(c Config) http.Handler {
 		Capabilities: capabilities,
 	})
 	d.addTools(server)
+	if c.Upstreams != nil {
+		server.AddReceivingMiddleware(d.fronting)
+	}
 	if err := d.addTasks(server); err != nil {
 		panic(err) // the names are constants, none of which is a method of the SDK
 	}

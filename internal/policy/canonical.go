@@ -15,6 +15,9 @@ func (f *Facts) canonical() (json.RawMessage, error) {
 	w.b = append(w.b, '{')
 	w.int("approvalsOncall", f.ApprovalsOncall)
 	w.int("approvalsOwner", f.ApprovalsOwner)
+	if f.Arguments != nil {
+		w.strings("arguments", f.Arguments)
+	}
 	if f.AutonomyLost { // likewise absent otherwise, as all that came later
 		w.bool("autonomyLost", true)
 	}

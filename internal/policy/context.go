@@ -56,6 +56,12 @@ var contextFacts = []contextFact{
 	optional("ttl", func(f *Facts) *int { return f.TTL }),
 	optional("maxObjects", func(f *Facts) *int { return f.MaxObjects }),
 	optional("maxPermille", func(f *Facts) *int { return f.MaxPermille }),
+	{name: "arguments", kind: "Set<String>", optional: true, get: func(f *Facts) cedarx.Value {
+		if f.Arguments == nil {
+			return nil
+		}
+		return stringSet(f.Arguments)
+	}},
 }
 
 func truth(name cedarx.Name, get func(*Facts) bool) contextFact {
@@ -151,6 +157,6 @@ func fullest() *Facts {
 	return &Facts{
 		Severity: &n, Targets: &n, Permille: &n, Concurrent: &n, PreviousRuns: &n, Failures: &n, Unsettled: &n, Hops: &n,
 		SameFixRepeated: &n, PlanesAfter: &n, EvidenceAgeSeconds: &n, ChangeFreezeUntil: &at, InWindow: &yes, TTL: &n,
-		MaxObjects: &n, MaxPermille: &n, Planes: []string{"x"},
+		MaxObjects: &n, MaxPermille: &n, Planes: []string{"x"}, Arguments: []string{"x=x"},
 	}
 }

@@ -108,3 +108,11 @@ func uidSet(kind string, ids []string) cedarx.Value {
 	}
 	return cedarx.SetOf(values...)
 }
+
+func stringSet(all []string) cedarx.Value {
+	out := make([]cedarx.Value, 0, len(all))
+	for _, s := range all {
+		out = append(out, cedarx.Text(s))
+	}
+	return cedarx.SetOf(out...)
+}

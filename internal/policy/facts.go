@@ -88,6 +88,9 @@ type Facts struct {
 	MaxObjects        *int   `json:"maxObjects,omitempty"`
 	MaxPermille       *int   `json:"maxPermille,omitempty"`
 
+	// Arguments are those that the configuration of an upstream's tool names, as name=value; nil when no such tool is asked for.
+	Arguments []string `json:"arguments,omitzero"`
+
 	// Veto is what the external decision point said: permit, deny or unanswered; empty when none was asked. It is recorded and
 	// not seen by rules: it can only turn an allow into a deny, and the control plane does that.
 	Veto string `json:"veto,omitempty"`
@@ -109,6 +112,9 @@ type Facts struct {
 // maxNames bounds lists of roles and planes: both are closed vocabularies of a handful.
 const maxNames = 16
 
+// maxArguments bounds the named arguments of one call: sixteen lists of sixteen.
+const maxArguments = 256
+
 // check refuses facts that no schema could describe. Vocabularies are checked with the entities.
 func (f *Facts) check() error {
 	bad := func(what string) error { return fmt.Errorf("%w: facts: %s", writ.ErrInvalid, what) }
@@ -127,6 +133,8 @@ func (f *Facts) check() error {
 		return bad("proof is 0 to 4")
 	case len(f.Roles) > maxNames || len(f.Planes) > maxNames || !slices.IsSorted(f.Roles) || !slices.IsSorted(f.Planes):
 		return bad("roles and planes are short sorted lists")
+	case len(f.Arguments) > maxArguments || !slices.IsSorted(f.Arguments):
+		return bad("arguments are a short sorted list")
 	case f.Now <= 0:
 		return bad("now is missing")
 	case len(f.Chain) > maxChain || !slices.IsSorted(f.Chain):

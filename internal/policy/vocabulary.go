@@ -17,6 +17,7 @@ type Vocabulary struct {
 	Operations []writ.OperationName `json:"operations"`
 	Readers    []writ.OperationName `json:"readers,omitempty"`
 	Playbooks  []Playbook           `json:"playbooks"`
+	Upstreams  []writ.OperationName `json:"upstreams,omitempty"` // tools of upstreams: mcp/<upstream>.<tool>, in observe alone
 }
 
 // A Playbook is one published playbook's name and the plane it works on.
@@ -54,13 +55,14 @@ func (v Vocabulary) canonical() (Vocabulary, error) {
 	}
 	out := Vocabulary{
 		Planes: slices.Clone(v.Planes), Operations: slices.Clone(v.Operations),
-		Readers: slices.Clone(v.Readers), Playbooks: slices.Clone(v.Playbooks),
+		Readers: slices.Clone(v.Readers), Playbooks: slices.Clone(v.Playbooks), Upstreams: slices.Clone(v.Upstreams),
 	}
+	slices.Sort(out.Upstreams)
 	slices.Sort(out.Planes)
 	slices.Sort(out.Operations)
 	slices.Sort(out.Readers)
 	slices.SortFunc(out.Playbooks, func(a, b Playbook) int { return strings.Compare(a.Name, b.Name) })
-	if len(out.Operations) == 0 || len(out.Operations)+len(out.Readers)+len(out.Playbooks) > maxActions {
+	if len(out.Operations) == 0 || len(out.Operations)+len(out.Readers)+len(out.Playbooks)+len(out.Upstreams) > maxActions {
 		return Vocabulary{}, fmt.Errorf("%w: vocabulary: it needs operations, and at most %d actions", writ.ErrInvalid, maxActions)
 	}
 	seen := map[string]bool{groupObserve: true, groupMutate: true}
@@ -77,6 +79,12 @@ func (v Vocabulary) canonical() (Vocabulary, error) {
 			}
 			seen[string(o)] = true
 		}
+	}
+	for _, o := range out.Upstreams {
+		if _, err := writ.ParseOperationName(string(o)); err != nil || seen[string(o)] || o.Plane() != writ.PlaneUpstream || slices.Contains(out.Planes, writ.PlaneUpstream) {
+			return bad("tool of an upstream is no name of one, or stands twice:", string(o))
+		}
+		seen[string(o)] = true
 	}
 	for _, p := range out.Playbooks {
 		if !writ.IsName(p.Name) || seen[PlaybookAction(p.Name)] || !slices.Contains(out.Planes, p.Plane) {
@@ -103,6 +111,9 @@ func (v Vocabulary) actions(planes []string) string {
 	}
 	for _, r := range v.Readers {
 		declare(string(r), groupObserve, r.Plane())
+	}
+	for _, o := range v.Upstreams {
+		fmt.Fprintf(&w, "action %q in [%q] appliesTo { principal: [%s, %s], resource: [%s], context: Facts };\n", string(o), groupObserve, typeAgent, typeHuman, typeService)
 	}
 	for _, p := range v.Playbooks {
 		declare(PlaybookAction(p.Name), groupMutate, p.Plane)

@@ -27,7 +27,7 @@ func ReadAdvice(c config.Server, dev bool) (Advice, error) {
 	if err != nil {
 		return Advice{}, err
 	}
-	out := Advice{Set: r.policy.Bundle, Vocabulary: vocabulary(r)}
+	out := Advice{Set: r.policy.Bundle, Vocabulary: fronted(vocabulary(r), c)}
 	for _, name := range slices.Sorted(maps.Keys(r.services)) {
 		s := r.services[name]
 		out.Services = append(out.Services, study.Service{Name: s.Name, Owner: s.Owner, Environment: s.Environment, Stateful: s.Stateful})

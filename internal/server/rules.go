@@ -55,7 +55,7 @@ func loadRules(c config.Server, dev bool, inForce *keptSet) (rules, error) {
 	if r.calendar, err = loadCalendars(c, r.services); err != nil {
 		return r, err
 	}
-	if r.source, err = newPolicySource(c, dev, vocabulary(r)); err != nil {
+	if r.source, err = newPolicySource(c, dev, fronted(vocabulary(r), c)); err != nil {
 		return r, err
 	}
 	if inForce != nil {
@@ -175,4 +175,14 @@ func LoadPolicy(dir string, dev bool, v policy.Vocabulary) (*policy.Bundle, erro
 		return policy.Load(policies.Dev(), v)
 	}
 	return policy.Load(policies.Default(), v)
+}
+
+// fronted adds the tools of upstreams, which policies can speak of whether or not they are approved yet.
+func fronted(v policy.Vocabulary, c config.Server) policy.Vocabulary {
+	for _, u := range c.Upstreams {
+		for _, t := range u.Tools {
+			v.Upstreams = append(v.Upstreams, writ.UpstreamToolName{Upstream: u.Name, Tool: t.Name}.Action())
+		}
+	}
+	return v
 }

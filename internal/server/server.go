@@ -27,6 +27,7 @@ import (
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/control"
 	"github.com/writ-dev/writ/internal/fault"
+	"github.com/writ-dev/writ/internal/gateway"
 	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/mcp"
 	"github.com/writ-dev/writ/internal/oauth"
@@ -48,6 +49,8 @@ type Server struct {
 	listeners []listener
 	deaths    *prometheus.HistogramVec
 	notices   *prometheus.CounterVec
+	front     *gateway.Gateway // nil without upstreams
+	changed   <-chan string    // names of upstreams
 	log       *slog.Logger
 
 	succession *ledger.SignedSuccession // of the log's key, to be entered in the ledger; nil: none
@@ -82,7 +85,12 @@ func New(ctx context.Context, c config.Server, version string, dev bool, log *sl
 		return nil, err
 	}
 	s.policies, s.loaded = rules.source, rules.loaded
-	if s.Control, err = newControl(c, s.store, identity, logKey, version, dev, rules, s.deaths, s.notices, log); err != nil {
+	front, changed, err := newGateway(c, version, log)
+	if err != nil {
+		return nil, err
+	}
+	s.changed, s.front = changed, front
+	if s.Control, err = newControl(c, front, s.store, identity, logKey, version, dev, rules, s.deaths, s.notices, log); err != nil {
 		return nil, err
 	}
 	if err := s.Control.Start(ctx); err != nil {
@@ -150,7 +158,7 @@ func databaseURLs(c config.Server) (state, blobs string, err error) {
 const signTimeout = 10 * time.Second
 
 // newControl makes the use cases.
-func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, key logKey, version string, dev bool, rules rules, deaths *prometheus.HistogramVec, count *prometheus.CounterVec, log *slog.Logger) (*control.Control, error) {
+func newControl(c config.Server, front *gateway.Gateway, st *store.Store, identity ed25519.PrivateKey, key logKey, version string, dev bool, rules rules, deaths *prometheus.HistogramVec, count *prometheus.CounterVec, log *slog.Logger) (*control.Control, error) {
 	author, err := ledger.NewAuthor(identity)
 	if err != nil {
 		return nil, err
@@ -198,12 +206,16 @@ func newControl(c config.Server, st *store.Store, identity ed25519.PrivateKey, k
 	if err != nil {
 		return nil, err
 	}
+	var upstreams control.Upstreams
+	if front != nil {
+		upstreams = front
+	}
 	rotas, err := onCall(c)
 	if err != nil {
 		return nil, err
 	}
 	return control.New(control.Config{
-		OnCall: rotas, Fatigue: fatigue(c.Fatigue),
+		Upstreams: upstreams, OnCall: rotas, Fatigue: fatigue(c.Fatigue),
 		Notices: told,
 		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PageURL: c.ExternalURL, PresentURL: PresentURL(c.ExternalURL), Verifier: key.verifier, VKey: key.vkey,
 		Approve: approve,
@@ -323,7 +335,7 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 	who := admitted{auth, ctl}
 	doors, err := api.Handler(api.Config{
 		Auth: who, Agents: ctl, HandOffs: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Presents: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
-		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, Fleet: ctl, BreakGlass: ctl, Passkeys: ctl, Assertions: ctl, Recalls: ctl, OnCall: ctl, Policies: ctl, PolicyAnswers: ctl, Simulations: ctl, Autonomy: ctl, Reviews: ctl, Reports: ctl, ExternalURL: c.ExternalURL, Log: s.log,
+		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, Fleet: ctl, BreakGlass: ctl, Upstreams: ctl, Passkeys: ctl, Assertions: ctl, Recalls: ctl, OnCall: ctl, Policies: ctl, PolicyAnswers: ctl, Simulations: ctl, Autonomy: ctl, Reviews: ctl, Reports: ctl, ExternalURL: c.ExternalURL, Log: s.log,
 		Now: time.Now, // of socket deadlines alone, which are the machine's
 	})
 	if err != nil {
@@ -337,7 +349,7 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 		issuers = append(issuers, i.URL)
 	}
 	agents := mcp.Handler(mcp.Config{
-		Authenticator: who, Certificates: certificates, Proofs: s.access != nil, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, ExternalURL: c.ExternalURL, PageURL: c.ExternalURL, Issuers: issuers,
+		Authenticator: who, Certificates: certificates, Proofs: s.access != nil, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, Upstreams: ctl, ExternalURL: c.ExternalURL, PageURL: c.ExternalURL, Issuers: issuers,
 		Version: version, Log: s.log,
 	})
 	mux := http.NewServeMux()
@@ -398,6 +410,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	g.Go(func() error { s.Control.Sweep(ctx); return nil })
 	g.Go(func() error { s.Control.Notify(ctx); return nil })
 	g.Go(func() error { s.Control.WatchOnCall(ctx); return nil })
+	g.Go(func() error { s.Control.WatchUpstreams(ctx, s.changed); return nil })
 	g.Go(func() error { s.auth.Watch(ctx); return nil })
 	g.Go(func() error { s.watchPolicy(ctx); return nil })
 	g.Go(func() error { s.succeed(ctx); return nil })
@@ -407,6 +420,9 @@ func (s *Server) Serve(ctx context.Context) error {
 func (s *Server) close() error {
 	for _, l := range s.listeners {
 		l.l.Close()
+	}
+	if s.front != nil {
+		s.front.Close()
 	}
 	if s.store == nil {
 		return nil

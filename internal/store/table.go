@@ -38,6 +38,7 @@ const (
 	Enrolments   Table = "enrolment"  // ID is a runner's key or the digest of a code, Key the runner, Due the code's end
 	BreakGlasses Table = "breakglass" // Key is the team, Due when the review is due
 	Passkeys     Table = "passkey"    // ID is its credential's, Key the person
+	Pins         Table = "pin"        // ID is a tool of an upstream
 	PolicySets   Table = "policyset"  // one row: the set in force
 	OnCall       Table = "oncall"     // ID is a group whose turns an on-call source knows
 	Delegations  Table = "delegation" // Key is the group, Due when the turn goes back
@@ -85,6 +86,7 @@ var tables = map[Table]struct {
 	Channels:     {sql: "channels", deletable: true},
 	BreakGlasses: {sql: "breakglass"},
 	Passkeys:     {sql: "passkeys"},
+	Pins:         {sql: "pins"},
 	PolicySets:   {sql: "policysets"},
 	OnCall:       {sql: "oncall"},
 	Delegations:  {sql: "delegations", deletable: true},
@@ -103,7 +105,7 @@ func Tables() []Table {
 	return []Table{
 		Incidents, Evidence, Proposals, Plans, Decisions, Approvals, Grants, Runs, Leases, Freezes,
 		Assignments, Reservations, Idempotency, Nonces, Agents, Cells, Timeline, Locks, Attempts, Slots, HandOffs, Sessions, People, Notices, Channels, Enrolments, BreakGlasses, Passkeys, PolicySets,
-		OnCall, Delegations, Answers, LogKeys, Rates, PolicyChanges, PolicyFiles, Records, Reviews,
+		OnCall, Delegations, Answers, LogKeys, Rates, PolicyChanges, PolicyFiles, Records, Reviews, Pins,
 	}
 }
 

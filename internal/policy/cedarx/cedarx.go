@@ -46,6 +46,9 @@ func Long(n int64) Value { return types.Long(n) }
 // Bool makes a truth value.
 func Bool(b bool) Value { return types.Boolean(b) }
 
+// Text makes a string.
+func Text(s string) Value { return types.String(s) }
+
 // SetOf makes a set of values.
 func SetOf(v ...Value) Value { return types.NewSet(v...) }
 

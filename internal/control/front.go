@@ -1,0 +1,220 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/gateway"
+	"github.com/writ-dev/writ/internal/policy"
+	"github.com/writ-dev/writ/internal/redact"
+	"github.com/writ-dev/writ/internal/store"
+)
+
+// stateFronted is the state of evidence that came through an upstream. It is shown and exported as all evidence is, and
+// cannot be cited: a plan rests on what a runner has read.
+const stateFronted = "fronted"
+
+// Offered lists the tools that the caller may call now. What was approved is listed, never what an upstream says now.
+func (c *Control) Offered(ctx context.Context, by writ.Principal) ([]writ.UpstreamTool, error) {
+	if c.Upstreams == nil {
+		return nil, nil
+	}
+	a, err := c.asker(ctx, by, writ.RoleDiagnose, writ.RoleRepair)
+	if err != nil {
+		return nil, err
+	}
+	var out []writ.UpstreamTool
+	for _, u := range c.Upstreams.Upstreams() {
+		if by.Kind == writ.KindAgent && !u.May(a.Name) {
+			continue
+		}
+		all, err := c.upstreamTools(ctx, u)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, slices.DeleteFunc(all, func(t writ.UpstreamTool) bool { return t.State != writ.ToolOn })...)
+	}
+	return out, nil
+}
+
+// A fronted is a call that was checked and allowed.
+type fronted struct {
+	incident  writ.IncidentID
+	name      writ.UpstreamToolName
+	pin       pinRow
+	arguments gateway.Arguments
+	decision  writ.Decision
+}
+
+// ReadUpstream calls one approved tool for an incident, and records arguments and answer before it gives the answer. The
+// order is: who may, what was approved, the arguments against it, policy, the call, and the entry; a failure at any of them
+// ends it. Policy and approval are looked at once more when the entry is made: an answer to a call that is no longer
+// allowed is not given.
+func (c *Control) ReadUpstream(ctx context.Context, by writ.Principal, incident writ.IncidentID, name writ.UpstreamToolName, arguments []byte) (writ.UpstreamReading, error) {
+	r, err := c.readUpstream(ctx, by, incident, name, arguments)
+	return r, c.deny(ctx, "upstream read", by, "", err)
+}
+
+func (c *Control) readUpstream(ctx context.Context, by writ.Principal, incident writ.IncidentID, name writ.UpstreamToolName, arguments []byte) (r writ.UpstreamReading, err error) {
+	a, err := c.asker(ctx, by, writ.RoleDiagnose, writ.RoleRepair)
+	if err != nil {
+		return r, err
+	}
+	u, err := c.allowed(name)
+	if err != nil {
+		return r, err
+	}
+	if by.Kind == writ.KindAgent && !u.May(a.Name) {
+		return r, writ.Refuse(writ.ReasonOutOfScope, fmt.Sprintf("agent %s is not among those that may call upstream %s", a.Name, u.Name))
+	}
+	f := fronted{incident: incident, name: name}
+	if err := c.Store.View(ctx, func(tx *store.Tx) (err error) { f, err = c.mayFront(tx, by, u, f, arguments); return err }); err != nil {
+		return r, err
+	}
+	began := c.now()
+	answer, err := c.Upstreams.Call(ctx, name, f.pin.Digest, f.arguments.Canonical)
+	if found, ok := errors.AsType[*gateway.Changed](err); ok {
+		return r, first(c.turnOff(ctx, name, f.pin.Digest, found), off(name, writ.ReasonToolChanged))
+	}
+	if err != nil {
+		return r, err
+	}
+	return c.recordFronted(ctx, by, u, f, arguments, answer, began)
+}
+
+func off(name writ.UpstreamToolName, why writ.Reason) error {
+	return &writ.Refusal{Code: why, Kind: writ.ErrDenied, Detail: fmt.Sprintf("tool %s is off until a person approves it again", name), Hint: "go on without it: read_evidence reads through Writ's own readers"}
+}
+
+// mayFront decides a call on the facts of this transaction.
+func (c *Control) mayFront(tx *store.Tx, by writ.Principal, u gateway.Upstream, f fronted, arguments []byte) (fronted, error) {
+	if err := stopped(tx, by); err != nil {
+		return f, err
+	}
+	in, err := openIncident(tx, f.incident)
+	if err != nil {
+		return f, err
+	}
+	pin, row, known, err := loadPin(tx, f.name)
+	switch {
+	case err != nil:
+		return f, err
+	case !known:
+		return f, &writ.Refusal{Code: writ.ReasonToolUnpinned, Kind: writ.ErrDenied, Detail: fmt.Sprintf("no person has approved tool %s", f.name), Hint: "go on without it: read_evidence reads through Writ's own readers"}
+	case row.State != string(writ.ToolOn):
+		return f, off(f.name, pin.Reason)
+	}
+	f.pin = pin
+	d, err := gateway.ParseDefinition(pin.Definition)
+	if err != nil {
+		return f, err
+	}
+	if !d.Digest().Equal(pin.Digest) || d.Upstream != u.Name {
+		return f, off(f.name, writ.ReasonToolChanged) // what the database holds is not what was approved
+	}
+	if f.arguments, err = d.Check(arguments); err != nil {
+		return f, err
+	}
+	if n, err := tx.Count(store.Evidence, store.Filter{Incident: string(f.incident)}, maxEvidencePerCase); err != nil {
+		return f, err
+	} else if n >= maxEvidencePerCase {
+		return f, &writ.Refusal{Code: writ.ReasonTooLarge, Detail: fmt.Sprintf("this incident has %d readings already; that is the limit", maxEvidencePerCase), Kind: writ.ErrBusy}
+	}
+	f.decision, err = c.decideFronted(tx, by, in, u, f)
+	if err == nil && !f.decision.Allowed() {
+		err = &writ.Refusal{Code: f.decision.Reason, Kind: writ.ErrDenied, Detail: fmt.Sprintf("policy does not allow tool %s with these arguments", f.name)}
+	}
+	return f, err
+}
+
+// decideFronted asks policy about the reading: an action of the group observe, of tier 0, with the named arguments.
+func (c *Control) decideFronted(tx *store.Tx, by writ.Principal, in writ.Incident, u gateway.Upstream, f fronted) (writ.Decision, error) {
+	service, err := c.Services.Find(in.Service)
+	if err != nil {
+		return writ.Decision{}, err
+	}
+	plan := writ.Plan{Requester: by, Service: service.Name, Environment: service.Environment, Incident: in.ID}
+	ask := policy.Request{Operations: []string{string(f.name.Action())}}
+	facts := &ask.Facts
+	if err := c.askerFacts(tx, facts, plan); err != nil {
+		return writ.Decision{}, err
+	}
+	facts.Incident, facts.IncidentOpen, facts.Severity = in.ID, true, &in.Severity
+	facts.Service, facts.OwningTeam, facts.Env, facts.Stateful = service.Name, service.Owner, service.Environment, service.Stateful
+	facts.Planes = []string{}
+	if facts.Arguments, err = f.arguments.Facts(u.Tools[f.name.Tool]); err != nil {
+		return writ.Decision{}, err
+	}
+	now := c.now()
+	facts.Now = now.Unix()
+	c.calendarFacts(facts, now)
+	return c.judge(tx, ask, plan)
+}
+
+// recordFronted makes the entry, in a transaction that looks once more whether all this is allowed.
+func (c *Control) recordFronted(ctx context.Context, by writ.Principal, u gateway.Upstream, f fronted, arguments []byte, got gateway.Answer, began time.Time) (r writ.UpstreamReading, err error) {
+	id, err := newID[writ.EvidenceID](c, "ev")
+	if err != nil {
+		return r, err
+	}
+	text, removed := redact.Text(got.Text)
+	asked, hidden := redactJSON(f.arguments.Canonical)
+	// One blob holds question and answer, so that neither can be swapped.
+	b := slices.Concat([]byte("arguments "), asked, []byte("\n\n"), []byte(text))
+	if len(b) > store.MaxBlob {
+		return r, fmt.Errorf("%w: a reading of %d bytes", writ.ErrInvalid, len(b))
+	}
+	commit, err := c.Store.PutBlob(ctx, blobEvidence, classEvidence, b)
+	if err != nil {
+		return r, err
+	}
+	at := c.now()
+	e := writ.Evidence{
+		ID: id, Incident: f.incident, AskedBy: by, Source: "upstream " + u.Name, At: at, Commitment: commit, Size: len(b), Truncated: got.Cut, Writable: true, Redacted: removed + hidden,
+		Query: writ.Query{Reader: f.name.Action(), Target: writ.Location(writ.PlaneUpstream + "://" + u.Name)},
+	}
+	err = c.Store.Update(ctx, func(tx *store.Tx) error {
+		now, err := c.mayFront(tx, by, u, fronted{incident: f.incident, name: f.name}, arguments)
+		if err != nil {
+			return err
+		}
+		if !now.pin.Digest.Equal(f.pin.Digest) {
+			return off(f.name, writ.ReasonToolChanged)
+		}
+		policies := slices.Clone(now.decision.Policies)
+		at, err := c.append(tx, writ.EntryUpstreamRead, f.incident, writ.UpstreamReadBody{
+			Evidence: id, AskedBy: by, Name: f.name, Pin: f.pin.Digest, At: at, Commitment: commit, Size: e.Size, Redacted: e.Redacted, Truncated: e.Truncated,
+			Failed: got.Failed, Policies: policies, Policy: now.decision.Policy, Facts: now.decision.Facts, Millis: int(at.Sub(began).Milliseconds()),
+		}, ref("pin", f.pin.Leaf)...)
+		if err != nil {
+			return err
+		}
+		return store.Create(tx, store.Evidence, store.Row{ID: string(id), Incident: string(f.incident), State: stateFronted}, evidenceRow{Evidence: evidenceDoc{Evidence: e, Commitment: commit}, Leaf: at.hash})
+	})
+	// Committed: only now is there an answer to give.
+	if err != nil {
+		return r, err
+	}
+	c.watch.tell(f.incident)
+	return writ.UpstreamReading{Evidence: id, Name: f.name, At: at, Failed: got.Failed, Text: text, Cut: got.Cut}, nil
+}
+
+// redactJSON takes secrets out of an object in canonical form.
+func redactJSON(b []byte) ([]byte, int) {
+	var v map[string]any
+	if json.Unmarshal(b, &v) != nil {
+		return []byte(redact.Mark), 1
+	}
+	clean, n := redact.Value(maps.Clone(v))
+	out, err := json.Marshal(clean)
+	if err != nil {
+		return []byte(redact.Mark), 1
+	}
+	return out, n
+}
