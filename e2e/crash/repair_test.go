@@ -150,7 +150,7 @@ func (s *site) drive(sc scenario, service string) (r repair, err error) {
 	if err = s.follow(&r, writ.PlanPlanning); err != nil {
 		return r, err
 	}
-	if sc.approved && r.plan.State == writ.PlanWaiting {
+	if r.plan.State == writ.PlanWaiting { // also where an earlier repair failed, so that a person is asked
 		if sc.asked != nil {
 			if err = sc.asked(s); err != nil {
 				return r, err

@@ -175,6 +175,7 @@ func prepare(t *testing.T, how topology, options ...option) *site {
 	s.edit(func(c *config.Server) {
 		s.database.configure(t, c)
 		c.Limits = &config.Limits{OpenIncidents: often, Attempts: often, AttemptsPerObject: often} // the same service is repaired again and again
+		c.Autonomy = &config.Autonomy{DropTo: "T2"}                                                // and each time a person can let it go on
 		if how == threeProcesses {
 			c.Dev = nil
 		}

@@ -84,8 +84,9 @@ type BreakGlass struct {
 
 // Autonomy says how the records of playbooks are judged. 0 means the default.
 type Autonomy struct {
-	VerifiedRuns int `yaml:"verified_runs,omitempty"` // in a row after which Writ proposes a move, 3 to 1000; 10 by default
-	Begin        int `yaml:"begin,omitempty"`         // tiers above its own at which a playbook begins on a service: 0, or 1 where it must earn even its own
+	VerifiedRuns int    `yaml:"verified_runs,omitempty"` // in a row after which Writ proposes a move, 3 to 1000; 10 by default
+	Begin        int    `yaml:"begin,omitempty"`         // tiers above its own at which a playbook begins on a service: 0, or 1 where it must earn even its own
+	DropTo       string `yaml:"drop_to,omitempty"`       // beyond which failures alone put no playbook: T2, T3 or T4, the default
 }
 
 // Database names the files, of mode 0600, or the variables of the environment (env:NAME) that hold the URLs of two PostgreSQL databases, such as
@@ -314,6 +315,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 	if a := s.Autonomy; a != nil {
 		c.want(a.VerifiedRuns == 0 || a.VerifiedRuns >= 3 && a.VerifiedRuns <= 1000, "autonomy.verified_runs must be 3 to 1000, or 0 for the default")
 		c.want(a.Begin == 0 || a.Begin == 1, "autonomy.begin must be 0 or 1")
+		c.want(a.DropTo == "" || a.DropTo == "T2" || a.DropTo == "T3" || a.DropTo == "T4", "autonomy.drop_to must be T2, T3 or T4, or absent for T4")
 	}
 	c.protected(s.Protected)
 	c.veto(s.Veto, dev)

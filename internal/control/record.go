@@ -13,8 +13,9 @@ import (
 
 // Autonomy says how records are judged. Zero members mean the defaults.
 type Autonomy struct {
-	Verified int // runs in a row after which a move up is proposed
-	Begin    int // tiers above its own at which a playbook begins on a service: 0, or 1 where it must earn even its own
+	Verified int       // runs in a row after which a move up is proposed
+	Begin    int       // tiers above its own at which a playbook begins on a service: 0, or 1 where it must earn even its own
+	DropTo   writ.Tier // beyond which failures alone put no playbook; T4 by default. T2 keeps one person able to go on
 }
 
 // The defaults. Ten runs in a row without a failure make it unlikely that every fifth fails; three people who said no to
@@ -41,6 +42,9 @@ const (
 func (a Autonomy) whole() Autonomy {
 	if a.Verified == 0 {
 		a.Verified = defaultVerified
+	}
+	if a.DropTo == 0 {
+		a.DropTo = writ.T4
 	}
 	return a
 }
@@ -221,7 +225,7 @@ func (b bookRow) stands(level int) writ.Tier { return min(b.Record.Own+writ.Tier
 // dropBook moves a playbook one tier up towards people, at once: what failed is not tried again without one more look.
 func (c *Control) dropBook(tx *store.Tx, doc *bookRow, run writ.RunID, end writ.Digest) error {
 	next := doc.Level
-	if doc.stands(next) < writ.T4 {
+	if doc.stands(next) < c.Autonomy.DropTo {
 		next++
 	}
 	if err := c.enterBook(tx, *doc, writ.AutonomyDropped, next, run, 0, ref("cause", end)); err != nil {

@@ -259,7 +259,8 @@ func autonomy(c *config.Autonomy) control.Autonomy {
 	if c == nil {
 		return control.Autonomy{}
 	}
-	return control.Autonomy{Verified: c.VerifiedRuns, Begin: c.Begin}
+	to, _ := writ.ParseTier(c.DropTo) // checked when it was read; absent is the default
+	return control.Autonomy{Verified: c.VerifiedRuns, Begin: c.Begin, DropTo: to}
 }
 
 // PresentURL is the execution URL that holder proofs name and runners pin.
