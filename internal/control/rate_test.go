@@ -1,9 +1,7 @@
 package control_test
 
 import (
-	"crypto/ed25519"
 	"crypto/rand"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -12,9 +10,7 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/control"
 	"github.com/writ-dev/writ/internal/enrol"
-	"github.com/writ-dev/writ/internal/signer"
 	"github.com/writ-dev/writ/internal/store"
-	"github.com/writ-dev/writ/internal/testbed"
 )
 
 // tokens asks n times, at once and in turn at the replicas, and returns how many were given.
@@ -116,28 +112,7 @@ func TestLimitsHoldAcrossTwoStoresOnOnePostgreSQL(t *testing.T) {
 		t.Skip("starts a PostgreSQL server")
 	}
 	w := enrolling(t)
-	var pg testbed.SharedPostgres
-	t.Cleanup(func() { must(t, pg.Close()) })
-	state, blobs := pg.Databases(t)
-	_, key, err := ed25519.GenerateKey(rand.Reader)
-	must(t, err)
-	file := filepath.Join(t.TempDir(), "signer")
-	must(t, signer.Create(file, origin, key))
-	sign, err := signer.Open(file, origin, key)
-	must(t, err)
-	t.Cleanup(func() { must(t, sign.Close()) })
-	var replicas []*control.Control
-	for range 2 {
-		s, err := store.Open(w.ctx, store.Config{URL: pg.Server(t).URL(state), BlobURL: pg.Server(t).URL(blobs), Origin: origin, Signer: sign, Now: w.now, Rand: rand.Reader})
-		must(t, err)
-		t.Cleanup(func() { must(t, s.Close()) })
-		c := w.config
-		c.Store, c.Verifier = s, sign.Verifier()
-		ctl, err := control.New(c)
-		must(t, err)
-		must(t, ctl.Start(w.ctx))
-		replicas = append(replicas, ctl)
-	}
+	replicas := w.replicas()
 	if n := w.tokens(130, repair, replicas...); n != 120 {
 		t.Errorf("%d tokens were given, want 120", n)
 	}
