@@ -91,24 +91,26 @@ func TestI06NoCredentialOutlivesItsRun(t *testing.T) {
 		t.Run(string(how), func(t *testing.T) {
 			t.Parallel()
 			s := newSite(t, how, "success", "failure", "cancel")
-			t.Run("after success", func(t *testing.T) {
-				t.Parallel()
-				x := s.broken(t, "success").diagnosed()
-				r := x.ended(x.rollback().Plan, writ.RunSucceeded)
-				x.dead(r.ID)
-				x.powerThenIdentity(r.ID)
+			t.Run("at their ends", func(t *testing.T) {
+				t.Run("after success", func(t *testing.T) {
+					t.Parallel()
+					x := s.broken(t, "success").diagnosed()
+					r := x.ended(x.rollback().Plan, writ.RunSucceeded)
+					x.dead(r.ID)
+					x.powerThenIdentity(r.ID)
+				})
+				t.Run("after failure", func(t *testing.T) {
+					t.Parallel()
+					x := s.broken(t, "failure").diagnosed()
+					r := x.ended(x.asks(restartSoon, x.workload(), writ.PlanGranted).Plan, writ.RunUndone)
+					if len(r.Leases) != 2 {
+						t.Errorf("%d leases; one to go forward and one to undo are expected", len(r.Leases))
+					}
+					x.dead(r.ID)
+				})
 			})
-			t.Run("after failure", func(t *testing.T) {
-				t.Parallel()
-				x := s.broken(t, "failure").diagnosed()
-				r := x.ended(x.asks(restartSoon, x.workload(), writ.PlanGranted).Plan, writ.RunUndone)
-				if len(r.Leases) != 2 {
-					t.Errorf("%d leases; one to go forward and one to undo are expected", len(r.Leases))
-				}
-				x.dead(r.ID)
-			})
+			// Last, since a second repair that was put back takes T1 from the agent.
 			t.Run("after a person's stop", func(t *testing.T) {
-				t.Parallel()
 				x := s.broken(t, "cancel").diagnosed()
 				run := x.runOf(x.asks(restartLong, x.workload(), writ.PlanGranted).Plan)
 				x.reaches(run, writ.EntryProbe) // applied, and now it waits for an effect that does not come

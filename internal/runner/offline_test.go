@@ -473,7 +473,9 @@ func (g *glass) crashOffline(t *testing.T, n int) (left *world, answer runner.Of
 	}
 	look.Store(nil)
 	mu.Lock()
-	defer mu.Unlock()
+	open := gate
+	mu.Unlock()
+	<-open // whoever takes the picture has taken it
 	if left != nil {
 		left.change = g.change
 	}
