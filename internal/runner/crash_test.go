@@ -129,6 +129,14 @@ func stride() int {
 	return 1
 }
 
+// long is a time of the bubble in which a runner that tries again and again must not give up; in short mode a sixth of it.
+func long(d time.Duration) time.Duration {
+	if testing.Short() {
+		return d / 6
+	}
+	return d
+}
+
 // survives reports whether there was an n-th point.
 func survives(t *testing.T, script func(*world), book string, clock bool, n int) (more bool) {
 	synctest.Test(t, func(t *testing.T) {

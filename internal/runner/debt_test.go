@@ -25,7 +25,7 @@ func TestI06ALeaseThatCannotBeProvenDeadBlocksTheCellUntilItIs(t *testing.T) {
 		if a := w.await(w.send(w.grant(plans[1]))); a.Refused == nil || a.Refused.Code != writ.ReasonLeaseDebt {
 			t.Errorf("a new run in a cell with a debt: %+v", a)
 		}
-		time.Sleep(2 * time.Hour) // it is retried for ever
+		time.Sleep(long(2 * time.Hour)) // it is retried for ever
 		w.target.mu.Lock()
 		w.target.RevokeFails = 0
 		w.target.mu.Unlock()

@@ -79,7 +79,7 @@ func TestD14ATargetThatGoesAwayAfterACallEndsUncertain(t *testing.T) {
 				g := w.granted(book)
 				when(w, "done 1", func() { w.target.dark(true) })
 				w.send(g)
-				time.Sleep(30 * time.Minute)
+				time.Sleep(long(30 * time.Minute))
 				if state := w.ended(g.run).State; state == writ.RunSucceeded || state == writ.RunUndone {
 					t.Errorf("it is %s, which nobody could know", state)
 				}
