@@ -6,12 +6,12 @@ import (
 )
 
 // A Decision is the policy's answer on a plan, or on one step of it, with the rules that decided and the facts they
-// saw. A caller that looks only at Allowed takes "requires" for a no.
+// saw. A caller that looks only at Allowed takes "requires" for a no. Advice, which is about no plan, has no id, plan or phase.
 type Decision struct {
-	ID           DecisionID      `json:"id"`
-	Plan         PlanID          `json:"plan"`
-	PlanDigest   Digest          `json:"plan_digest"`
-	Phase        Phase           `json:"phase"`
+	ID           DecisionID      `json:"id,omitempty"`
+	Plan         PlanID          `json:"plan,omitempty"`
+	PlanDigest   Digest          `json:"plan_digest,omitzero"`
+	Phase        Phase           `json:"phase,omitempty"`
 	Step         string          `json:"step,omitempty"` // the step's key, when Phase is step
 	Verdict      Verdict         `json:"verdict"`
 	Reason       Reason          `json:"reason"`             // a stable code

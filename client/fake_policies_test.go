@@ -45,3 +45,7 @@ func (f *fake) AnswerPolicy(_ context.Context, _ writ.Principal, id writ.PolicyC
 func (f *fake) SimulatePolicy(_ context.Context, _ writ.Principal, files writ.PolicyFiles) (study.Simulation, error) {
 	return study.Simulation{}, f.called("simulate policy %d", len(files.Files))
 }
+
+func (f *fake) ExplainPlan(_ context.Context, _ writ.Principal, id writ.PlanID) (study.Explanation, error) {
+	return study.Explanation{Outcome: "allow", Decision: writ.Decision{Policy: writ.DigestOf(nil), Facts: []byte("{}")}}, f.called("explain plan %s", id)
+}

@@ -69,3 +69,9 @@ func (c *Client) SimulatePolicy(ctx context.Context, files map[string][]byte, to
 		Files map[string][]byte `json:"files"`
 	}{files}}, to)
 }
+
+// ExplainPlan says why a plan's newest decision would be made by the set in force, and the smallest changes that lead
+// elsewhere; it unmarshals that into to. The server records nothing.
+func (c *Client) ExplainPlan(ctx context.Context, id writ.PlanID, to any) error {
+	return c.do(ctx, call{method: http.MethodGet, path: "/v1/plans/" + url.PathEscape(string(id)) + "/explanation"}, to)
+}

@@ -78,6 +78,10 @@ func (x *scene) aPersonApproves() {
 	if !strings.Contains(shown.out, "replicas") || !strings.Contains(shown.out, x.ns) {
 		x.t.Errorf("the plan does not show the change: %s", shown.out)
 	}
+	if why := x.wantCLI(x.t, 0, you, "plan", "explain", plan); !strings.Contains(why.out, ".cedar:") || !strings.Contains(why.out, "smallest changes") {
+		x.t.Errorf("the plan is explained as: %s", why.out)
+	}
+	x.wantCLI(x.t, 0, you, "plan", "diff", plan, plan)
 	// Another digest, no digest, and the agent's own human are refused.
 	x.wantCLI(x.t, 5, you, "approve", plan, "--digest", "sha256:"+strings.Repeat("ab", 32))
 	x.wantCLI(x.t, 2, you, "approve", plan)

@@ -195,7 +195,7 @@ func TestI16ARunThatWasSettledIsPutBack(t *testing.T) {
 	x.wantCLI(t, 0, you, settle...)
 	x.somebody(func(d *appsv1.Deployment) { delete(d.Labels, "team") })
 	x.still(stuck)
-	x.wantCLI(t, 8, rob, "incident", "undo", string(x.incident), "--reason", "it did not help", "--wait=false")
+	x.wantCLI(t, 8, rob, "run", "undo", string(run), "--reason", "it did not help", "--wait=false")
 	r := x.signed(x.turn(0).Plan, writ.RunSucceeded)
 	if r.Reverts != run {
 		t.Errorf("the run says that it put back %q", r.Reverts)

@@ -6,28 +6,20 @@ import (
 	"os"
 
 	"github.com/writ-dev/writ"
-	"github.com/writ-dev/writ/internal/connector"
-	"github.com/writ-dev/writ/internal/connector/kubernetes"
 	"github.com/writ-dev/writ/internal/playbook"
-	"github.com/writ-dev/writ/internal/server"
 )
 
 func runPlaybookLint(_ context.Context, a *app, args []string) error {
 	f := newFlags(a, "playbook lint", "<file …> [--catalogue file …]", "Checks playbooks against what connectors can do: the Kubernetes connector's catalogue, and those named (see writ runner catalogue).")
 	format := f.String("o", "text", "output: text or json")
-	var files words
-	f.Var(&files, "catalogue", "a further catalogue, `file`; may be repeated")
+	files := catalogueFlag(f)
 	rest, err := f.parse(args, -1)
 	if err != nil {
 		return err
 	}
-	catalogues := []connector.Catalogue{kubernetes.Catalogue()}
-	for _, file := range files {
-		c, err := server.ReadCatalogue(file)
-		if err != nil {
-			return err
-		}
-		catalogues = append(catalogues, c)
+	known, err := catalogues(*files)
+	if err != nil {
+		return err
 	}
 	type finding struct {
 		File    string `json:"file"`
@@ -42,7 +34,7 @@ func runPlaybookLint(_ context.Context, a *app, args []string) error {
 		if err != nil {
 			return fmt.Errorf("%w: %w", writ.ErrInvalid, err)
 		}
-		for _, x := range playbook.LintSource(b, catalogues) {
+		for _, x := range playbook.LintSource(b, known) {
 			all = append(all, finding{file, x.Line, x.Path, x.Problem, x.Hint})
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/writ-dev/writ/internal/pin"
 	"github.com/writ-dev/writ/internal/policy"
+	"github.com/writ-dev/writ/internal/policy/study"
 	"github.com/writ-dev/writ/policies"
 )
 
@@ -87,6 +88,10 @@ func TestPolicyDiffAndExplainGiveTheDangerAndItsReason(t *testing.T) {
 	}
 	if code, out, _ := cli(t, "policy", "explain", "a change freeze stops a rollback", "--set", before); code != exitDone || !strings.Contains(out, "limits/when.cedar:") || !strings.Contains(out, "changeFreezeUntil:") {
 		t.Errorf("%d %s", code, out)
+	}
+	var x study.Explanation
+	if code, out, errs := cli(t, "policy", "explain", "a change freeze stops a rollback", "--set", before, "-o", "json"); code != exitDone || json.Unmarshal([]byte(out), &x) != nil || len(x.Rules) == 0 {
+		t.Errorf("%d %s%s", code, out, errs)
 	}
 	if code, _, errs := cli(t, "policy", "explain", "change freeze", "--set", before); code != exitUsage || !strings.Contains(errs, "did you mean") {
 		t.Errorf("%d %s", code, errs)

@@ -107,11 +107,39 @@ func runIncidentUndo(ctx context.Context, a *app, args []string) error {
 			return err
 		}
 	}
+	return a.undo(ctx, r, id, ask, *wait)
+}
+
+func runRunUndo(ctx context.Context, a *app, args []string) error {
+	f := newFlags(a, "run undo", "<run> [--reason …] [--wait=false]", "Puts a run back by a plan of its own. Newer runs of its incident that are not put back yet go first, since they stand on it. Asked again, it goes on where it stopped.")
+	r := remoteFlags(f)
+	reason := f.String("reason", "", "why")
+	wait := f.Bool("wait", true, "follow it until it is done or stopped")
+	rest, err := f.parse(args, 1)
+	if err != nil {
+		return err
+	}
+	if err := r.open(); err != nil {
+		return err
+	}
+	id, err := r.findRun(ctx, rest[0])
+	if err != nil {
+		return err
+	}
+	s, err := r.Run(ctx, id)
+	if err != nil {
+		return err
+	}
+	return a.undo(ctx, r, s.Incident, writ.UndoAsk{Run: id, Because: *reason}, *wait)
+}
+
+// undo asks for an undo, follows it if it is to, and prints how far it is.
+func (a *app) undo(ctx context.Context, r *remote, id writ.IncidentID, ask writ.UndoAsk, wait bool) error {
 	u, err := r.Undo(ctx, id, ask)
 	if err != nil {
 		return err
 	}
-	if *wait && u.State == writ.UndoOpen {
+	if wait && u.State == writ.UndoOpen {
 		shown := map[string]bool{}
 		u, err = r.WaitUndo(ctx, id, func(u writ.Undo) {
 			for _, x := range u.Runs {

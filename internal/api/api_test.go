@@ -101,6 +101,7 @@ var every = []struct {
 	{"POST", "/v1/policy/changes/" + string(changeID) + "/answers/begin", `{"change_digest":"` + digest.String() + `","decision":"approve"}`, nil, "human", 200},
 	{"POST", "/v1/policy/changes/" + string(changeID) + "/answers", `{"statement":"e30=","signature":"sig"}`, []string{key}, "human", 200},
 	{"GET", "/v1/policy/sets/current", "", nil, "human", 200},
+	{"GET", "/v1/plans/" + string(planID) + "/explanation", "", nil, "human", 200},
 	{"POST", "/v1/policy/simulations", `{"files":{"tiers.yaml":"e30="}}`, nil, "human", 200},
 	{"POST", "/v1/plans/" + string(planID) + "/approvals/begin", `{"plan_digest":"` + digest.String() + `","decision":"approve","slot":"owner"}`, nil, "human", 200},
 	{"POST", "/v1/freezes/" + string(freezeID) + "/lift", `{"reason":"over"}`, nil, "human", 200},

@@ -46,3 +46,7 @@ func (f *fake) AnswerPolicy(_ context.Context, _ writ.Principal, id writ.PolicyC
 func (f *fake) SimulatePolicy(_ context.Context, _ writ.Principal, files writ.PolicyFiles) (study.Simulation, error) {
 	return study.Simulation{}, f.called(fmt.Sprintf("simulate policy %d", len(files.Files)))
 }
+
+func (f *fake) ExplainPlan(_ context.Context, _ writ.Principal, id writ.PlanID) (study.Explanation, error) {
+	return study.Explanation{Outcome: "allow", Decision: writ.Decision{Policy: writ.DigestOf(nil), Facts: []byte("{}")}}, f.called(fmt.Sprintf("explain plan %s", id))
+}

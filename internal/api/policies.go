@@ -24,9 +24,11 @@ type PolicyAnswers interface {
 	AnswerPolicy(ctx context.Context, by writ.Principal, id writ.PolicyChangeID, a writ.Approval) (writ.PolicyChangeStatus, error)
 }
 
-// Simulations decide recorded decisions again under another set. Each is recorded itself.
+// Simulations ask policy what would be: recorded decisions again under another set, which is recorded itself, and a plan's
+// newest decision under the set in force, which is not.
 type Simulations interface {
 	SimulatePolicy(ctx context.Context, by writ.Principal, files writ.PolicyFiles) (study.Simulation, error)
+	ExplainPlan(ctx context.Context, by writ.Principal, id writ.PlanID) (study.Explanation, error)
 }
 
 type policyProposalIn struct {
@@ -44,6 +46,12 @@ type policySimulationIn struct {
 }
 
 type policyChangeOut struct{ Body writ.PolicyChangeStatus }
+
+type planExplainIn struct {
+	ID string `path:"id" maxLength:"30"`
+}
+
+type planExplainOut struct{ Body study.Explanation }
 
 type policySimulationOut struct{ Body study.Simulation }
 
@@ -136,6 +144,16 @@ func (d *door) registerPolicies() {
 		func(ctx context.Context, by writ.Principal, in *policySetIn) (*policySetOut, error) {
 			s, err := d.Policies.PolicySet(ctx, by, in.Name)
 			return &policySetOut{s}, err
+		})
+	register(d, call{id: "explain-plan", method: http.MethodGet, path: "/v1/plans/{id}/explanation", kinds: people,
+		summary: "Why a plan's newest decision would be made by the set in force, and the smallest changes that lead elsewhere"},
+		func(ctx context.Context, by writ.Principal, in *planExplainIn) (*planExplainOut, error) {
+			id, err := writ.ParsePlanID(in.ID)
+			if err != nil {
+				return nil, err
+			}
+			x, err := d.Simulations.ExplainPlan(ctx, by, id)
+			return &planExplainOut{x}, err
 		})
 	register(d, call{id: "simulate-policy", method: http.MethodPost, path: "/v1/policy/simulations", kinds: people, body: strict, large: true,
 		summary: "Decide recorded decisions again under another set; that this was done is recorded, too"},

@@ -95,10 +95,11 @@ type Control struct {
 	watch    *watch
 	events   eventCache
 
-	set      atomic.Pointer[PolicySet] // in force; never nil
-	problem  atomic.Pointer[string]
-	late     atomic.Pointer[string] // why the set in force could not be loaded here
-	adopting sync.Mutex             // one set at a time, so that the last one adopted is the one in force
+	set        atomic.Pointer[PolicySet] // in force; never nil
+	problem    atomic.Pointer[string]
+	late       atomic.Pointer[string] // why the set in force could not be loaded here
+	explaining atomic.Int32           // questions to policy that are being worked out
+	adopting   sync.Mutex             // one set at a time, so that the last one adopted is the one in force
 
 	mu      sync.Mutex
 	seen    map[writ.RunnerID]time.Time           // guarded by mu; when this replica last wrote that a runner called

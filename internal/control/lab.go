@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/approval"
@@ -168,6 +169,38 @@ func (c *Control) RulesInForce(_ context.Context, by writ.Principal) (*policy.Bu
 		return nil, err
 	}
 	return c.inForce().Bundle, nil
+}
+
+const (
+	// maxExplaining is how many explanations are worked out at once: each asks thousands of requests and keeps a processor busy.
+	maxExplaining = 2
+	// afterExplain is when to ask again: longer than one takes.
+	afterExplain = 2 * time.Second
+)
+
+// ExplainPlan says why the newest decision of a plan would be made by the set in force: the rules with their places, the facts
+// that mattered, and the smallest changes that lead elsewhere. People only; it changes and records nothing. At most
+// maxExplaining are worked out at once; others are refused with ErrBusy.
+func (c *Control) ExplainPlan(ctx context.Context, by writ.Principal, id writ.PlanID) (study.Explanation, error) {
+	if err := person(by); err != nil {
+		return study.Explanation{}, err
+	}
+	if c.explaining.Add(1) > maxExplaining {
+		c.explaining.Add(-1)
+		return study.Explanation{}, &writ.Refusal{Code: writ.ReasonStorm, Kind: writ.ErrBusy, After: afterExplain, Detail: fmt.Sprintf("%d questions to policy are being worked out already; that is the limit", maxExplaining)}
+	}
+	defer c.explaining.Add(-1)
+	p, err := c.planStatus(ctx, by, id)
+	if err != nil {
+		return study.Explanation{}, err
+	}
+	q, err := study.OfPlan(p)
+	if err != nil {
+		return study.Explanation{}, err
+	}
+	x := study.Explain(c.inForce().Bundle, q)
+	x.Decision.Plan, x.Decision.PlanDigest = p.ID, p.Digest
+	return x, nil
 }
 
 // Replay decides the decisions among the newest entries of the ledger again, by the set in force. People only; it changes

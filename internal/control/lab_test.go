@@ -67,11 +67,12 @@ func TestOnlyPeopleAskTheLab(t *testing.T) {
 		_, names := w.ctl.LabNames(w.ctx, by)
 		_, replay := w.ctl.Replay(w.ctx, by)
 		_, suppose := w.ctl.Suppose(w.ctx, by, "shop", "scale-workload", "repair")
+		_, plan := w.ctl.ExplainPlan(w.ctx, by, "pln_01JDB4A2Q7N5S3J8E6X0F4G1MB")
 		set, of := w.ctl.RulesInForce(w.ctx, by)
 		if set != nil {
 			t.Errorf("%v is given the set", by)
 		}
-		for _, err := range []error{err, names, replay, suppose, of} {
+		for _, err := range []error{err, names, replay, suppose, plan, of} {
 			if !errors.Is(err, writ.ErrDenied) {
 				t.Errorf("%v: %v", by, err)
 			}
@@ -91,5 +92,29 @@ func TestReplayDecidesTheNewestDecisionsAgain(t *testing.T) {
 	s, err := w.ctl.Replay(w.ctx, human("ann"))
 	if err != nil || s.Records == 0 || s.Counts[study.Same] != s.Records || s.Skipped != 0 {
 		t.Errorf("%+v %v", s, err)
+	}
+}
+
+// A person is told why a plan waits and what would change that; nothing is recorded by the question.
+func TestAPlanIsExplainedByTheSetInForce(t *testing.T) {
+	w := newWorld(t)
+	p, err := w.ctl.Plan(w.ctx, human("ann"), w.waiting().ID, 0)
+	must(t, err)
+	before := len(w.entries())
+	x, err := w.ctl.ExplainPlan(w.ctx, human("ann"), p.ID)
+	must(t, err)
+	if x.Decision.Verdict != p.Decision.Verdict || !x.Decision.Policy.Equal(p.Decision.Policy) || len(x.Rules) == 0 || len(x.Mattered) == 0 || len(x.Changes) == 0 {
+		t.Errorf("decided %s, explained as %+v", p.Decision.Verdict, x)
+	}
+	for _, r := range x.Rules {
+		if r.File == "" || r.Line == 0 {
+			t.Errorf("rule %s has no place", r.ID)
+		}
+	}
+	if got := len(w.entries()); got != before {
+		t.Errorf("the question wrote %d entries", got-before)
+	}
+	if _, err := w.ctl.ExplainPlan(w.ctx, human("ann"), "pln_01JDB4A2Q7N5S3J8E6X0F4G1MB"); !errors.Is(err, writ.ErrNotFound) {
+		t.Errorf("a plan that is not there: %v", err)
 	}
 }

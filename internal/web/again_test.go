@@ -81,8 +81,8 @@ func (p past) Plan(_ context.Context, _ writ.Principal, id writ.PlanID, _ time.D
 		return p.plan, nil
 	}
 	o, then := p.plan, *p.plan.Plan
-	then.Blast.Permille = 500
-	o.ID, o.Plan, o.Run, o.CreatedAt, o.Parameters = id, &then, runID, at.Add(-time.Hour), writ.Parameters{"revision": writ.Int(40)}
+	then.Blast.Permille, then.Parameters = 500, writ.Parameters{"revision": writ.Int(40)}
+	o.ID, o.Plan, o.Run, o.CreatedAt, o.Parameters = id, &then, runID, at.Add(-time.Hour), then.Parameters
 	return o, nil
 }
 

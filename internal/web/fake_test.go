@@ -128,7 +128,7 @@ func (f *fake) log(t testing.TB) {
 
 func (f *fake) waiting() writ.PlanStatus {
 	p := writ.Plan{
-		ID: planID, Tier: writ.T2, Title: "Roll back payments-api in prod-eu1 from revision 42 to 41", Runner: runnerID, Target: target, Requester: agent, Incident: incident,
+		ID: planID, Tier: writ.T2, Title: "Roll back payments-api in prod-eu1 from revision 42 to 41", Runner: runnerID, Target: target, Requester: agent, Incident: incident, Parameters: writ.Parameters{"revision": writ.Int(41)},
 		Budget: writ.Budget{MaxObjects: 1, MaxPermille: 250}, Undo: writ.UndoInverse, Blast: writ.Blast{Objects: 1, Replicas: 6, Permille: 166},
 		Window: writ.Window{NotBefore: at, NotAfter: at.Add(8 * time.Minute)}, Holder: "thumbprint",
 		Guards: []writ.Condition{{Name: "ready", Fact: "ready", Op: writ.AtLeast, Value: writ.Int(5)}},

@@ -125,17 +125,8 @@ func (d *door) labRequest(ctx context.Context, by writ.Principal, v *labView) (q
 	if err != nil {
 		return q, "", err
 	}
-	if p.Plan == nil || p.Decision == nil {
-		return q, "", fmt.Errorf("%w: plan: it was never decided, so there are no facts", writ.ErrInvalid)
-	}
-	f, err := policy.ParseFacts(p.Decision.Facts)
-	if err != nil {
-		return q, "", fmt.Errorf("%w: plan: the facts of its decision are of another form", writ.ErrInvalid)
-	}
-	f.Tier = min(f.Tier, int(p.Plan.Tier)) // the set raises it by itself
-	q = policy.Request{Playbook: p.Playbook.Name, Facts: f}
-	for _, s := range p.Plan.Steps {
-		q.Operations = append(q.Operations, string(s.Operation))
+	if q, err = study.OfPlan(p); err != nil {
+		return q, "", err
 	}
 	v.Was, v.Other = p.Decision, !p.Decision.Policy.Equal(v.Set)
 	return q, "as in " + string(id), nil

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/plan"
 )
 
 // lastRuns is how many earlier runs a plan is compared with.
@@ -40,44 +41,9 @@ func (d *door) last(ctx context.Context, by writ.Principal, p writ.PlanStatus) (
 		if err != nil {
 			continue
 		}
-		if out = append(out, past{o.Run, o.CreatedAt, run.State, otherwise(then, p)}); len(out) == lastRuns {
+		if out = append(out, past{o.Run, o.CreatedAt, run.State, plan.Differences(*then.Plan, *p.Plan)}); len(out) == lastRuns {
 			return out
 		}
 	}
-	return out
-}
-
-// otherwise lists what people look at first.
-func otherwise(then, now writ.PlanStatus) (out []writ.Change) {
-	add := func(what, before, after string) {
-		if before != after {
-			out = append(out, writ.Change{Path: what, Before: before, After: after})
-		}
-	}
-	add("asked by", principalName(then.Requester), principalName(now.Requester))
-	all := map[string]bool{}
-	for k := range then.Parameters {
-		all[k] = true
-	}
-	for k := range now.Parameters {
-		all[k] = true
-	}
-	text := func(p writ.Parameters, k string) string {
-		if v, ok := p[k]; ok {
-			return v.String()
-		}
-		return ""
-	}
-	for _, k := range sortedKeys(all) {
-		add(k, text(then.Parameters, k), text(now.Parameters, k))
-	}
-	a, b := then.Plan, now.Plan
-	add("tier", a.Tier.String(), b.Tier.String())
-	add("playbook version", number(then.Playbook.Version), number(now.Playbook.Version))
-	add("objects", number(a.Blast.Objects), number(b.Blast.Objects))
-	add("replicas", number(a.Blast.Replicas), number(b.Blast.Replicas))
-	add("down at once, in ‰", number(a.Blast.Permille), number(b.Blast.Permille))
-	add("steps", number(len(a.Steps)), number(len(b.Steps)))
-	add("undo", string(a.Undo), string(b.Undo))
 	return out
 }

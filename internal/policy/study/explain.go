@@ -14,7 +14,7 @@ type Explanation struct {
 	Outcome  string        `json:"outcome"`
 	Rules    []Cited       `json:"rules"`   // that decided, sorted by id
 	Mattered []Fact        `json:"facts"`   // each of which, changed alone, gives another answer or takes a deciding rule away
-	Changes  []Change      `json:"changes"` // the smallest ones found that lead to another verdict
+	Changes  []Flip        `json:"changes"` // the smallest ones found that lead to another verdict
 	Tried    int           `json:"tried"`   // requests
 }
 
@@ -33,8 +33,8 @@ type Fact struct {
 	Value string `json:"value,omitempty"`
 }
 
-// A Change leads to another verdict.
-type Change struct {
+// A Flip leads to another verdict.
+type Flip struct {
 	Moves   []Move       `json:"moves"`
 	Verdict writ.Verdict `json:"verdict"`
 	Outcome string       `json:"outcome"`
@@ -115,7 +115,7 @@ func (x *Explanation) search(b *policy.Bundle, q policy.Request, steps []step) {
 		n := copied(q)
 		meet(&n.Facts, x.Decision.Requirements)
 		d := b.Decide(n)
-		x.Changes = append(x.Changes, Change{moves(q, n), d.Verdict, Outcome(d)})
+		x.Changes = append(x.Changes, Flip{moves(q, n), d.Verdict, Outcome(d)})
 	}
 	for size := 1; size <= maxTogether; size++ {
 		x.together(b, q, steps, size, nil, found)
@@ -154,8 +154,8 @@ func (x *Explanation) together(b *policy.Bundle, q policy.Request, steps []step,
 		if d.Reason == writ.ReasonInvalidRequest || found[d.Verdict] >= maxPerKind {
 			return
 		}
-		c := Change{moves(q, n), d.Verdict, Outcome(d)}
-		if slices.ContainsFunc(x.Changes, func(o Change) bool { return o.Verdict == c.Verdict && slices.EqualFunc(o.Moves, c.Moves, sameFact) }) {
+		c := Flip{moves(q, n), d.Verdict, Outcome(d)}
+		if slices.ContainsFunc(x.Changes, func(o Flip) bool { return o.Verdict == c.Verdict && slices.EqualFunc(o.Moves, c.Moves, sameFact) }) {
 			return // another value of the same facts
 		}
 		found[d.Verdict]++
