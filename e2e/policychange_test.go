@@ -3,9 +3,7 @@ package e2e_test
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,194 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/goccy/go-yaml"
-
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/e2e/install"
-	"github.com/writ-dev/writ/internal/approval"
-	"github.com/writ-dev/writ/internal/config"
-	"github.com/writ-dev/writ/internal/ident"
 	"github.com/writ-dev/writ/internal/ledger"
-	"github.com/writ-dev/writ/internal/pin"
 	"github.com/writ-dev/writ/internal/policy"
-	"github.com/writ-dev/writ/internal/trust"
 	"github.com/writ-dev/writ/verify"
 )
-
-// A governed is a fleet whose policy set two owners sign and two people approve, with security keys.
-type governed struct {
-	*fleet
-	ring  *keyring
-	group string
-}
-
-// sets are this test's: one owner's word for a repair at both shops; then two for the first, and none at all at the second.
-var (
-	firstSet  = []string{"raises: []", "raises: [{service: checkout-east, environment: prod, at_least: T2}, {service: checkout-west, environment: prod, at_least: T2}]"}
-	strictSet = []string{"raises: []", "raises: [{service: checkout-east, environment: prod, at_least: T3}, {service: checkout-west, environment: prod, at_least: T2}]"}
-	closing   = map[string]string{
-		"limits/west.cedar": "@id(\"limits/west\")\n@reason(\"Nothing is changed in the west.\")\nforbid (principal, action in Action::\"mutate\", resource == Service::\"checkout-west\")\nwhen { !context.tainted };\n",
-		"tests/west.yaml":   "base: middle\ncases:\n  - name: the west is closed\n    set: {service: checkout-west, approvalsOwner: 1, proof: 2}\n    want: {effect: deny, reason: limit, policies: [limits/west]}\n  - name: it is open for what others wrote of\n    set: {service: checkout-west, tainted: true, approvalsOwner: 1, proof: 2}\n    want: {effect: allow, policies: [grants/approved-repair]}\n",
-	}
-)
-
-// newGoverned is a fleet of two replicas with version 1 in force.
-func newGoverned(t *testing.T) *governed {
-	t.Helper()
-	f := newFleet(t, 2)
-	g := &governed{fleet: f, ring: newKeyring(t, you, ana, rob)}
-	var owners []string
-	for _, name := range []string{"ada", "eve"} {
-		key, err := pin.Create(filepath.Join(f.in.Dir, "keys", name+".pem"), rand.Reader)
-		must(t, err)
-		public, err := pin.MarshalPublic(key.Public().(ed25519.PublicKey))
-		must(t, err)
-		write(t, filepath.Join(f.in.Dir, "keys", name+".pub"), public)
-		owners = append(owners, "keys/"+name+".pub")
-	}
-	g.signed("policies", 1, firstSet, nil)
-	for i, r := range f.servers {
-		install.EditServer(t, r.file, r.file, func(c *config.Server) {
-			g.group = c.Approvers[0].Groups[0]
-			c.Policies, c.PolicyOwners = "policies", &config.PolicyOwners{Keys: owners, Threshold: 2, Approvers: g.group}
-			for j := range c.Approvers {
-				c.Approvers[j].Keys = append(c.Approvers[j].Keys, g.ring.lines[c.Approvers[j].Sub])
-			}
-		})
-		f.servers[i].kill()
-	}
-	g.signIn()
-	for i := range f.servers {
-		f.startServer(i)
-	}
-	for i := range f.servers {
-		f.ready(i)
-	}
-	for i, name := range shopNames {
-		f.runners[i].kill()
-		f.runners[i] = f.bed.launch(t, f.dir, "runner-"+name, "runner", "-c", filepath.Join(f.in.Dir, "runner-"+name+".yaml"))
-	}
-	return g
-}
-
-// signIn tells runners and auditors of the people's security keys, and auditors who approves changes of the set.
-func (g *governed) signIn() {
-	t := g.t
-	t.Helper()
-	owner, err := pin.Load(filepath.Join(g.in.Dir, "keys", "owner.pem"))
-	must(t, err)
-	for _, name := range []string{"trust.json", "trust-west.json"} {
-		file := filepath.Join(g.in.Dir, name)
-		tr, err := trust.Payload(read(t, file))
-		must(t, err)
-		tr.Version++
-		for i := range tr.Approvers {
-			tr.Approvers[i].Keys = append(tr.Approvers[i].Keys, g.ring.lines[tr.Approvers[i].Sub])
-		}
-		b, err := trust.Sign(tr, owner)
-		must(t, err)
-		write(t, file, b)
-	}
-	v, err := verify.ParseTrust(read(t, g.in.Verify))
-	must(t, err)
-	for i := range v.Approvers {
-		v.Approvers[i].Keys = append(v.Approvers[i].Keys, g.ring.lines[v.Approvers[i].Sub])
-	}
-	v.Policy = &verify.PolicyApprovers{Group: g.group, Approvals: 2, Proof: writ.ProofC}
-	b, err := json.Marshal(v)
-	must(t, err)
-	write(t, g.in.Verify, b)
-}
-
-// signed writes a set into a directory beside the servers' configurations; both owners sign it with the command line.
-func (g *governed) signed(name string, version int64, replace []string, more map[string]string) string {
-	g.t.Helper()
-	dir := filepath.Join(g.in.Dir, name)
-	key, err := pin.Load(filepath.Join(g.in.Dir, "keys", "ada.pem"))
-	must(g.t, err)
-	// A security key is the best that a command line signs with.
-	g.fleetSet(dir, version, key, append([]string{"proof: A", "proof: C", "approvalsOwner: 2, proof: 3", "approvalsOwner: 2, proof: 1"}, replace...)...)
-	for file, text := range more {
-		write(g.t, filepath.Join(dir, file), []byte(text))
-	}
-	g.sign(dir, version)
-	return dir
-}
-
-func (g *governed) sign(dir string, version int64) {
-	g.t.Helper()
-	keys := filepath.Join(g.in.Dir, "keys")
-	g.does(0, "policy", "sign", dir, "--key", filepath.Join(keys, "ada.pem"), "--version", fmt.Sprint(version))
-	g.does(0, "policy", "sign", dir, "--key", filepath.Join(keys, "eve.pem"))
-}
-
-func (g *governed) does(code int, args ...string) result {
-	g.t.Helper()
-	r := g.ring.try(g.t, g.bed.writ, g.dir, args...)
-	if r.code != code {
-		g.t.Fatalf("writ %s ended with %d, want %d\n%s%s", strings.Join(args, " "), r.code, code, r.out, r.err)
-	}
-	return r
-}
-
-// at is a person's command line at one of the servers.
-func (g *governed) at(server int, person string) string {
-	g.t.Helper()
-	c, err := config.LoadClient(g.in.Clients[person])
-	must(g.t, err)
-	c.Server = g.servers[server].url
-	b, err := yaml.Marshal(c)
-	must(g.t, err)
-	file := filepath.Join(g.in.Dir, fmt.Sprintf("%s-%d.yaml", person, server))
-	write(g.t, file, b)
-	return file
-}
-
-// publish has one person propose a set, and the two others approve it, each at another server.
-func (g *governed) publish(dir string) writ.PolicyChangeStatus {
-	t := g.t
-	t.Helper()
-	var s writ.PolicyChangeStatus
-	must(t, json.Unmarshal([]byte(g.does(0, "policy", "publish", dir, "--because", "as agreed", "-o", "json", "--config", g.at(0, you)).out), &s))
-	if s.State != writ.PolicyWaiting {
-		t.Fatalf("%s %s", s.State, s.Detail)
-	}
-	sk := func(who string) []string {
-		return []string{"policy", "approve", string(s.ID), "--digest", s.Digest.String(), "--sk", "--key", g.ring.public[who], "-o", "json", "--config"}
-	}
-	if r := g.does(3, append(sk(you), g.at(1, you))...); !strings.Contains(r.err, string(writ.ReasonApproverConflict)) {
-		t.Errorf("its proposer: %s", r.err)
-	}
-	plain := []string{"policy", "approve", string(s.ID), "--digest", s.Digest.String(), "--config", g.at(1, ana)}
-	if r := g.does(3, plain...); !strings.Contains(r.err, string(writ.ReasonApprovalProof)) {
-		t.Errorf("a plain key: %s", r.err)
-	}
-	g.does(0, append(sk(ana), g.at(0, ana))...)
-	must(t, json.Unmarshal([]byte(g.does(0, append(sk(rob), g.at(1, rob))...).out), &s))
-	if s.State != writ.PolicyInForce {
-		t.Fatalf("after two approvals: %s %s", s.State, s.Detail)
-	}
-	return s
-}
-
-// holds makes a person's signed word for a plan as it stands, and sends nothing.
-func (g *governed) holds(id writ.PlanID) (p writ.PlanStatus, statement []byte, signature string) {
-	t := g.t
-	t.Helper()
-	p, err := g.people[0].Plan(t.Context(), id)
-	must(t, err)
-	plan, digest, err := writ.ParsePlan(p.Bytes)
-	must(t, err)
-	nonce, err := ident.Nonce(rand.Reader)
-	must(t, err)
-	s, err := approval.New(plan, digest, approval.Ask{Answer: writ.Approve, Person: writ.Person{Iss: plan.Requester.Iss, Sub: you}, Slot: "owner", Now: time.Now(), Life: 10 * time.Minute, Nonce: nonce})
-	must(t, err)
-	statement, err = s.Bytes()
-	must(t, err)
-	signature, err = approval.Sign(statement, g.ring.keys[you], rand.Reader)
-	must(t, err)
-	return p, statement, signature
-}
 
 // decided waits until a plan is decided.
 func (g *governed) decided(ctx context.Context, server int, p writ.PlanStatus) (writ.PlanStatus, error) {
@@ -219,51 +35,163 @@ func (g *governed) decided(ctx context.Context, server int, p writ.PlanStatus) (
 	return g.people[server].Plan(ctx, p.ID)
 }
 
-// asking has the agents ask for repairs of the first shop at one server until stop, each in an incident of its own, and tells
-// which set decided each.
-func (g *governed) asking(ctx context.Context, server int, stop <-chan struct{}, answered func(writ.PlanStatus)) error {
+// A tally is what agents were answered while a set came into force.
+type tally struct {
+	sync.Mutex
+	t      *testing.T
+	heard  map[writ.Digest]map[int]int // by set: how many owners it asked for, and how often
+	seen   []map[writ.Digest]int       // by server
+	strays int                         // plans that another set overtook
+}
+
+func (a *tally) answered(server int, p writ.PlanStatus) {
+	a.Lock()
+	defer a.Unlock()
+	switch {
+	case p.Decision == nil || p.Decision.Policy.IsZero():
+		a.t.Errorf("server %d: a plan is %s (%s) and no set decided it", server, p.State, p.Reason)
+	case p.State == writ.PlanStale && p.Reason == writ.ReasonPolicyStale:
+		a.strays++
+	case p.State != writ.PlanWaiting:
+		a.t.Errorf("server %d: %s %s %s", server, p.State, p.Reason, p.Detail)
+	default:
+		if a.heard[p.Decision.Policy] == nil {
+			a.heard[p.Decision.Policy] = map[int]int{}
+		}
+		a.heard[p.Decision.Policy][p.Needs.Approvals["owner"]]++
+		a.seen[server][p.Decision.Policy]++
+	}
+}
+
+// by waits until both servers have decided by a set.
+func (a *tally) by(set writ.Digest) {
+	a.t.Helper()
+	await(a.t, "both servers to decide by the set", func() (bool, string) {
+		a.Lock()
+		defer a.Unlock()
+		return a.t.Failed() || a.seen[0][set] > 0 && a.seen[1][set] > 0, fmt.Sprint(a.seen)
+	})
+}
+
+// away reports whether an error is one of a server that was killed, or of two that are asked the same at once.
+func away(err error) bool {
+	return err != nil && (errors.Is(err, writ.ErrUnavailable) || errors.Is(err, writ.ErrBusy) || errors.Is(err, writ.ErrConflict) || errors.Is(err, context.DeadlineExceeded) || writ.ReasonOf(err) == "")
+}
+
+// asking has the agents ask for repairs of the first shop at one server until stop, each in an incident of its own.
+func (g *governed) asking(ctx context.Context, server int, stop <-chan struct{}, to *tally) error {
 	for n := 0; ; n++ {
 		select {
 		case <-stop:
 			return nil
-		default:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
 		}
-		hook := install.Webhook(g.t, install.Alert{Name: "Errors", Service: "checkout-east", Severity: "error", Group: fmt.Sprintf("asking-%d-%d", server, n)})
-		in, err := g.alerts[server].Alert(ctx, hook)
-		if err != nil {
-			return err
-		}
-		e, _, err := g.watchers[server].Observe(ctx, in.ID, "httpapi/service.status", "httpapi://east", writ.Parameters{"service": writ.String("checkout")})
-		if err != nil {
-			return err
-		}
-		p, err := g.repairs[server].Propose(ctx, writ.Ask{
-			Incident: in.ID, Playbook: "put-back", Evidence: []writ.EvidenceID{e.ID}, Because: "it began with v42",
-			Parameters: writ.Parameters{"service": writ.String("checkout"), "to": writ.String("v41")},
-		})
-		switch {
-		case writ.ReasonOf(err) == writ.ReasonStorm: // the other server is being asked for the same just now
-		case err != nil:
-			return err
-		default:
-			if p, err = g.decided(ctx, server, p); err != nil {
-				return err
-			}
-			answered(p)
-			if _, err := g.repairs[server].Withdraw(ctx, p.ID, "only asking"); err != nil {
-				return err
-			}
-		}
-		resolved := install.Webhook(g.t, install.Alert{Name: "Errors", Service: "checkout-east", Severity: "error", Group: fmt.Sprintf("asking-%d-%d", server, n), Resolved: true})
-		if _, err := g.alerts[server].Alert(ctx, resolved); err != nil {
+		call, cancel := context.WithTimeout(ctx, 20*time.Second)
+		p, err := g.askedOnce(call, server, fmt.Sprintf("asking-%d-%d", server, n))
+		cancel()
+		if err == nil {
+			to.answered(server, p)
+		} else if writ.ReasonOf(err) != writ.ReasonStorm && !away(err) {
 			return err
 		}
 	}
 }
 
+// askedOnce is one ask at one server, from the alert to its decision, taken back afterwards.
+func (g *governed) askedOnce(ctx context.Context, server int, group string) (p writ.PlanStatus, err error) {
+	alert := install.Alert{Name: "Errors", Service: "checkout-east", Severity: "error", Group: group}
+	in, err := g.alerts[server].Alert(ctx, install.Webhook(g.t, alert))
+	if err != nil {
+		return p, err
+	}
+	alert.Resolved = true
+	defer func() { _, _ = g.alerts[server].Alert(ctx, install.Webhook(g.t, alert)) }() // as well as it can be told
+	e, _, err := g.watchers[server].Observe(ctx, in.ID, "httpapi/service.status", "httpapi://east", writ.Parameters{"service": writ.String("checkout")})
+	if err != nil {
+		return p, err
+	}
+	p, err = g.repairs[server].Propose(ctx, writ.Ask{
+		Incident: in.ID, Playbook: "put-back", Evidence: []writ.EvidenceID{e.ID}, Because: "it began with v42",
+		Parameters: writ.Parameters{"service": writ.String("checkout"), "to": writ.String("v41")},
+	})
+	if err != nil {
+		return p, err
+	}
+	if p, err = g.decided(ctx, server, p); err != nil {
+		return p, err
+	}
+	_, err = g.repairs[server].Withdraw(ctx, p.ID, "only asking")
+	if away(err) { // the set that has just come into force has ended it
+		err = nil
+	}
+	return p, err
+}
+
+// edits breaks the directory of the first set by hand, and demands that the set in force stays at every server, with an alarm.
+func (g *governed) edits(version int64) {
+	t := g.t
+	t.Helper()
+	file := filepath.Join(g.in.Dir, "policies", "grants", "mutate.cedar")
+	if _, err := os.Stat(file); err == nil {
+		t.Fatalf("%s is part of the set", file)
+	}
+	write(t, file, []byte("@id(\"grants/all\")\n@reason(\"Everything.\")\npermit (principal, action in Action::\"mutate\", resource is Service);\n"))
+	for i, c := range g.people {
+		await(t, "the alarm", func() (bool, string) {
+			st, err := c.Status(t.Context())
+			return err == nil && st.PolicyProblem != "" && st.PolicyVersion == version, fmt.Sprint(st.PolicyVersion, st.PolicyProblem, err)
+		})
+		if m := g.metrics(i); !strings.Contains(m, "\nwrit_policy_refused 1") {
+			t.Errorf("server %d does not measure it", i)
+		}
+	}
+}
+
+// inForceAlways demands that each decision of the ledger was taken by the set that was in force at its place, each of which
+// people approved but the first, and returns how many decisions there are of each.
+func (g *governed) inForceAlways(sets ...writ.Digest) map[writ.Digest]int {
+	t := g.t
+	t.Helper()
+	of := map[writ.Digest]int{}
+	var now writ.Digest
+	var from int64
+	for {
+		page := anyone(g.fleet, "the ledger", func(ctx context.Context, i int) (out []writ.Entry, err error) {
+			out, _, err = g.people[i].Entries(ctx, from, writ.MaxPage)
+			return out, err
+		})
+		if len(page) == 0 {
+			break
+		}
+		for _, p := range page {
+			e, err := ledger.Open(p.Leaf)
+			must(t, err)
+			switch b := e.Body.(type) {
+			case *writ.PolicyBody:
+				if now = b.Policy; len(sets) == 0 || !b.Policy.Equal(sets[0]) || (b.Version > 1) != (b.Change != "") {
+					t.Fatalf("version %d came into force by change %q; still to come are %v", b.Version, b.Change, sets)
+				}
+				sets = sets[1:]
+			case *writ.DecisionBody:
+				if of[b.Policy]++; !b.Policy.Equal(now) {
+					t.Errorf("entry %d: %s was decided by %s, and %s was in force", from, b.Decision, b.Policy, now)
+				}
+			}
+			from++
+		}
+	}
+	if len(sets) != 0 {
+		t.Errorf("never in force: %v", sets)
+	}
+	return of
+}
+
 // TestPitfall08ASetIsPublishedWhileAgentsAskAtEveryReplica publishes a stricter set through whole processes while agents ask
-// at both replicas all the time, and puts the older one back under a new version. Each answer comes from one of the two sets.
-// A word that was given to the older set is not used; one given anew to a set that forbids is a denial. The ledger of it
+// at both replicas all the time and one of them is killed, and puts the older one back under a new version. Each answer comes
+// from the set that was in force just then, and there always is one. A plan that waits is decided again by the set that comes
+// into force; a word that was given to the older set is not used. A set that somebody edits by hand is refused. The ledger of it
 // verifies offline, and one in which a set's entry was changed does not.
 func TestPitfall08ASetIsPublishedWhileAgentsAskAtEveryReplica(t *testing.T) {
 	t.Parallel()
@@ -280,85 +208,87 @@ func TestPitfall08ASetIsPublishedWhileAgentsAskAtEveryReplica(t *testing.T) {
 	was := asked.Decision.Policy
 
 	must(t, g.shops[0].Deploy("checkout", "v42", "pipeline"))
+	answers := &tally{t: t, heard: map[writ.Digest]map[int]int{}, seen: []map[writ.Digest]int{{}, {}}}
 	var all sync.WaitGroup
-	var lock sync.Mutex
 	stop := make(chan struct{})
-	heard := map[writ.Digest]map[int]int{} // by set: how many owners it asked for
-	seen := make([]map[writ.Digest]int, 2)
 	for i := range g.servers {
-		seen[i] = map[writ.Digest]int{}
 		all.Go(func() {
-			if err := g.asking(t.Context(), i, stop, func(p writ.PlanStatus) {
-				lock.Lock()
-				defer lock.Unlock()
-				if p.State != writ.PlanWaiting || p.Decision == nil {
-					t.Errorf("server %d: %s %s %s", i, p.State, p.Reason, p.Detail)
-					return
-				}
-				if heard[p.Decision.Policy] == nil {
-					heard[p.Decision.Policy] = map[int]int{}
-				}
-				heard[p.Decision.Policy][p.Needs.Approvals["owner"]]++
-				seen[i][p.Decision.Policy]++
-			}); err != nil {
+			if err := g.asking(t.Context(), i, stop, answers); err != nil {
 				t.Errorf("server %d: %v", i, err)
 			}
 		})
 	}
-	asksBy := func(set writ.Digest) {
-		await(t, "both servers to decide by the set", func() (bool, string) {
-			lock.Lock()
-			defer lock.Unlock()
-			return t.Failed() || seen[0][set] > 0 && seen[1][set] > 0, fmt.Sprint(heard)
-		})
-	}
-	asksBy(was)
-	change := g.publish(g.signed("next", 2, strictSet, closing))
-	asksBy(change.Change.Next.Policy)
-	close(stop)
-	all.Wait()
-	if len(heard) != 2 || len(heard[was]) != 1 || heard[was][1] == 0 || len(heard[change.Change.Next.Policy]) != 1 || heard[change.Change.Next.Policy][2] == 0 {
-		t.Errorf("answers by set and owners asked for: %v", heard)
+	quiet := sync.OnceFunc(func() { close(stop); all.Wait() })
+	defer quiet()
+	answers.by(was)
+	change := g.publish(g.signed("next", 2, strictSet, closing), func() {
+		g.servers[1].kill() // in the middle of asks, with one approval given
+		g.startServer(1)
+	})
+	strict := change.Change.Next.Policy
+	answers.by(strict)
+	quiet()
+	if len(answers.heard) != 2 || len(answers.heard[was]) != 1 || answers.heard[was][1] == 0 || len(answers.heard[strict]) != 1 || answers.heard[strict][2] == 0 {
+		t.Errorf("answers by set and owners asked for: %v", answers.heard)
 	}
 	if !change.Change.Base.Policy.Equal(was) || change.Change.Simulation.Decisions == 0 || len(change.Change.Signers) != 2 {
 		t.Errorf("%+v", change.Change)
 	}
+	t.Logf("answers %v; %d plans were overtaken", answers.heard, answers.strays)
+	g.ready(1)
 
-	// The word for the older set is not used, at either server; given anew, the set in force denies at issue.
+	// The plan that waited is decided again by the set in force, which denies it. The word for the older set is not used, at
+	// either server.
 	for i, c := range g.people {
 		_, err := c.Approve(t.Context(), asked.ID, asked.Digest, statement, signature, "")
-		denies(t, err, writ.ReasonApprovalMismatch)
-		if p, err := g.people[1-i].Plan(t.Context(), asked.ID); err != nil || p.State != writ.PlanWaiting || len(p.Approvals) != 0 {
-			t.Errorf("%s %+v, %v", p.State, p.Approvals, err)
-		}
+		denies(t, err, writ.ReasonApprovalMismatch, writ.ReasonApprovalExpired)
+		await(t, "the plan to be decided again", func() (bool, string) {
+			p, err := g.people[1-i].Plan(t.Context(), asked.ID)
+			return err == nil && p.State == writ.PlanDenied && p.Reason == writ.ReasonLimit && p.Decision.Policy.Equal(strict) && p.Run == "" && len(p.Approvals) == 0,
+				fmt.Sprint(p.State, p.Reason, len(p.Approvals), err)
+		})
 	}
-	g.does(0, "approve", string(asked.ID), "--digest", asked.Digest.String(), "--sk", "--key", g.ring.public[you], "--config", g.at(1, you))
-	if p, err := g.people[0].Plan(t.Context(), asked.ID); err != nil || p.State != writ.PlanDenied || p.Run != "" || p.Reason != writ.ReasonLimit {
-		t.Errorf("%s %s %s, %v", p.State, p.Reason, p.Detail, err)
-	}
+	g.does(3, "approve", string(asked.ID), "--digest", asked.Digest.String(), "--sk", "--key", g.ring.public[you], "--config", g.at(1, you))
+	must(t, g.shops[1].Deploy("checkout", "v41", "pipeline"))
+	g.edits(2)
 
-	// The older set comes back under a new version, and decides at both.
+	// Under the stricter set a repair in the east waits for two. The older set comes back under a new version, and the plan is
+	// decided by it when it is made anew.
+	ask = g.broken(0)
+	propose := func() writ.PlanStatus {
+		p := anyone(g.fleet, "the proposal", func(ctx context.Context, i int) (writ.PlanStatus, error) { return g.repairs[i].Propose(ctx, ask) })
+		p, err := g.decided(t.Context(), 0, p)
+		must(t, err)
+		return p
+	}
+	two := propose()
+	if two.State != writ.PlanWaiting || two.Needs.Approvals["owner"] != 2 {
+		t.Fatalf("%s %+v %s", two.State, two.Needs, two.Detail)
+	}
 	back := filepath.Join(g.in.Dir, "back")
 	g.does(0, "policy", "fetch", "1", back, "--config", g.at(1, you))
 	g.sign(back, 3)
-	if s := g.publish(back); s.Change.Restores != 1 || !s.Change.Next.Policy.Equal(was) {
+	if s := g.publish(back, nil); s.Change.Restores != 1 || !s.Change.Next.Policy.Equal(was) {
 		t.Errorf("restores %d", s.Change.Restores)
 	}
 	for i, c := range g.people {
-		if st, err := c.Status(t.Context()); err != nil || st.PolicyVersion != 3 {
-			t.Errorf("server %d has version %d, %v", i, st.PolicyVersion, err)
+		if st, err := c.Status(t.Context()); err != nil || st.PolicyVersion != 3 || st.PolicyProblem == "" {
+			t.Errorf("server %d has version %d and tells %q, %v", i, st.PolicyVersion, st.PolicyProblem, err)
 		}
+		await(t, "the plan that waits for two to end", func() (bool, string) {
+			p, err := c.Plan(t.Context(), two.ID)
+			return err == nil && p.State == writ.PlanStale && p.Reason == writ.ReasonPolicyStale && p.Decision.Policy.Equal(was), fmt.Sprint(p.State, p.Reason, err)
+		})
 	}
-	g.shops[0].Deploy("checkout", "v41", "pipeline")
-	ask, before := g.broken(0), g.shops[0].Changes()
-	p := anyone(g.fleet, "the proposal", func(ctx context.Context, i int) (writ.PlanStatus, error) { return g.repairs[i].Propose(ctx, ask) })
-	p, err = g.decided(t.Context(), 0, p)
-	must(t, err)
-	if p.State != writ.PlanWaiting || !p.Decision.Policy.Equal(was) {
-		t.Fatalf("%s %s", p.State, p.Detail)
+	p, before := propose(), g.shops[0].Changes()
+	if p.ID == two.ID || p.State != writ.PlanWaiting || p.Needs.Approvals["owner"] != 1 || !p.Decision.Policy.Equal(was) {
+		t.Fatalf("%s %+v %s", p.State, p.Needs, p.Detail)
 	}
 	g.does(0, "approve", string(p.ID), "--digest", p.Digest.String(), "--sk", "--key", g.ring.public[you], "--config", g.at(1, you))
 	g.ended(0, p.ID, before)
+	if of := g.inForceAlways(was, strict, was); of[was] == 0 || of[strict] == 0 {
+		t.Errorf("decisions by set: %v", of)
+	}
 	g.whole()
 	g.altered()
 }
