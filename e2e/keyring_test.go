@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"errors"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	sshagent "golang.org/x/crypto/ssh/agent"
@@ -79,11 +81,16 @@ func newKeyring(t testing.TB, people ...string) *keyring {
 	return r
 }
 
+// commandLimit bounds one command: comparing two policy sets is the slowest, and takes seconds.
+const commandLimit = 2 * time.Minute
+
 // try runs the binary with the agent at hand.
 func (r *keyring) try(t testing.TB, bin, dir string, args ...string) result {
 	t.Helper()
 	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), bin, args...)
+	ctx, cancel := context.WithTimeout(t.Context(), commandLimit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bin, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = dir, &out, &errs, append(os.Environ(), "SSH_AUTH_SOCK="+r.socket)
 	if _, ended := errors.AsType[*exec.ExitError](cmd.Run()); cmd.ProcessState == nil {
 		t.Errorf("writ %s did not run (%t)", strings.Join(args, " "), ended)
