@@ -279,15 +279,15 @@ const (
 	PlanRejected  PlanState = "rejected"  // a person said no
 	PlanExpired   PlanState = "expired"   // nobody answered in time, which means no
 	PlanWithdrawn PlanState = "withdrawn" // its requester took it back
-	PlanStale     PlanState = "stale"     // the world moved
+	PlanStale     PlanState = "stale"     // the world moved, or another policy set came into force
 	PlanObserved  PlanState = "observed"  // its playbook is observed only: decided and recorded, and nothing was run
 	PlanDone      PlanState = "done"      // its run has ended
 )
 
 var planMoves = map[PlanState][]PlanState{
-	PlanPlanning:  {PlanRefused, PlanDenied, PlanWaiting, PlanReady, PlanGranted, PlanExpired, PlanWithdrawn, PlanObserved},
+	PlanPlanning:  {PlanRefused, PlanDenied, PlanWaiting, PlanReady, PlanGranted, PlanExpired, PlanWithdrawn, PlanStale, PlanObserved},
 	PlanWaiting:   {PlanReady, PlanGranted, PlanDenied, PlanRejected, PlanExpired, PlanWithdrawn, PlanStale, PlanObserved},
-	PlanReady:     {PlanGranted, PlanWaiting, PlanDenied, PlanExpired, PlanWithdrawn, PlanObserved},
+	PlanReady:     {PlanGranted, PlanWaiting, PlanDenied, PlanExpired, PlanWithdrawn, PlanStale, PlanObserved},
 	PlanGranted:   {PlanDone, PlanStale, PlanExpired, PlanWithdrawn},
 	PlanRefused:   nil,
 	PlanDenied:    nil,

@@ -1,13 +1,7 @@
 package e2e_test
 
 import (
-	"bytes"
-	"crypto/rand"
 	"encoding/json"
-	"errors"
-	"net"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,45 +9,18 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
-	"golang.org/x/crypto/ssh"
-	sshagent "golang.org/x/crypto/ssh/agent"
 
 	"github.com/writ-dev/writ"
-	"github.com/writ-dev/writ/internal/approval/approvaltest"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/pin"
 	"github.com/writ-dev/writ/internal/trust"
 	"github.com/writ-dev/writ/verify"
 )
 
-// softKeys is an ssh-agent whose keys are security keys in software: ssh-keygen signs with them as with hardware.
-type softKeys struct {
-	sshagent.Agent
-	keys map[string]*approvaltest.Key
-}
-
-func (a softKeys) List() ([]*sshagent.Key, error) {
-	var out []*sshagent.Key
-	for name, k := range a.keys {
-		out = append(out, &sshagent.Key{Format: k.PublicKey().Type(), Blob: k.PublicKey().Marshal(), Comment: name})
-	}
-	return out, nil
-}
-
-func (a softKeys) Sign(key ssh.PublicKey, data []byte) (*ssh.Signature, error) {
-	for _, k := range a.keys {
-		if bytes.Equal(k.PublicKey().Marshal(), key.Marshal()) {
-			return k.Sign(rand.Reader, data)
-		}
-	}
-	return nil, errors.New("no such key")
-}
-
 // A glassSite is a site with an emergency playbook, whose people have security keys behind an agent.
 type glassSite struct {
 	*site
-	socket string            // of the agent
-	public map[string]string // person -> file of the public key
+	ring *keyring
 }
 
 // newGlassSite prepares a site and gives it break-glass, online and for when the control plane is down: two people of
@@ -61,32 +28,8 @@ type glassSite struct {
 func newGlassSite(t *testing.T, service string) *glassSite {
 	t.Helper()
 	s := prepare(t, threeProcesses, nil, service)
-	g := &glassSite{site: s, public: map[string]string{}}
-	short, err := os.MkdirTemp("", "writ") // a socket's path has at most 108 bytes
-	must(t, err)
-	t.Cleanup(func() { os.RemoveAll(short) })
-	keys := softKeys{Agent: sshagent.NewKeyring(), keys: map[string]*approvaltest.Key{}}
-	lines := map[string]string{}
-	for _, who := range []string{you, ana, rob} {
-		k, err := approvaltest.NewKey(rand.Reader, approvaltest.Touched|approvaltest.Verified)
-		must(t, err)
-		keys.keys[who], lines[who] = k, k.Line()
-		g.public[who] = filepath.Join(short, who+".pub")
-		write(t, g.public[who], []byte(k.Line()+"\n"))
-	}
-	g.socket = filepath.Join(short, "agent")
-	l, err := net.Listen("unix", g.socket)
-	must(t, err)
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go sshagent.ServeAgent(keys, c)
-		}
-	}()
+	g := &glassSite{site: s, ring: newKeyring(t, you, ana, rob)}
+	lines := g.ring.lines
 	s.edit(func(c *config.Server) {
 		c.BreakGlass = &config.BreakGlass{AskProof: "C"}
 		for i := range c.Approvers {
@@ -95,7 +38,7 @@ func newGlassSite(t *testing.T, service string) *glassSite {
 	})
 	rc, err := config.LoadRunner(s.in.Runner)
 	must(t, err)
-	rc.BreakGlass = &config.RunnerBreakGlass{Socket: filepath.Join(short, "runner"), Playbooks: []string{"playbooks"}}
+	rc.BreakGlass = &config.RunnerBreakGlass{Socket: filepath.Join(g.ring.dir, "runner"), Playbooks: []string{"playbooks"}}
 	b, err := yaml.Marshal(rc)
 	must(t, err)
 	write(t, s.in.Runner, b)
@@ -136,19 +79,13 @@ func (g *glassSite) writ(code int, args ...string) result {
 }
 
 func (g *glassSite) try(args ...string) result {
-	var out, errs bytes.Buffer
-	cmd := exec.CommandContext(g.t.Context(), g.bed.writ, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.Env = g.dir, &out, &errs, append(os.Environ(), "SSH_AUTH_SOCK="+g.socket)
-	if _, ended := errors.AsType[*exec.ExitError](cmd.Run()); cmd.ProcessState == nil {
-		g.t.Errorf("writ %s did not run (%t)", strings.Join(args, " "), ended)
-		return result{code: -1}
-	}
-	g.heard(out.String() + errs.String())
-	return result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+	r := g.ring.try(g.t, g.bed.writ, g.dir, args...)
+	g.heard(r.out + r.err)
+	return r
 }
 
 func (g *glassSite) as(person string, args ...string) []string {
-	return append(args, "--config", g.in.Clients[person], "--sk", "--key", g.public[person])
+	return append(args, "--config", g.in.Clients[person], "--sk", "--key", g.ring.public[person])
 }
 
 const inEmergency = "emergency-restart"

@@ -23,22 +23,28 @@ import (
 	"github.com/writ-dev/writ/policies"
 )
 
-// fleetSet writes the shipped set, about this fleet's playbook, into a directory, signed by its owner as a version.
-func (f *fleet) fleetSet(dir string, version int64, owner ed25519.PrivateKey, replace ...string) map[string][]byte {
-	f.t.Helper()
+// writeSet writes a shipped set, about the playbooks of these tests, into a directory, with texts replaced.
+func writeSet(t testing.TB, dir string, shipped fs.FS, replace ...string) {
+	t.Helper()
 	names := strings.NewReplacer(append([]string{
 		"rollback-deployment", "put-back", "kubernetes/workload.rollback", "httpapi/release.set", "planes: [kubernetes]", "planes: [httpapi]",
 		"cordon-node", "put-back", "kubernetes/node.cordon", "httpapi/release.set",
 	}, replace...)...)
-	must(f.t, fs.WalkDir(policies.Default(), ".", func(name string, d fs.DirEntry, err error) error {
+	must(t, fs.WalkDir(shipped, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		b, err := fs.ReadFile(policies.Default(), name)
-		must(f.t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755))
-		write(f.t, filepath.Join(dir, name), []byte(names.Replace(string(b))))
+		b, err := fs.ReadFile(shipped, name)
+		must(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755))
+		write(t, filepath.Join(dir, name), []byte(names.Replace(string(b))))
 		return err
 	}))
+}
+
+// fleetSet writes the shipped set into a directory, signed by its owner as a version.
+func (f *fleet) fleetSet(dir string, version int64, owner ed25519.PrivateKey, replace ...string) map[string][]byte {
+	f.t.Helper()
+	writeSet(f.t, dir, policies.Default(), replace...)
 	sources, _, err := policy.ReadSources(os.DirFS(dir))
 	must(f.t, err)
 	sig, err := seal.Sign(sources, version, owner)

@@ -106,6 +106,9 @@ type Control struct {
 	said    map[writ.RunnerID]bool                // guarded by mu; whose silence was said aloud
 	keys    map[writ.RunnerID][]ed25519.PublicKey // guarded by mu; what runners may sign with, as far as this replica has seen
 	watched time.Time                             // guarded by mu; when silence was last looked for
+
+	rejudged   writ.Digest // guarded by mu; the set that open plans were last compared with
+	rejudgedAt time.Time   // guarded by mu
 }
 
 // New checks the configuration.

@@ -90,9 +90,13 @@ func (c *Control) goOn(tx *store.Tx, p planRow, row store.Row, plan writ.Plan, d
 	}
 	if !decided {
 		d, err := c.decide(tx, &p, plan, writ.PhasePlan, "")
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
+		}
+		if ended, err := c.overtaken(tx, p, row, plan, d); ended || err != nil {
+			return err
+		}
+		switch {
 		case d.Verdict == writ.Requires:
 			return store.Save(tx, store.Plans, row, row.State, p)
 		case d.Verdict != writ.Allow:

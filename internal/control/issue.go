@@ -40,6 +40,9 @@ func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) 
 	if d.Observed {
 		return c.onlyObserved(tx, p, row, d)
 	}
+	if ended, err := c.overtaken(tx, p, row, plan, d); ended || err != nil {
+		return err
+	}
 	switch d.Verdict {
 	case writ.Allow:
 		if old {

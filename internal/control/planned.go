@@ -84,6 +84,9 @@ func (c *Control) planned(ctx context.Context, runner writ.RunnerID, a assignmen
 		if p.Proposal.DryRun && d.Verdict != writ.Deny {
 			return c.tried(tx, p, prow, plan, d)
 		}
+		if ended, err := c.overtaken(tx, p, prow, plan, d); ended || err != nil {
+			return err
+		}
 		switch d.Verdict {
 		case writ.Allow:
 			return c.goOn(tx, p, prow, plan, true)

@@ -32,7 +32,8 @@ type policyRow struct {
 
 // same reports whether two rows name one set.
 func (r policyRow) same(o policyRow) bool {
-	return r.Version == o.Version && r.Manifest.Equal(o.Manifest) && r.Policy.Equal(o.Policy)
+	signed := r.Manifest.Equal(o.Manifest) || r.Manifest.IsZero() && o.Manifest.IsZero() // no digest equals the zero one
+	return r.Version == o.Version && signed && r.Policy.Equal(o.Policy)
 }
 
 func (r policyRow) name() writ.PolicyName {

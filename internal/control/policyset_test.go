@@ -61,6 +61,21 @@ func TestPitfall08APolicySetNeverGoesBack(t *testing.T) {
 	}
 }
 
+// A set that nobody signed is entered when it differs from the one before, and not at each start of each replica.
+func TestAdoptingTheUnsignedSetInForceIsFree(t *testing.T) {
+	w := newWorld(t)
+	for _, c := range []*control.Control{w.ctl, w.again(), w.again()} {
+		must(t, c.AdoptPolicy(w.ctx, control.PolicySet{Bundle: w.config.Policy}))
+	}
+	if n := w.count(writ.EntryPolicy); n != 0 {
+		t.Errorf("%d entries of one set", n)
+	}
+	must(t, w.ctl.AdoptPolicy(w.ctx, w.stricter(t, "T3")))
+	if n := w.count(writ.EntryPolicy); n != 1 {
+		t.Errorf("%d entries of another set", n)
+	}
+}
+
 // A replica that has not loaded the newest set decides nothing for anybody.
 func TestI05AReplicaBehindTheSetInForceDenies(t *testing.T) {
 	w := newWorld(t)

@@ -62,6 +62,10 @@ func TestI14APlanWhoseWorldMovedCannotBeAnswered(t *testing.T) {
 			t.Errorf("%q is still there", gone)
 		}
 	}
+	f.plan.Reason = writ.ReasonPolicyStale
+	if page := get(t, site(t, f), planPage); !strings.Contains(page, "The rules changed.") || strings.Contains(page, "The world moved.") {
+		t.Error("that another policy set came into force is not said")
+	}
 }
 
 func TestI05APlanWhoseTimeIsOverCannotBeAnswered(t *testing.T) {
