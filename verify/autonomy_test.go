@@ -38,12 +38,11 @@ func (w *world) moved(from, to writ.Tier, change func(*writ.AutonomyAnswerBody))
 	if change != nil {
 		change(answer)
 	}
-	n := len(w.items)
-	w.items = append(w.items,
-		&item{kind: writ.EntryAutonomyAnswer, by: w.control, log: origin, actor: controlPlane, at: at, nonce: "answernonce000000000001", body: answer},
+	given := &item{kind: writ.EntryAutonomyAnswer, by: w.control, log: origin, actor: controlPlane, at: at, nonce: "answernonce000000000001", body: answer}
+	w.items = append(w.items, given,
 		&item{kind: writ.EntryAutonomy, by: w.control, log: origin, actor: controlPlane, at: at, nonce: "movednonce0000000000001",
-			before: func(w *world, i *item) {
-				i.extra = []writ.Ref{{Rel: "answer", Leaf: ledger.LeafHash(w.items[n].leaf)}}
+			before: func(_ *world, i *item) {
+				i.extra = []writ.Ref{{Rel: "answer", Leaf: ledger.LeafHash(given.leaf)}}
 			},
 			body: &writ.AutonomyBody{Change: writ.AutonomyMoved, Playbook: s.Playbook, Service: s.Service, From: from, To: to}})
 }
@@ -162,9 +161,6 @@ func TestADecisionOnAutonomyByPasskeyIsCheckedOffline(t *testing.T) {
 			n := len(w.items) - 1
 			w.items = append(w.items[:n], &item{kind: writ.EntryPasskey, by: w.control, log: origin, actor: controlPlane, at: start.Add(time.Hour), nonce: "removednonce00000000001",
 				body: &writ.PasskeyBody{Passkey: writ.PasskeyIDOf(k.ID), Person: person, State: writ.PasskeyRemoved, Credential: k.Credential(writ.ProofA, start), By: person.Principal()}}, w.items[n])
-			w.items[n+1].before = func(w *world, i *item) {
-				i.extra = []writ.Ref{{Rel: "answer", Leaf: ledger.LeafHash(w.items[n-1].leaf)}}
-			}
 		}, "passkey"},
 		"newer than the loss": {true, func(_ *world, _ *softkey.Key, tr *verify.Trust) {
 			tr.Approvers[0].Passkeys[0].Since = start.Add(2 * time.Minute)
