@@ -35,7 +35,7 @@ var autopasses = []Guard{
 		Package: "./internal/control", Test: "TestNoPasskeyIsAskedForWhatCannotBeDecided",
 	},
 	{
-		Invariant: "passkey", File: "verify/autonomy.go", Guard: "case v.Passkey != nil && !s.asserted(index, v.Passkey, v.Counter):",
+		Invariant: "passkey", File: "verify/autonomy.go", Guard: "case v.Passkey != nil && !s.asserted(index, v.Passkey, v.Counter):", Instead: "case false:",
 		Package: "./verify", Test: "TestADecisionOnAutonomyByPasskeyIsCheckedOffline",
 	},
 	{
@@ -43,7 +43,7 @@ var autopasses = []Guard{
 		Package: "./verify", Test: "TestADecisionOnAutonomyByPasskeyIsCheckedOffline",
 	},
 	{
-		Invariant: "I02", File: "verify/autonomy.go", Guard: "case b.To < b.From && !s.proposed(index, b, v):",
+		Invariant: "I02", File: "verify/autonomy.go", Guard: "case b.To < b.From && !s.proposed(index, b, v):", Instead: "case false:",
 		Package: "./verify", Test: "TestADecisionOnAutonomyByPasskeyIsCheckedOffline",
 	},
 	{
