@@ -52,14 +52,20 @@ func (r PlaybookRecord) SavedSeconds() int {
 	return r.Alone * (r.WaitSeconds / r.Waits)
 }
 
-// Evidence is the digest of the record as a person sees it, which a decision on it names.
-func (r PlaybookRecord) Evidence() (Digest, error) {
+// Bytes are the record as a person sees it, in canonical form. Answers do not change what is answered, and are not in them.
+func (r PlaybookRecord) Bytes() ([]byte, error) {
 	r.Digest = Digest{}
-	if r.Proposed != nil { // answers do not change what is answered
+	if r.Proposed != nil {
 		m := *r.Proposed
 		m.Answers, r.Proposed = nil, &m
 	}
-	return digestOf(r)
+	return canon.Marshal(r)
+}
+
+// Evidence is the digest of the record's bytes, which a decision on it names.
+func (r PlaybookRecord) Evidence() (Digest, error) {
+	b, err := r.Bytes()
+	return DigestOf(b), err
 }
 
 // An AutonomyMove is one step of a playbook on a service, by one tier. From above To is more autonomy.
@@ -95,10 +101,16 @@ type AgentRecord struct {
 	Digest   Digest     `json:"digest,omitzero"`
 }
 
+// Bytes are as for a PlaybookRecord. Whether the agent is suspended does not stand in them.
+func (r AgentRecord) Bytes() ([]byte, error) {
+	r.Digest, r.State = Digest{}, ""
+	return canon.Marshal(r)
+}
+
 // Evidence is as for a PlaybookRecord.
 func (r AgentRecord) Evidence() (Digest, error) {
-	r.Digest, r.State = Digest{}, ""
-	return digestOf(r)
+	b, err := r.Bytes()
+	return DigestOf(b), err
 }
 
 // AutonomyType is the type of the statement that people sign.
@@ -108,7 +120,8 @@ const AutonomyType = "https://writ.dev/autonomy/v1"
 const MaxAutonomyLife = 15 * time.Minute
 
 // An AutonomyStatement is a person's decision on one record: that a playbook moves by one tier on a service, or that an
-// agent gets T1 back. It is canonical JSON; the SSH signature, in the namespace autonomy@writ.dev, covers its bytes.
+// agent gets T1 back. It is canonical JSON; the proof covers its bytes: an SSH signature in the namespace autonomy@writ.dev, or a
+// passkey's assertion whose challenge is its hash for this purpose.
 type AutonomyStatement struct {
 	Type      string     `json:"_type"`
 	Playbook  string     `json:"playbook,omitempty"` // with service
@@ -152,11 +165,27 @@ func ParseAutonomyStatement(b []byte) (AutonomyStatement, error) {
 // Bytes returns the canonical form.
 func (s AutonomyStatement) Bytes() ([]byte, error) { return canon.Marshal(s) }
 
-// An AutonomyAsk is a decision as it comes in.
+// An AutonomyAsk is a decision as it comes in, with one proof.
 type AutonomyAsk struct {
-	Statement []byte `json:"statement"`
-	Signature string `json:"signature"` // armored
-	Reason    string `json:"reason"`    // stays off the ledger
+	Statement []byte     `json:"statement"`
+	Signature string     `json:"signature,omitempty"` // armored
+	Passkey   *Assertion `json:"passkey,omitempty"`   // instead of a signature
+	Reason    string     `json:"reason"`              // stays off the ledger
+}
+
+// Signed is the statement with its proof.
+func (a AutonomyAsk) Signed() Signed {
+	return Signed{Statement: a.Statement, Signature: a.Signature, Passkey: a.Passkey}
+}
+
+// An AutonomyWish is what a person wants to decide with a passkey, on the record that they were shown: of a playbook on a
+// service, or of an agent.
+type AutonomyWish struct {
+	Playbook string `json:"playbook,omitempty"`
+	Service  string `json:"service,omitempty"`
+	Agent    string `json:"agent,omitempty"` // its name, instead of both
+	To       Tier   `json:"to"`
+	Record   Digest `json:"record"`
 }
 
 // AutonomyChange is what an entry tells of; closed.
@@ -203,7 +232,8 @@ type AutonomyAnswerBody struct {
 	Proof     ProofLevel `json:"proof"`
 	Key       string     `json:"key"`
 	Statement []byte     `json:"statement"`
-	Signature string     `json:"signature"`
+	Signature string     `json:"signature,omitempty"`
+	Passkey   *Assertion `json:"passkey,omitempty"`
 	Reason    Commitment `json:"reason"` // to the person's words
 }
 

@@ -25,6 +25,12 @@ func (c *Client) DecideAutonomy(ctx context.Context, ask writ.AutonomyAsk) (writ
 	return out, c.do(ctx, call{method: http.MethodPost, path: "/v1/autonomy", body: ask}, &out)
 }
 
+// BeginAutonomy returns the statement that the caller's passkey is to sign, for a decision on the record that was shown.
+func (c *Client) BeginAutonomy(ctx context.Context, wish writ.AutonomyWish) (writ.AnswerAsk, error) {
+	var ask writ.AnswerAsk
+	return ask, c.do(ctx, call{method: http.MethodPost, path: "/v1/autonomy/begin", body: wish}, &ask)
+}
+
 // Reviews are newest first; an empty state means all.
 func (c *Client) Reviews(ctx context.Context, state writ.ReviewState) iter.Seq2[writ.Review, error] {
 	return pages[writ.Review](ctx, c, "/v1/reviews", values("state", string(state)))

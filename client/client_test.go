@@ -112,6 +112,14 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 			o, err := c.DecideAutonomy(ctx, writ.AutonomyAsk{Statement: []byte("{}"), Signature: "sig", Reason: "earned"})
 			return *o.Playbook, err
 		}, f.bookRecord(), "autonomy {} sig earned"},
+		{func() (any, error) {
+			a, err := c.BeginAutonomy(ctx, writ.AutonomyWish{Playbook: "restart-workload", Service: "payments", To: writ.T1, Record: digest})
+			return string(a.Statement), err
+		}, "{}", "begin autonomy restart-workload T1"},
+		{func() (any, error) {
+			o, err := c.DecideAutonomy(ctx, writ.AutonomyAsk{Statement: []byte("{}"), Passkey: &writ.Assertion{Credential: []byte("id"), AuthenticatorData: []byte("auth"), ClientData: []byte("client"), Signature: []byte("sig")}, Reason: "earned"})
+			return *o.Playbook, err
+		}, f.bookRecord(), "autonomy {} by passkey sig earned"},
 		{func() (any, error) { return all(t, c.Reviews(ctx, writ.ReviewOwed)), nil }, []writ.Review{f.review()}, "reviews owed"},
 		{func() (any, error) { return c.ReviewRun(ctx, runID, writ.ReviewJustified, "fine") }, f.review(), "review run " + string(runID) + " justified fine"},
 		{func() (any, error) { r, err := c.Unused(ctx, 30); return r.Complete, err }, true, "unused 720h0m0s"},

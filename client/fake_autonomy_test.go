@@ -27,8 +27,18 @@ func (f *fake) AgentRecords(_ context.Context, _ writ.Principal, name string) ([
 	return []writ.AgentRecord{f.agentRecord()}, f.called("agent records %s", name)
 }
 
+func (f *fake) BeginAutonomy(_ context.Context, _ writ.Principal, w writ.AutonomyWish) (writ.AnswerAsk, error) {
+	return writ.AnswerAsk{Statement: []byte("{}")}, f.called("begin autonomy %s %s", w.Playbook+w.Agent, w.To)
+}
+
 func (f *fake) DecideAutonomy(_ context.Context, _ writ.Principal, ask writ.AutonomyAsk) (writ.AutonomyOutcome, error) {
 	r := f.bookRecord()
+	if ask.Passkey != nil {
+		return writ.AutonomyOutcome{Playbook: &r}, f.called("autonomy %s by passkey %s %s", ask.Statement, ask.Passkey.Signature, ask.Reason)
+	}
+	if ask.Passkey != nil {
+		return writ.AutonomyOutcome{Playbook: &r}, f.called("autonomy %s by passkey %s %s", ask.Statement, ask.Passkey.Signature, ask.Reason)
+	}
 	return writ.AutonomyOutcome{Playbook: &r}, f.called("autonomy %s %s %s", ask.Statement, ask.Signature, ask.Reason)
 }
 

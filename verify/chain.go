@@ -38,6 +38,7 @@ type chain struct {
 	signers   map[writ.BreakGlassID][]writ.Person // of offline runs
 	policies  policies
 	answers   map[writ.Digest]decidedAnswer // decisions on autonomy, by leaf
+	cameUp    map[string]time.Time          // moves to more autonomy that are proposed, and agents that lost T1
 	reviews   map[writ.RunID]bool           // owed; true once made
 }
 
@@ -110,7 +111,7 @@ func newChain(c *check) *chain {
 		hops: map[writ.HandOffID]*hop{}, receipts: map[string][]link{}, tooHigh: map[writ.PlanID]bool{},
 		glasses: map[writ.BreakGlassID]*glass{}, signers: map[writ.BreakGlassID][]writ.Person{}, passkeys: map[writ.PasskeyID]*passkey{}, counters: map[writ.PasskeyID]uint32{},
 		policies: policies{changes: map[writ.PolicyChangeID]*policyChange{}},
-		answers:  map[writ.Digest]decidedAnswer{}, reviews: map[writ.RunID]bool{},
+		answers:  map[writ.Digest]decidedAnswer{}, cameUp: map[string]time.Time{}, reviews: map[writ.RunID]bool{},
 	}
 }
 

@@ -113,7 +113,7 @@ func same(named writ.Digest, evidence func() (writ.Digest, error)) error {
 
 func runPlaybookAutonomy(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "playbook autonomy", "<playbook> --service … --to T1 --reason … [--sk]",
-		"Decides, as a person of the team that owns the service and by a signature, that a playbook moves by one tier there.\nLess autonomy takes one person. More takes a proposal by Writ and, from T2 on, two; nothing goes below the playbook's own tier.")
+		"Decides, as a person of the team that owns the service and by a signature, that a playbook moves by one tier there.\nLess autonomy takes one person. More takes a proposal by Writ and, from T2 on, two; nothing goes below the playbook's own tier.\nA passkey decides at the approving origin: the playbook's page links there.")
 	d := deciderFlags(f)
 	service := f.String("service", "", "`name` of the service")
 	to := f.String("to", "", "the `tier` that it is to stand at: one above or below where it stands")
@@ -158,7 +158,7 @@ func runPlaybookAutonomy(ctx context.Context, a *app, args []string) error {
 
 func runAgentRestore(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "agent restore", "<name> --reason … [--sk]",
-		"Gives T1 back to an agent whose record turned negative, by your signature. You must be of its team, and not be the one who answers for it.\nIts balance begins anew; what it did stays in its record.")
+		"Gives T1 back to an agent whose record turned negative, by your signature. You must be of its team, and not be the one who answers for it.\nIts balance begins anew; what it did stays in its record.\nA passkey decides at the approving origin: the agents' page links there.")
 	d := deciderFlags(f)
 	rest, err := f.parse(args, 1)
 	if err != nil {

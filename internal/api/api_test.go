@@ -57,6 +57,7 @@ var every = []struct {
 	{"GET", "/v1/playbook-records?service=payments", "", nil, "human", 200},
 	{"GET", "/v1/agent-records?agent=repair", "", nil, "human", 200},
 	{"POST", "/v1/autonomy", `{"statement":"e30=","signature":"sig","reason":"earned"}`, nil, "human", 200},
+	{"POST", "/v1/autonomy/begin", `{"agent":"repair","to":"T1","record":"` + digest.String() + `"}`, nil, "human", 200},
 	{"GET", "/v1/reviews?state=owed", "", nil, "human", 200},
 	{"POST", "/v1/reviews/" + string(runID), `{"verdict":"justified","note":"fine"}`, nil, "human", 200},
 	{"GET", "/v1/reports/unused?days=7", "", nil, "human", 200},

@@ -13,6 +13,7 @@ import (
 type Autonomy interface {
 	PlaybookRecords(ctx context.Context, by writ.Principal, playbook, service string) ([]writ.PlaybookRecord, error)
 	AgentRecords(ctx context.Context, by writ.Principal, name string) ([]writ.AgentRecord, error)
+	BeginAutonomy(ctx context.Context, by writ.Principal, wish writ.AutonomyWish) (writ.AnswerAsk, error)
 	DecideAutonomy(ctx context.Context, by writ.Principal, ask writ.AutonomyAsk) (writ.AutonomyOutcome, error)
 }
 
@@ -42,10 +43,21 @@ type agentRecordsOut struct{ Body Page[writ.AgentRecord] }
 
 type autonomyIn struct {
 	Body struct {
-		Statement []byte `json:"statement" doc:"the canonical bytes that were signed"`
-		Signature string `json:"signature" minLength:"1" maxLength:"16384" doc:"armored SSH signature in the namespace autonomy@writ.dev"`
-		Reason    string `json:"reason" minLength:"1" maxLength:"4096" doc:"stays off the ledger"`
+		Statement []byte            `json:"statement" doc:"the canonical bytes that were signed"`
+		Signature string            `json:"signature,omitempty" minLength:"1" maxLength:"16384" doc:"armored SSH signature in the namespace autonomy@writ.dev; this or passkey"`
+		Passkey   *AssertionRequest `json:"passkey,omitempty" doc:"over the statement that begin-autonomy made"`
+		Reason    string            `json:"reason" minLength:"1" maxLength:"4096" doc:"stays off the ledger"`
 	} `nameHint:"AutonomyRequest"`
+}
+
+type autonomyBeginIn struct {
+	Body struct {
+		Playbook string      `json:"playbook,omitempty" maxLength:"253" doc:"with service"`
+		Service  string      `json:"service,omitempty" maxLength:"253"`
+		Agent    string      `json:"agent,omitempty" maxLength:"253" doc:"an agent's name, instead of both"`
+		To       writ.Tier   `json:"to" doc:"one tier from where it stands; T1 for an agent"`
+		Record   writ.Digest `json:"record" doc:"of the record that was shown"`
+	} `nameHint:"AutonomyBeginRequest"`
 }
 
 type autonomyOut struct{ Body writ.AutonomyOutcome }
@@ -98,8 +110,18 @@ func (d *door) registerAutonomy() {
 	register(d, call{id: "decide-autonomy", method: http.MethodPost, path: "/v1/autonomy", kinds: people, body: strict,
 		summary: "Decide, by a signature, that a playbook moves by one tier on a service, or that an agent gets T1 back"},
 		func(ctx context.Context, by writ.Principal, in *autonomyIn) (*autonomyOut, error) {
-			out, err := d.Autonomy.DecideAutonomy(ctx, by, writ.AutonomyAsk{Statement: in.Body.Statement, Signature: in.Body.Signature, Reason: in.Body.Reason})
+			b := in.Body
+			if (b.Signature == "") == (b.Passkey == nil) {
+				return nil, &writ.Refusal{Code: writ.ReasonForm, Kind: writ.ErrInvalid, Detail: "a decision has a signature or a passkey, and not both"}
+			}
+			out, err := d.Autonomy.DecideAutonomy(ctx, by, writ.AutonomyAsk{Statement: b.Statement, Signature: b.Signature, Passkey: (*writ.Assertion)(b.Passkey), Reason: b.Reason})
 			return &autonomyOut{out}, err
+		})
+	register(d, call{id: "begin-autonomy", method: http.MethodPost, path: "/v1/autonomy/begin", kinds: people, body: strict,
+		summary: "Make the statement that the caller's passkey is to sign for a decision on autonomy"},
+		func(ctx context.Context, by writ.Principal, in *autonomyBeginIn) (*answerBeginOut, error) {
+			ask, err := d.Autonomy.BeginAutonomy(ctx, by, writ.AutonomyWish(in.Body))
+			return &answerBeginOut{ask}, err
 		})
 	register(d, call{id: "list-reviews", method: http.MethodGet, path: "/v1/reviews", kinds: people, summary: "Looks back at runs that grants demanded, newest first"},
 		func(ctx context.Context, by writ.Principal, in *reviewsIn) (*reviewsOut, error) {

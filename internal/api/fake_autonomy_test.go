@@ -28,6 +28,10 @@ func (f *fake) AgentRecords(_ context.Context, _ writ.Principal, name string) ([
 	return []writ.AgentRecord{f.agentRecord()}, f.called(fmt.Sprintf("agent records %s", name))
 }
 
+func (f *fake) BeginAutonomy(_ context.Context, _ writ.Principal, _ writ.AutonomyWish) (writ.AnswerAsk, error) {
+	return writ.AnswerAsk{Statement: []byte("{}")}, f.called("begin autonomy")
+}
+
 func (f *fake) DecideAutonomy(_ context.Context, _ writ.Principal, ask writ.AutonomyAsk) (writ.AutonomyOutcome, error) {
 	r := f.bookRecord()
 	return writ.AutonomyOutcome{Playbook: &r}, f.called(fmt.Sprintf("autonomy %s %s %s", ask.Statement, ask.Signature, ask.Reason))

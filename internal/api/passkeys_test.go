@@ -32,11 +32,28 @@ func TestAnAnswerByPasskeyIsPassedOnUnchangedAndHasOneProof(t *testing.T) {
 }
 
 func TestAPageOfAnotherOriginNeitherEnrolsNorAnswers(t *testing.T) {
-	for _, path := range []string{"/v1/passkeys/begin", "/v1/plans/" + string(planID) + "/approvals/begin", "/v1/passkeys/" + string(passkeyID) + "/remove", "/v1/breakglass/begin"} {
+	for _, path := range []string{"/v1/passkeys/begin", "/v1/plans/" + string(planID) + "/approvals/begin", "/v1/passkeys/" + string(passkeyID) + "/remove", "/v1/breakglass/begin", "/v1/autonomy/begin"} {
 		f := newFake()
 		w := request(handler(t, f), "human", "POST", path, "", "Origin: https://evil.example", "Sec-Fetch-Site: cross-site")
 		if w.Code != 403 || len(f.calls) != 0 {
 			t.Errorf("%s: %d, calls %v", path, w.Code, f.calls)
+		}
+	}
+}
+
+func TestADecisionOnAutonomyHasASignatureOrAPasskeyAndNotBoth(t *testing.T) {
+	const passkey = `"passkey":{"credential":"aWQ=","authenticator_data":"YXV0aA==","client_data":"e30=","signature":"c2ln"}`
+	for body, want := range map[string]int{
+		`{"statement":"e30=","reason":"x"}`:                                      422,
+		`{"statement":"e30=","reason":"x","signature":"sig",` + passkey + `}`:    422,
+		`{"statement":"e30=","reason":"x",` + passkey + `}`:                      200,
+		`{"statement":"e30=","reason":"x","passkey":{"credential":"aWQ="}}`:      422,
+		`{"statement":"e30=","reason":"x",` + passkey + `,"approve":"everyone"}`: 422,
+	} {
+		f := newFake()
+		w := request(handler(t, f), "human", "POST", "/v1/autonomy", body)
+		if w.Code != want || (want == 200) != (len(f.calls) == 1) {
+			t.Errorf("%s: %d %s; calls %v", body, w.Code, w.Body, f.calls)
 		}
 	}
 }

@@ -23,6 +23,9 @@ func AskChallenge(statement []byte) []byte { return forAsk.challenge(statement) 
 // PolicyChallenge is what a passkey signs for an answer to a change of the policy set.
 func PolicyChallenge(statement []byte) []byte { return forPolicy.challenge(statement) }
 
+// AutonomyChallenge is what a passkey signs for a decision on autonomy.
+func AutonomyChallenge(statement []byte) []byte { return forAutonomy.challenge(statement) }
+
 func (p purpose) challenge(statement []byte) []byte {
 	h := sha256.New()
 	h.Write([]byte(p.domain))

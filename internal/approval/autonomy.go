@@ -28,13 +28,27 @@ type Decided struct {
 	Person    writ.Person   // the member's first account
 	Accounts  []writ.Person // all of them
 	Groups    []string
-	Proof     writ.ProofLevel
-	Key       string
+	Proof     writ.ProofLevel // A or B of a passkey, C or D of an SSH key
+	Key       string          // fingerprint
+	Passkey   []byte          // id of the passkey that signed; empty for an SSH key
+	Counter   uint32          // of that passkey, after it signed
+
+	since time.Time // what went on before it is not the key's to decide
 }
 
-// VerifyAutonomy checks a decision on autonomy: the statement's form and time, the signature over its bytes, that the key
-// is on the roster for that very person, and that the proof is at least of this level. What the person may decide is not
-// looked at. Refusals say autonomy_form, approval_signature, approver_unknown, approval_proof or approval_expired.
+// About refuses a decision by a key that was enrolled after what it is about came up: nobody enrols one for a move that is
+// already proposed, or for an agent that has already lost T1. The zero time is of what never came up.
+func (d Decided) About(cameUp time.Time) error {
+	if !cameUp.IsZero() && d.since.After(cameUp) {
+		return writ.Refuse(writ.ReasonApproverUnknown, "the key was enrolled after this decision came up")
+	}
+	return nil
+}
+
+// VerifyAutonomy checks a decision on autonomy: the statement's form and time, the proof over its bytes, that its key
+// is on the roster for that very person and was before they decided, and that the proof is at least of this level. What the
+// person may decide is not looked at, nor whether a passkey's counter has grown. Refusals say autonomy_form, approval_form,
+// approval_signature, approval_cloned, approver_unknown, approval_proof or approval_expired.
 func VerifyAutonomy(a writ.Signed, roster Roster, least writ.ProofLevel, now time.Time) (Decided, error) {
 	if len(a.Statement) > maxStatement {
 		return Decided{}, writ.Refuse(writ.ReasonAutonomyForm, "the statement is too long")
@@ -43,18 +57,14 @@ func VerifyAutonomy(a writ.Signed, roster Roster, least writ.ProofLevel, now tim
 	if err != nil {
 		return Decided{}, writ.Refuse(writ.ReasonAutonomyForm, "the statement is not of the closed canonical form")
 	}
-	key, proof, err := verifySignature(a.Statement, a.Signature, NamespaceAutonomy)
+	by, err := prove(forAutonomy, s.Person, a, roster)
 	if err != nil {
 		return Decided{}, err
 	}
-	i, ok := roster.find(s.Person)
-	if !ok || !roster[i].holds(key) {
-		return Decided{}, writ.Refuse(writ.ReasonApproverUnknown, "the person is not on the roster with this key")
-	}
-	if proof.Strength() < least.Strength() {
+	if by.proof.Strength() < least.Strength() {
 		return Decided{}, &writ.Refusal{
-			Code: writ.ReasonApprovalProof, Kind: writ.ErrDenied, Detail: fmt.Sprintf("the decision has a proof of level %s; it takes %s or better, as an approval at that tier does", proof, least),
-			Hint: "sign with a security key, touch and PIN: --sk",
+			Code: writ.ReasonApprovalProof, Kind: writ.ErrDenied, Detail: fmt.Sprintf("the decision has a proof of level %s; it takes %s or better, as an approval at that tier does", by.proof, least),
+			Hint: "sign with a passkey at the origin for approving, or with a security key, touch and PIN: --sk",
 		}
 	}
 	switch {
@@ -62,7 +72,11 @@ func VerifyAutonomy(a writ.Signed, roster Roster, least writ.ProofLevel, now tim
 		return Decided{}, writ.Refuse(writ.ReasonApprovalExpired, "the statement has expired")
 	case now.Before(s.NotBefore.Add(-maxSkew)):
 		return Decided{}, writ.Refuse(writ.ReasonApprovalExpired, "the statement does not count yet")
+	case by.since.After(s.NotBefore):
+		return Decided{}, writ.Refuse(writ.ReasonApproverUnknown, "the key was enrolled after the person decided")
 	}
-	m := roster[i]
-	return Decided{s, m.Person(), m.people(), slices.Clone(m.Groups), proof, ssh.FingerprintSHA256(key)}, nil
+	m := roster[by.member]
+	return Decided{
+		Statement: s, Person: m.Person(), Accounts: m.people(), Groups: slices.Clone(m.Groups), Proof: by.proof, Key: by.key, Passkey: by.passkey, Counter: by.counter, since: by.since,
+	}, nil
 }

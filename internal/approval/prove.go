@@ -17,6 +17,7 @@ var (
 	forApproval = purpose{Namespace, "writ/approval/v1\x00"}
 	forAsk      = purpose{NamespaceAsk, "writ/breakglass/v1\x00"}
 	forPolicy   = purpose{NamespacePolicy, "writ/policy/v1\x00"}
+	forAutonomy = purpose{NamespaceAutonomy, "writ/autonomy/v1\x00"}
 )
 
 // proven is whose proof over a statement was found good, and how strong it is.
@@ -30,7 +31,7 @@ type proven struct {
 }
 
 // prove checks the one proof over a statement: that its key, SSH or passkey, is on the roster for that very person, and
-// signed the statement for this purpose. It is the only way by which a person's word is believed, an answer or an ask.
+// signed the statement for this purpose. It is the only way by which a person's word is believed, an answer, an ask or a decision.
 // Refusals say approval_form, approval_signature, approval_cloned or approver_unknown.
 func prove(p purpose, who writ.Person, a writ.Signed, roster Roster) (proven, error) {
 	var by proven

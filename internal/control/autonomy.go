@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -154,11 +153,7 @@ func (c *Control) decideAutonomy(ctx context.Context, by writ.Principal, ask wri
 		return s, err
 	}
 	return s, c.Store.Update(ctx, func(tx *store.Tx) error {
-		roster, err := c.roster(tx)
-		if err != nil {
-			return err
-		}
-		v, err := approval.VerifyAutonomy(writ.Signed{Statement: ask.Statement, Signature: ask.Signature}, roster, c.inForce().Bundle.Proof(s.From), c.Now())
+		v, err := c.verifyDecision(tx, ask.Signed(), s.From, c.Now())
 		if err != nil {
 			return err
 		}
@@ -173,6 +168,11 @@ func (c *Control) decideAutonomy(ctx context.Context, by writ.Principal, ask wri
 		if err != nil {
 			return err
 		}
+		if ask.Passkey != nil {
+			if err := c.asserted(tx, decisionName(s, by), s.Nonce, v.Passkey, v.Counter, "/v1/autonomy/begin"); err != nil {
+				return err
+			}
+		}
 		if s.Agent != nil {
 			return c.restoreAgent(tx, v, ask, why)
 		}
@@ -183,53 +183,48 @@ func (c *Control) decideAutonomy(ctx context.Context, by writ.Principal, ask wri
 // movePlaybook takes one person's word for a move, and makes the move when enough have given theirs.
 func (c *Control) movePlaybook(tx *store.Tx, v approval.Decided, ask writ.AutonomyAsk, why writ.Commitment) error {
 	s := v.Statement
-	service, err := c.Services.Find(s.Service)
-	if err != nil {
-		return err
-	}
 	doc, row, fresh, err := c.bookRecord(tx, s.Service, s.Playbook)
 	if err != nil {
 		return err
 	}
-	if fresh {
-		return &writ.Refusal{Code: writ.ReasonNotEarned, Kind: writ.ErrNotFound, Detail: fmt.Sprintf("playbook %s has no record on %s", s.Playbook, s.Service), Hint: "writ playbook record lists them; tiers.yaml raises a playbook that has none"}
-	}
-	shown, err := c.showBook(doc)
+	owner, err := c.mayMove(doc, fresh, v.Groups, s)
 	if err != nil {
 		return err
 	}
-	level := doc.Level + int(s.To-s.From)
-	up := s.To < s.From
-	switch {
-	case !slices.Contains(v.Groups, service.Owner):
-		return writ.Refuse(writ.ReasonApproverUnknown, fmt.Sprintf("only people of %s decide on playbooks of %s", service.Owner, s.Service))
-	case s.From != shown.Stands || !s.Record.Equal(shown.Digest):
-		return &writ.Refusal{Code: writ.ReasonAutonomyMoved, Kind: writ.ErrConflict, Detail: fmt.Sprintf("the record of %s on %s is not the one that was signed for: it stands at %s", s.Playbook, s.Service, shown.Stands), Hint: "look at it again: writ playbook record " + s.Playbook}
-	case up && (level < 0 || doc.Record.Proposed == nil || !doc.Record.Proposed.Up()):
-		return &writ.Refusal{
-			Code: writ.ReasonNotEarned, Kind: writ.ErrDenied, Detail: fmt.Sprintf("%d of %d verified runs in a row carry a move of %s to %s on %s, and none goes below its own tier, %s", doc.Record.Streak, c.Autonomy.Verified, s.Playbook, s.To, s.Service, shown.Own),
-			Hint: "Writ proposes it when the record carries it",
+	if s.To < s.From {
+		if err := v.About(doc.Record.Proposed.At); err != nil {
+			return err
 		}
 	}
 	answered := doc.Record.Proposed != nil && doc.Record.Proposed.To == s.To
-	if answered && slices.ContainsFunc(doc.Record.Proposed.Answers, func(a writ.AutonomyVote) bool { return slices.Contains(v.Accounts, a.By) }) {
-		return &writ.Refusal{Code: writ.ReasonApproverConflict, Kind: writ.ErrConflict, Detail: "the same person has decided this before", Hint: "somebody else of " + service.Owner + " decides, too"}
+	var given []answerGiven
+	if answered {
+		if given, err = c.stillGiven(tx, doc, owner); err != nil {
+			return err
+		}
 	}
-	e, err := c.enterAnswer(tx, v, ask, service.Owner, why)
+	if slices.ContainsFunc(given, func(g answerGiven) bool { return slices.Contains(v.Accounts, g.By) }) {
+		return &writ.Refusal{Code: writ.ReasonApproverConflict, Kind: writ.ErrConflict, Detail: "the same person has decided this before", Hint: "somebody else of " + owner + " decides, too"}
+	}
+	e, err := c.enterAnswer(tx, v, ask, owner, why)
 	if err != nil {
 		return err
 	}
-	needs := needed(s.From, s.To)
-	leaves := ref("answer", e.hash)
+	given = append(given, answerGiven{ask.Signed(), v.Person, c.now(), e.hash})
 	if answered {
 		m := *doc.Record.Proposed
-		m.Answers = append(slices.Clone(m.Answers), writ.AutonomyVote{By: v.Person, At: c.now()})
-		doc.Record.Proposed, doc.Leaves = &m, append(doc.Leaves, leaves...)
-		leaves = doc.Leaves
+		m.Answers = votes(given)
+		doc.Record.Proposed, doc.Given = &m, given
 	}
+	var leaves []writ.Ref
+	for _, g := range given {
+		leaves = append(leaves, ref("answer", g.Leaf)...)
+	}
+	needs := needed(s.From, s.To)
 	if len(leaves) < needs {
 		return put(tx, row, fresh, doc)
 	}
+	level := doc.Level + int(s.To-s.From)
 	if err := c.enterBook(tx, doc, writ.AutonomyMoved, level, "", needs, leaves); err != nil {
 		return err
 	}
@@ -248,19 +243,13 @@ func (c *Control) restoreAgent(tx *store.Tx, v approval.Decided, ask writ.Autono
 	if err != nil {
 		return err
 	}
-	shown, err := showAgent(doc, a)
-	if err != nil {
+	if err := mayRestore(a, doc, v.Groups, v.Accounts, s.Record); err != nil {
 		return err
 	}
-	switch {
-	case !slices.Contains(v.Groups, a.Team):
-		return writ.Refuse(writ.ReasonApproverUnknown, fmt.Sprintf("only people of %s restore its agents", a.Team))
-	case slices.Contains(v.Accounts, a.Owner):
-		return &writ.Refusal{Code: writ.ReasonApproverConflict, Kind: writ.ErrDenied, Detail: "nobody restores the agent that they answer for", Hint: "somebody else of " + a.Team + " does"}
-	case !doc.Record.Lost:
-		return &writ.Refusal{Code: writ.ReasonNothingLost, Kind: writ.ErrConflict, Detail: fmt.Sprintf("agent %s has T1", a.Name), Hint: "writ agent record " + a.Name}
-	case !s.Record.Equal(shown.Digest):
-		return &writ.Refusal{Code: writ.ReasonAutonomyMoved, Kind: writ.ErrConflict, Detail: fmt.Sprintf("the record of %s is not the one that was signed for", a.Name), Hint: "look at it again: writ agent record " + a.Name}
+	if doc.Record.Since != nil {
+		if err := v.About(*doc.Record.Since); err != nil {
+			return err
+		}
 	}
 	e, err := c.enterAnswer(tx, v, ask, a.Team, why)
 	if err != nil {
@@ -277,7 +266,7 @@ func (c *Control) enterAnswer(tx *store.Tx, v approval.Decided, ask writ.Autonom
 	s := v.Statement
 	return c.append(tx, writ.EntryAutonomyAnswer, "", writ.AutonomyAnswerBody{
 		Playbook: s.Playbook, Service: s.Service, Agent: s.Agent, From: s.From, To: s.To, Team: team, By: v.Person, Proof: v.Proof, Key: v.Key,
-		Statement: ask.Statement, Signature: ask.Signature, Reason: why,
+		Statement: ask.Statement, Signature: ask.Signature, Passkey: ask.Passkey, Reason: why,
 	})
 }
 

@@ -155,11 +155,11 @@ func (c *Control) Plans(ctx context.Context, by writ.Principal, f writ.PlanFilte
 		}
 		next = more
 		for i, p := range plans {
+			p.Bytes = nil // a list shows none, and they are not parsed for it
 			s, err := c.show(tx, by, p, writ.PlanState(rows[i].State))
 			if err != nil {
 				return err
 			}
-			s.Bytes, s.Plan = nil, nil
 			out = append(out, s)
 		}
 		return nil

@@ -65,8 +65,8 @@ const (
 // A bookRow is the record of a playbook on a service. Key of the row is the playbook's name.
 type bookRow struct {
 	Record writ.PlaybookRecord
-	Level  int        // tiers above its own
-	Leaves []writ.Ref `json:",omitempty"` // answers to Record.Proposed, or to a move down
+	Level  int           // tiers above its own
+	Given  []answerGiven `json:",omitempty"` // to Record.Proposed
 }
 
 // An agentRow is the record of an agent. Key of the row is its name.
@@ -238,7 +238,7 @@ func (c *Control) dropBook(tx *store.Tx, doc *bookRow, run writ.RunID, end writ.
 // moved puts a record at another level, where it begins anew.
 func (c *Control) moved(doc *bookRow, level int) {
 	r := &doc.Record
-	doc.Level, doc.Leaves = level, nil
+	doc.Level, doc.Given = level, nil
 	r.Streak, r.Noes, r.Since, r.Proposed = 0, 0, new(c.now()), nil
 }
 
@@ -249,7 +249,7 @@ func (c *Control) offer(tx *store.Tx, doc *bookRow, level int, run writ.RunID, e
 		return nil
 	}
 	m.Needs = needed(m.From, m.To)
-	doc.Record.Proposed, doc.Leaves = &m, nil
+	doc.Record.Proposed, doc.Given = &m, nil
 	if err := c.enterBook(tx, *doc, writ.AutonomyProposed, level, run, m.Needs, ref("cause", end)); err != nil {
 		return err
 	}

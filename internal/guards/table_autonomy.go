@@ -69,8 +69,8 @@ var autonomies = []Guard{
 	},
 	{
 		Invariant: "I02",
-		File:      "internal/control/autonomy.go",
-		Guard:     "case slices.Contains(v.Accounts, a.Owner):",
+		File:      "internal/control/autonomymay.go",
+		Guard:     "case slices.Contains(accounts, a.Owner):",
 		Instead:   "case false:",
 		Package:   "./internal/control",
 		Test:      "TestR75AnAgentWhoseRecordTurnsNegativeLosesT1UntilAPersonRestoresIt",

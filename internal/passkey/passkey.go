@@ -76,6 +76,11 @@ func (s Site) RequestPolicy(statement []byte, have []writ.Credential) writ.Reque
 	return s.request(approval.PolicyChallenge(statement), have)
 }
 
+// RequestAutonomy is Request for a decision on autonomy.
+func (s Site) RequestAutonomy(statement []byte, have []writ.Credential) writ.RequestOptions {
+	return s.request(approval.AutonomyChallenge(statement), have)
+}
+
 // request demands that the authenticator verifies its user, whatever is signed.
 func (s Site) request(challenge []byte, have []writ.Credential) writ.RequestOptions {
 	return writ.RequestOptions{

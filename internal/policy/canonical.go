@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -119,10 +120,17 @@ func (f *Facts) canonical() (json.RawMessage, error) {
 	return w.b, w.err
 }
 
-// ParseFacts reads recorded facts back, as a replay does. It takes canonical bytes only.
+// ParseFacts reads recorded facts back, as a replay does. It takes canonical bytes only: those that are written for what was
+// read from them, byte for byte. So nothing in them was left out, stood twice or had another spelling.
 func ParseFacts(b []byte) (Facts, error) {
 	var f Facts
-	err := canon.Parse(b, &f)
+	if err := json.Unmarshal(b, &f); err == nil {
+		if again, err := f.canonical(); err == nil && bytes.Equal(again, b) {
+			return f, nil
+		}
+	}
+	f = Facts{}
+	err := canon.Parse(b, &f) // says what is wrong
 	return f, err
 }
 

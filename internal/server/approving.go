@@ -17,7 +17,7 @@ func (s *Server) approving(c config.Server, auth *authn.Authenticator) (*web.App
 	if err != nil {
 		return nil, err
 	}
-	return &web.Approving{Origin: c.Approve.Origin, Entrance: in, Passkeys: s.Control, Assertions: s.Control, Asks: s.Control, Changes: s.Control}, nil
+	return &web.Approving{Origin: c.Approve.Origin, Entrance: in, Passkeys: s.Control, Assertions: s.Control, Asks: s.Control, Changes: s.Control, Decisions: s.Control}, nil
 }
 
 // byHost sends the requests for exactly one host to its own door, and all others to the other: neither door answers in

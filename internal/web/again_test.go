@@ -67,7 +67,10 @@ func TestAPlanIsComparedWithTheLastRuns(t *testing.T) {
 // past has eight earlier plans of the same playbook, which ran.
 type past struct{ *fake }
 
-func (p past) Plans(context.Context, writ.Principal, writ.PlanFilter) ([]writ.PlanStatus, string, error) {
+func (p past) Plans(_ context.Context, _ writ.Principal, q writ.PlanFilter) ([]writ.PlanStatus, string, error) {
+	if q.State != writ.PlanDone {
+		return nil, "", fmt.Errorf("%w: plans that did not run are looked at: %q", writ.ErrInvalid, q.State)
+	}
 	out := []writ.PlanStatus{p.plan}
 	for i := range 8 {
 		o, _ := p.Plan(context.Background(), human, writ.PlanID(fmt.Sprintf("pln_%d", i)), 0)

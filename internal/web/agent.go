@@ -14,7 +14,8 @@ type agentsView struct{ Items []agentView }
 // An agentView is one agent with its record; none when nothing became of it yet.
 type agentView struct {
 	writ.Agent
-	Record *writ.AgentRecord
+	Record   *writ.AgentRecord
+	DecideAt string // where a passkey gives it T1 back; empty where none can
 }
 
 func (d *door) agents(ctx context.Context, by writ.Principal, _ *http.Request) (view, error) {
@@ -25,7 +26,7 @@ func (d *door) agents(ctx context.Context, by writ.Principal, _ *http.Request) (
 	records, err := d.Autonomy.AgentRecords(ctx, by, "")
 	var out []agentView
 	for _, a := range all {
-		v := agentView{Agent: a}
+		v := agentView{Agent: a, DecideAt: d.decideAt("/agent/" + a.Name)}
 		if i := slices.IndexFunc(records, func(r writ.AgentRecord) bool { return r.Agent == a.Principal() && r.Runs+r.Denied+r.Rejected > 0 }); i >= 0 {
 			v.Record = &records[i]
 		}

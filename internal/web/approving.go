@@ -53,6 +53,7 @@ type Approving struct {
 	Assertions Assertions
 	Asks       Asks
 	Changes    PolicyAnswers
+	Decisions  Decisions
 }
 
 // Paths of the way in: the first two at the approving origin, the last at the external URL.
@@ -96,6 +97,8 @@ func ApprovingHandler(c Config) (http.Handler, error) {
 	}
 	d.page("/approve/{id}", "", "plan", d.approve)
 	d.page("/approve/policy/{id}", "", "policychange", d.policyChange)
+	d.page(pathDecide+"/playbook/{name}/{service}", "", "autonomy", d.decidePlaybook)
+	d.page(pathDecide+"/agent/{name}", "", "autonomy", d.decideAgent)
 	d.page("/enrol", "", "enrol", d.enrol)
 	d.page("/breakglass", "", "choose", d.chooseGlass)
 	d.mux.HandleFunc("POST /breakglass", d.requestGlass)
@@ -107,6 +110,8 @@ func ApprovingHandler(c Config) (http.Handler, error) {
 	d.call("/breakglass/ask", d.askGlass)
 	d.call("/approve/policy/{id}/begin", d.beginPolicyAnswer)
 	d.call("/approve/policy/{id}/answer", d.answerPolicy)
+	d.call(pathDecide+"/begin", d.beginDecision)
+	d.call(pathDecide+"/answer", d.decideAutonomy)
 	d.call("/enrol/begin", d.beginPasskey)
 	d.call("/enrol/finish", d.addPasskey)
 	d.mux.HandleFunc("GET "+pathEnter, d.begin)
@@ -149,8 +154,8 @@ func parseApproving(assets map[string]asset) (map[string]*template.Template, err
 	for name, files := range map[string][]string{
 		"plan": {"plan.html", "approve/frame.html", "approve/plan.html"}, "enrol": {"approve/frame.html", "approve/enrol.html"},
 		"choose": {"approve/frame.html", "approve/choose.html"}, "request": {"approve/frame.html", "approve/request.html"},
-		"policychange": {"policychange.html", "approve/frame.html", "approve/policychange.html"},
-		"fail":         {"fail.html", "approve/frame.html"}, "left": {"approve/frame.html", "approve/left.html"},
+		"policychange": {"policychange.html", "approve/frame.html", "approve/policychange.html"}, "autonomy": {"approve/frame.html", "approve/autonomy.html"},
+		"fail": {"fail.html", "approve/frame.html"}, "left": {"approve/frame.html", "approve/left.html"},
 	} {
 		t, err := shared.Clone()
 		for _, file := range files {

@@ -80,7 +80,7 @@ func approvals(t testing.TB, f *fake) (http.Handler, func(*web.Config)) {
 	f.plan.ID, f.plan.Plan, f.plan.Bytes, f.plan.Digest = plan.ID, &plan, b, digest
 	var c web.Config
 	set := func(x *web.Config) {
-		x.Approving = &web.Approving{Origin: approveOrigin, Entrance: approver{f}, Passkeys: approver{f}, Assertions: approver{f}, Asks: approver{f}, Changes: f}
+		x.Approving = &web.Approving{Origin: approveOrigin, Entrance: approver{f}, Passkeys: approver{f}, Assertions: approver{f}, Asks: approver{f}, Changes: f, Decisions: f}
 		c = *x
 	}
 	site(t, f, set)

@@ -12,13 +12,27 @@ func (f *fake) PlaybookRecords(context.Context, writ.Principal, string, string) 
 		Tally: writ.Tally{Runs: 12, Verified: 11, Undone: 1}, Asked: 4, Streak: 10, WaitSeconds: 400, Waits: 4, Alone: 7,
 		Proposed: &writ.AutonomyMove{From: writ.T2, To: writ.T1, At: at, Needs: 2},
 	}
+	r.Digest, _ = r.Evidence()
+	if f.another {
+		r.Streak++
+	}
 	return []writ.PlaybookRecord{r}, f.err
+}
+
+func (f *fake) BeginAutonomy(_ context.Context, _ writ.Principal, w writ.AutonomyWish) (writ.AnswerAsk, error) {
+	return writ.AnswerAsk{Statement: []byte("{}")}, f.called("begin autonomy %s%s %s", w.Playbook, w.Agent, w.To)
+}
+
+func (f *fake) DecideAutonomy(_ context.Context, _ writ.Principal, a writ.AutonomyAsk) (writ.AutonomyOutcome, error) {
+	return writ.AutonomyOutcome{}, f.called("decide autonomy %t %s", a.Passkey != nil, a.Reason)
 }
 
 func (f *fake) AgentRecords(context.Context, writ.Principal, string) ([]writ.AgentRecord, error) {
 	var out []writ.AgentRecord
 	for _, a := range f.agents {
-		out = append(out, writ.AgentRecord{Name: a.Name, Agent: a.Principal(), Team: a.Team, State: a.State, Tally: writ.Tally{Runs: 3, Verified: 1, Undone: 2}, Balance: -2, Lost: true})
+		r := writ.AgentRecord{Name: a.Name, Agent: a.Principal(), Team: a.Team, State: a.State, Tally: writ.Tally{Runs: 3, Verified: 1, Undone: 2}, Balance: -2, Lost: !f.hasT1}
+		r.Digest, _ = r.Evidence()
+		out = append(out, r)
 	}
 	return out, f.err
 }

@@ -58,12 +58,14 @@ type fake struct {
 	plan   writ.PlanStatus
 	run    writ.RunStatus
 	agents []writ.Agent
-	glass  []writ.BreakGlass
-	bytes  []byte // of evidence
-	note   []byte
-	leaves [][]byte
-	logs   bytes.Buffer
-	cookie bool // Leave was asked
+
+	another, hasT1 bool // a record is not the one of its digest; no agent has lost T1
+	glass          []writ.BreakGlass
+	bytes          []byte // of evidence
+	note           []byte
+	leaves         [][]byte
+	logs           bytes.Buffer
+	cookie         bool // Leave was asked
 
 	labText  string // in what the lab answers with
 	manyWays int    // of the same kind, beside the others

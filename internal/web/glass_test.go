@@ -124,7 +124,7 @@ func asking(t testing.TB, f *fake) (http.Handler, shelf) {
 	s := emergencies(t, f)
 	var c web.Config
 	site(t, f, func(x *web.Config) {
-		x.Approving = &web.Approving{Origin: approveOrigin, Entrance: approver{f}, Passkeys: approver{f}, Assertions: approver{f}, Asks: approver{f}, Changes: f}
+		x.Approving = &web.Approving{Origin: approveOrigin, Entrance: approver{f}, Passkeys: approver{f}, Assertions: approver{f}, Asks: approver{f}, Changes: f, Decisions: f}
 		x.Playbooks = s
 		c = *x
 	})
@@ -336,7 +336,7 @@ func TestThePagesToAskForBreakGlassInABrowser(t *testing.T) {
 		c := web.Config{}
 		site(t, f, func(x *web.Config) {
 			x.ExternalURL, x.Playbooks = base, s
-			x.Approving = &web.Approving{Origin: base, Entrance: approver{f}, Passkeys: approver{f}, Assertions: approver{f}, Asks: approver{f}, Changes: f}
+			x.Approving = &web.Approving{Origin: base, Entrance: approver{f}, Passkeys: approver{f}, Assertions: approver{f}, Asks: approver{f}, Changes: f, Decisions: f}
 			c = *x
 		})
 		h, err := web.ApprovingHandler(c)

@@ -19,13 +19,13 @@ type past struct {
 	Changes []writ.Change // from then to this plan
 }
 
-// last finds earlier runs among the plans that are looked at for the inbox, newest first. A page without them is whole: an
-// error here hides them and no more.
+// last finds earlier runs among the newest plans whose runs have ended, newest first: how many plans wait costs the page
+// nothing. A page without them is whole: an error here hides them and no more.
 func (d *door) last(ctx context.Context, by writ.Principal, p writ.PlanStatus) (out []past) {
 	if p.Plan == nil {
 		return nil
 	}
-	recently, _, err := d.Plans.Plans(ctx, by, writ.PlanFilter{Limit: maxRecent})
+	recently, _, err := d.Plans.Plans(ctx, by, writ.PlanFilter{State: writ.PlanDone, Limit: maxRecent})
 	if err != nil {
 		return nil
 	}

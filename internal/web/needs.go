@@ -71,7 +71,7 @@ type Playbooks interface {
 	Playbook(ctx context.Context, by writ.Principal, name string) (writ.PlaybookText, error)
 }
 
-// Autonomy is how playbooks and agents stand by their records. Decisions on it are signed: see writ playbook autonomy.
+// Autonomy is how playbooks and agents stand by their records. Decisions on it are signed: see Decisions, and writ playbook autonomy.
 type Autonomy interface {
 	PlaybookRecords(ctx context.Context, by writ.Principal, playbook, service string) ([]writ.PlaybookRecord, error)
 	AgentRecords(ctx context.Context, by writ.Principal, name string) ([]writ.AgentRecord, error)

@@ -21,6 +21,7 @@ type playbookView struct {
 	writ.PlaybookSummary
 	Text, Source raw
 	Records      []writ.PlaybookRecord
+	DecideAt     string // where a passkey decides on this playbook, before the service; empty where none can
 }
 
 func (d *door) playbook(ctx context.Context, by writ.Principal, r *http.Request) (view, error) {
@@ -36,5 +37,5 @@ func (d *door) playbook(ctx context.Context, by writ.Principal, r *http.Request)
 		return view{}, err
 	}
 	records, err := d.Autonomy.PlaybookRecords(ctx, by, name, "")
-	return view{title: "Playbook " + short(p.Name), data: playbookView{p.PlaybookSummary, lines([]byte(p.Text)), lines([]byte(strings.TrimSpace(p.Source))), records}}, err
+	return view{title: "Playbook " + short(p.Name), data: playbookView{p.PlaybookSummary, lines([]byte(p.Text)), lines([]byte(strings.TrimSpace(p.Source))), records, d.decideAt("/playbook/" + p.Name + "/")}}, err
 }

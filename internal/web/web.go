@@ -123,7 +123,7 @@ func (c Config) check() (string, error) {
 			return "", fmt.Errorf("%w: pages: %s is missing", writ.ErrInvalid, name)
 		}
 	}
-	if a := c.Approving; a != nil && (a.Host() == "" || a.Entrance == nil || a.Passkeys == nil || a.Assertions == nil || a.Asks == nil || a.Changes == nil) {
+	if a := c.Approving; a != nil && (a.Host() == "" || a.Entrance == nil || a.Passkeys == nil || a.Assertions == nil || a.Asks == nil || a.Changes == nil || a.Decisions == nil) {
 		return "", fmt.Errorf("%w: pages: of the approving origin something is missing", writ.ErrInvalid)
 	}
 	if c.Now == nil || c.Log == nil {

@@ -1,6 +1,6 @@
 'use strict'; // Asks for a passkey. It shows text only, and has nothing signed but what it has hashed itself from this page.
 {
-const plan = document.getElementById('plan'), glass = document.getElementById('glass'), form = plan ?? glass ?? document.getElementById('enrol'), told = document.getElementById('told'),
+const plan = document.getElementById('plan'), glass = document.getElementById('glass'), record = document.getElementById('record'), form = plan ?? glass ?? record ?? document.getElementById('enrol'), told = document.getElementById('told'),
 	bytes = s => Uint8Array.from(atob(s.replaceAll('-', '+').replaceAll('_', '/')), c => c.charCodeAt(0)),
 	text = b => btoa(Array.from(new Uint8Array(b), c => String.fromCharCode(c)).join('')),
 	sha = async b => new Uint8Array(await crypto.subtle.digest('SHA-256', b)),
@@ -49,6 +49,18 @@ async function breakGlass() {
 	location.assign('/breakglass/' + id);
 }
 
+async function decide(to) {
+	if (!record.reportValidity()) throw new Error('Say why.');
+	const d = record.dataset, digest = await digestOf(bytes(d.text)), reason = record.elements.reason.value;
+	if (digest !== d.digest) throw new Error('The record on this page is not the one of its digest. Nothing was signed.');
+	const ask = await call('/approve/autonomy/begin', {playbook: d.playbook, service: d.service, agent: d.agent, to, record: digest});
+	const passkey = await signed(ask, 'writ/autonomy/v1', s => s.record === digest && s.from === d.from && s.to === to && (s.playbook ?? '') === d.playbook && (s.service ?? '') === d.service &&
+		(d.agent ? s.agent.kind === 'agent' && s.agent.iss === d.agentIss && s.agent.sub === d.agentSub : !s.agent) && s.person.iss === d.iss && s.person.sub === d.sub,
+		'The statement to sign is not your decision on this record.');
+	await call('/approve/autonomy/answer', {statement: ask.statement, passkey, reason});
+	location.reload();
+}
+
 async function enrol() {
 	const key = (await call('/enrol/begin', {})).public_key;
 	const got = await navigator.credentials.create({publicKey: {...key, challenge: bytes(key.challenge), user: {...key.user, id: bytes(key.user.id)}, excludeCredentials: ids(key.excludeCredentials)}});
@@ -60,7 +72,7 @@ async function press(e) {
 	for (const b of buttons) b.disabled = true;
 	told.textContent = '';
 	try {
-		await (plan ? answer(e.currentTarget.value) : glass ? breakGlass() : enrol());
+		await (plan ? answer(e.currentTarget.value) : glass ? breakGlass() : record ? decide(e.currentTarget.value) : enrol());
 	} catch (err) {
 		told.textContent = 'Not done: ' + err.message;
 		for (const b of buttons) b.disabled = false;
