@@ -100,7 +100,9 @@ func opens(t *testing.T, home string) *terminal {
 	go func() {
 		defer close(x.done)
 		defer out.Close()
-		for s := bufio.NewScanner(out); s.Scan(); {
+		s := bufio.NewScanner(out)
+		s.Buffer(nil, 1<<20) // a line of a reading is long
+		for s.Scan() {
 			x.mu.Lock()
 			x.text.WriteString(s.Text() + "\n")
 			x.mu.Unlock()
