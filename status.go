@@ -219,6 +219,7 @@ type Status struct {
 	Services   []ServiceLoad     `json:"services,omitempty"` // those with anything in use; people only
 	Runners    []RunnerStatus    `json:"runners,omitempty"`
 	Channels   []ChannelStatus   `json:"channels,omitempty"`       // of notices; people only
+	Upstreams  []UpstreamGlance  `json:"upstreams,omitempty"`      // tools of other MCP servers; people only
 	Unsettled  []RunID           `json:"runs_unsettled,omitempty"` // newest first, at most 100: a person must look and say what they did; people only
 	BreakGlass *BreakGlassGlance `json:"break_glass,omitempty"`    // people only
 	OnCall     []OnCallGroup     `json:"on_call,omitempty"`        // groups whose source does not say who is on call

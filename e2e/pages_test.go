@@ -83,7 +83,7 @@ func TestThePagesOfARunningInstallation(t *testing.T) {
 	run := x.ends(a.Plan)
 	v.sees(t, "/runs/"+string(run.ID), string(run.State)+"</b>", "minted for this run alone", "<b>proven dead</b>")
 	v.sees(t, "/plans/"+string(a.Plan), "Answers so far", "approve</b>")
-	for _, path := range []string{"/plans", "/runs", "/incidents", "/playbooks", "/playbooks/scale-service", "/agents", "/health", "/freeze", "/evidence/" + x.evidence[0]} {
+	for _, path := range []string{"/plans", "/runs", "/incidents", "/playbooks", "/playbooks/scale-service", "/agents", "/gateway", "/health", "/freeze", "/evidence/" + x.evidence[0]} {
 		v.sees(t, path)
 	}
 	v.sees(t, "/incidents/"+string(x.incident), "What went on, in order", "grant for one run")

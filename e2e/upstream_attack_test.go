@@ -120,6 +120,10 @@ func TestMCP01ASwappedToolOfAnUpstreamIsNotCalled(t *testing.T) {
 		t.Errorf("the command says %s", r.out)
 	}
 
+	if r := x.wantCLI(t, 0, you, "status"); !strings.Contains(r.out, "upstream kube of team checkout: 0 tools on, 1 off") || !strings.Contains(r.out, "CHANGED "+frontedPods) {
+		t.Errorf("the status says %s", r.out)
+	}
+
 	// An agent does not approve, whatever it sends; a person does.
 	as := install.Client(t, x.in, x.url, diagnoser, client.Config{})
 	if _, err := as.Pin(t.Context(), writ.PinAsk{Name: writ.UpstreamToolName{Upstream: "kube", Tool: "list_pods"}, Digest: writ.DigestOf(nil), Read: true, Reason: "x"}); writ.ReasonOf(err) != writ.ReasonKind {

@@ -61,6 +61,9 @@ func answer(ctx context.Context, a *app, args []string, verdict writ.Answer) err
 	if p.State != writ.PlanWaiting {
 		return &exitError{exitDenied, fmt.Sprintf("the plan is %s and waits for nobody", p.State)}
 	}
+	if len(p.Bytes) == 0 { // the server gives them to people
+		return &exitError{exitDenied, "only a person can approve or reject a plan; this configuration calls as somebody else"}
+	}
 	// Nothing the server says about the plan counts but its bytes, hashed here.
 	got, d, err := writ.ParsePlan(p.Bytes)
 	if err != nil {

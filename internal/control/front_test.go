@@ -32,7 +32,7 @@ type fronting struct {
 	incident writ.IncidentID
 }
 
-func front(t *testing.T, policyChanges map[string]string, tools ...*mcp.Tool) *fronting {
+func front(t testing.TB, policyChanges map[string]string, tools ...*mcp.Tool) *fronting {
 	t.Helper()
 	x := &fronting{up: gatewaytest.Start(t, tools...)}
 	allowed := map[string][]string{}

@@ -21,6 +21,9 @@ func (c *Control) Status(ctx context.Context, by writ.Principal) (writ.Status, e
 		if out.Services, err = c.loads(tx); err != nil {
 			return err
 		}
+		if out.Upstreams, err = c.upstreamsGlance(tx); err != nil {
+			return err
+		}
 		if out.Reviews, err = c.reviewsGlance(tx); err != nil {
 			return err
 		}

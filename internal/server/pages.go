@@ -22,7 +22,7 @@ func (s *Server) pages(c config.Server, auth *authn.Authenticator, dev bool, h *
 	}
 	w := web.Config{
 		Auth: admitted{auth, ctl}, Browser: auth, Plans: ctl, Runs: ctl, Incidents: ctl, Readings: ctl, Freezes: ctl, Agents: ctl, Playbooks: ctl, Ledger: ctl, Glasses: ctl,
-		Overview: ctl, Denials: ctl, Turns: ctl, Lab: ctl, Policies: ctl, Autonomy: ctl, Dev: dev && len(c.DevKeys) > 0, LoginPath: login, Verifier: s.Control.Verifier, ExternalURL: c.ExternalURL, Approving: at, Log: s.log,
+		Overview: ctl, Denials: ctl, Turns: ctl, Lab: ctl, Policies: ctl, Autonomy: ctl, Upstreams: ctl, Dev: dev && len(c.DevKeys) > 0, LoginPath: login, Verifier: s.Control.Verifier, ExternalURL: c.ExternalURL, Approving: at, Log: s.log,
 		Now: time.Now, // as people's own clocks go
 	}
 	pages, err := web.Handler(w)

@@ -88,6 +88,9 @@ func (s *Shop) write(operation string, f writeFunc) http.HandlerFunc {
 				return replyProblem(statusOf(err), err.Error())
 			}
 			s.changes.Add(1)
+			if lost, ok := s.losing(r); ok {
+				return lost
+			}
 			get := s.getService
 			if r.PathValue("flag") != "" {
 				get = s.getFlag

@@ -41,15 +41,20 @@ func (s *Shop) Wedge(service string) error {
 	return nil
 }
 
-// Deploy sets a service's release past the admin API, as a delivery pipeline or another person would; by is recorded.
+// Deploy sets a service's release past the admin API, as a delivery pipeline or another person would; by is recorded,
+// and how many requests failed right before: a symptom that is older than a release is not its doing.
 func (s *Shop) Deploy(service, release, by string) error {
 	v, err := s.service(service)
+	before := s.Rates(service).ErrorPermille
 	if err == nil {
 		err = v.setRelease(ticket{by: by}, release)
 	}
 	if err != nil {
 		return fmt.Errorf("shop: deploy %s %s: %w", service, release, err)
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.before = before
 	return nil
 }
 

@@ -70,8 +70,12 @@ func (s *Shop) getMetrics(r *http.Request) (any, string, error) {
 		return nil, "", err
 	}
 	m := v.window.rates(s.now())
+	v.mu.RLock()
+	before := v.before
+	v.mu.RUnlock()
 	return map[string]any{
-		"service": v.name, "requests": m.Requests, "error_permille": m.ErrorPermille, "upstream_permille": m.UpstreamPermille,
+		"before_release_permille": before,
+		"service":                 v.name, "requests": m.Requests, "error_permille": m.ErrorPermille, "upstream_permille": m.UpstreamPermille,
 		"median_ms": m.Median.Milliseconds(), "ready": v.ready(),
 	}, "", nil
 }

@@ -39,6 +39,7 @@ type service struct {
 	flags    map[string]*flag
 	fault    Fault
 	by, key  string // who changed it last, under which idempotency key
+	before   int    // permille that it failed right before its last roll-out by Deploy
 	closed   bool
 }
 

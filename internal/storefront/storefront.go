@@ -58,6 +58,7 @@ type Shop struct {
 	rate     atomic.Int64 // orders a second
 	writes   atomic.Int64 // requests for a change that the admin API received
 	changes  atomic.Int64 // those that it carried out
+	lost     atomic.Bool  // the answer to the next change gets lost
 	orders   orders
 	alerts   *alerter
 

@@ -44,7 +44,7 @@ var sights = []sight{
 	{Name: "ledger", Path: "/ledger"}, {Name: "entry", Path: "/ledger/1"}, {Name: "playbooks", Path: "/playbooks"}, {Name: "playbook", Path: "/playbooks/rollback-deployment"},
 	{Name: "agents", Path: "/agents"}, {Name: "reach", Path: "/reach?all=1"}, {Name: "policy", Path: labPage}, {Name: "replay", Path: "/policy?replay=1"}, {Name: "freeze", Path: "/freeze"},
 	{Name: "breakglass", Path: "/breakglass"}, {Name: "glass", Path: "/breakglass/" + string(glassID)},
-	{Name: "policy-changes", Path: "/policy/changes"}, {Name: "policy-change", Path: "/policy/" + string(changeID)},
+	{Name: "policy-changes", Path: "/policy/changes"}, {Name: "policy-change", Path: "/policy/" + string(changeID)}, {Name: "gateway", Path: "/gateway"},
 }
 
 // tools are where ./test has put what e2e/browser/package-lock.json names.
@@ -175,8 +175,9 @@ func TestPagesOfHostileTextInABrowser(t *testing.T) {
 		f.glass[i].Justification, f.glass[i].Asker.Sub, f.glass[i].Playbook.Name = text, text, text
 	}
 	f.glass[3].Review.Note, f.glass[3].Review.By.Sub = text, text
+	f.tools[1].Detail, f.tools[1].By.Sub = text, text
 	read := sight{Name: "reviewed", Path: "/breakglass/" + string(f.glass[3].ID)}
-	browse(t, f, nil, picturesOf("hostile"), sights[0], sights[1], sights[3], sights[5], sights[8], sights[13], sights[15], read)
+	browse(t, f, nil, picturesOf("hostile"), sights[0], sights[1], sights[3], sights[5], sights[8], sights[13], sights[15], read, sights[len(sights)-1])
 }
 
 func TestALivePageChangesInABrowserWithoutBreakingItsPolicy(t *testing.T) {

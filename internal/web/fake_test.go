@@ -58,6 +58,7 @@ type fake struct {
 	plan   writ.PlanStatus
 	run    writ.RunStatus
 	agents []writ.Agent
+	tools  []writ.UpstreamTool
 
 	another, hasT1 bool // a record is not the one of its digest; no agent has lost T1
 	glass          []writ.BreakGlass
@@ -99,6 +100,7 @@ func newFake(t testing.TB) *fake {
 	f.run = f.succeeded()
 	f.agents = []writ.Agent{{Name: "repair", Iss: agent.Iss, Sub: agent.Sub, Team: "checkout", Owner: other, Roles: []writ.AgentRole{writ.RoleRepair}, State: writ.AgentActive},
 		{Name: "old", Iss: agent.Iss, Sub: "old", Team: "checkout", Owner: other, Roles: []writ.AgentRole{writ.RoleDiagnose}, State: writ.AgentSuspended, Reason: "asked for nonsense"}}
+	f.tools = usualTools()
 	f.log(t)
 	return f
 }
@@ -338,7 +340,7 @@ func must(t testing.TB, err error) {
 func site(t testing.TB, f *fake, changes ...func(*web.Config)) http.Handler {
 	t.Helper()
 	c := web.Config{
-		Auth: f, Browser: f, Plans: f, Runs: f, Incidents: f, Readings: f, Freezes: f, Agents: f, Playbooks: f, Ledger: f, Glasses: f, Overview: f, Denials: f, Turns: f, Lab: f, Policies: f, Autonomy: f,
+		Auth: f, Browser: f, Plans: f, Runs: f, Incidents: f, Readings: f, Freezes: f, Agents: f, Playbooks: f, Ledger: f, Glasses: f, Overview: f, Denials: f, Turns: f, Lab: f, Policies: f, Autonomy: f, Upstreams: f,
 		LoginPath: "/login", Verifier: f.verifier, ExternalURL: external, Now: func() time.Time { return f.now }, Log: slog.New(slog.NewTextHandler(&f.logs, nil)),
 	}
 	for _, change := range changes {
@@ -389,5 +391,5 @@ func get(t testing.TB, h http.Handler, path string) string {
 // everyPage are the pages that a person with a session can open.
 var everyPage = []string{
 	"/", "/plans", "/plans/" + string(planID), "/runs", "/runs/" + string(runID), "/incidents", "/incidents/" + string(incident), "/evidence/" + string(evidence),
-	"/ledger", "/ledger/1", "/playbooks", "/playbooks/rollback-deployment", "/agents", "/oncall", "/reach", "/policy/changes", "/policy/" + string(changeID), "/policy", labPage, "/policy?plan=" + string(planID), "/policy?replay=1", "/health", "/freeze", "/breakglass", "/breakglass/" + string(glassID),
+	"/ledger", "/ledger/1", "/playbooks", "/playbooks/rollback-deployment", "/agents", "/oncall", "/reach", "/gateway", "/policy/changes", "/policy/" + string(changeID), "/policy", labPage, "/policy?plan=" + string(planID), "/policy?replay=1", "/health", "/freeze", "/breakglass", "/breakglass/" + string(glassID),
 }

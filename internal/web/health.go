@@ -36,6 +36,9 @@ func (d *door) health(ctx context.Context, by writ.Principal, _ *http.Request) (
 	if g := s.BreakGlass; g != nil {
 		v.Good = v.Good && g.Open == 0 && len(g.Owed) == 0 && !g.Late
 	}
+	for _, u := range s.Upstreams {
+		v.Good = v.Good && len(u.Changed) == 0
+	}
 	v.Good = v.Good && s.PolicyProblem == "" && len(s.OnCall) == 0
 	said := "nothing needs anybody"
 	if !v.Good {

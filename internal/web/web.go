@@ -42,6 +42,7 @@ type Config struct {
 	Playbooks   Playbooks
 	Policies    Policies
 	Autonomy    Autonomy
+	Upstreams   Upstreams
 	Ledger      Ledger
 	Glasses     Glasses
 	Overview    Overview
@@ -61,7 +62,7 @@ type Config struct {
 // agents' tools or of the login.
 var Paths = []string{
 	"/{$}", "/plans", "/plans/", "/runs", "/runs/", "/incidents", "/incidents/", "/evidence/", "/ledger", "/ledger/", "/playbooks", "/playbooks/",
-	"/agents", "/agents/", "/oncall", "/oncall/", "/reach", "/policy", "/policy/", "/health", "/breakglass", "/breakglass/", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
+	"/agents", "/agents/", "/oncall", "/oncall/", "/reach", "/gateway", "/gateway/", "/policy", "/policy/", "/health", "/breakglass", "/breakglass/", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
 }
 
 // Paths of the development login, and of leaving.
@@ -117,7 +118,7 @@ func (d *door) guarded(origin string) (http.Handler, error) {
 func (c Config) check() (string, error) {
 	for name, part := range map[string]any{
 		"auth": c.Auth, "browser": c.Browser, "plans": c.Plans, "runs": c.Runs, "incidents": c.Incidents, "readings": c.Readings, "freezes": c.Freezes,
-		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "glasses": c.Glasses, "overview": c.Overview, "denials": c.Denials, "turns": c.Turns, "lab": c.Lab, "policies": c.Policies, "autonomy": c.Autonomy,
+		"agents": c.Agents, "playbooks": c.Playbooks, "ledger": c.Ledger, "glasses": c.Glasses, "overview": c.Overview, "denials": c.Denials, "turns": c.Turns, "lab": c.Lab, "policies": c.Policies, "autonomy": c.Autonomy, "upstreams": c.Upstreams,
 	} {
 		if part == nil {
 			return "", fmt.Errorf("%w: pages: %s is missing", writ.ErrInvalid, name)
@@ -155,6 +156,7 @@ func (d *door) register() {
 	d.page("/agents", "", "agents", d.agents)
 	d.page("/oncall", "", "oncall", d.onCall)
 	d.page("/reach", "", "reach", d.reach)
+	d.page("/gateway", "", "gateway", d.gateway)
 	d.page("/policy", "", "policy", d.policyLab)
 	d.page("/health", "/live/health", "health", d.health)
 	d.page("/breakglass", "/live/breakglass", "breakglass", d.glasses)
@@ -173,6 +175,7 @@ func (d *door) register() {
 	d.act("/incidents/{id}/undo", d.undo)
 	d.act("/agents/{name}/suspend", d.setAgent(writ.AgentSuspended))
 	d.act("/agents/{name}/resume", d.setAgent(writ.AgentActive))
+	d.act("/gateway/{tool}/unpin", d.unpin)
 	d.act("/breakglass/{id}/review", d.review)
 	d.act("/breakglass/{id}/repeat", d.repeat)
 	d.act("/freeze", d.freeze)
