@@ -9,7 +9,7 @@ import (
 	"github.com/writ-dev/writ/playbooks"
 )
 
-// More playbooks, made of the library's: a restart that gives up soon, one that waits while a test does something, and a
+// More playbooks, made of the library's, beside scaleGated: a restart that gives up soon, one that waits while a test does something, and a
 // restart and a deletion that may run as often as anybody likes.
 const (
 	restartSoon  = "restart-soon"
@@ -36,6 +36,10 @@ func playbookSet(t testing.TB) [][]byte {
 		if f == "delete-stuck-pod.yaml" {
 			v := bytes.Replace(b, []byte("name: delete-stuck-pod\n"), []byte("name: "+deleteOften+"\n"), 1)
 			out = append(out, howOnce.ReplaceAll(v, nil))
+		}
+		if f == "scale-workload.yaml" {
+			v := bytes.Replace(b, []byte("name: scale-workload\n"), []byte("name: "+scaleGated+"\n"), 1)
+			out = append(out, bytes.Replace(v, []byte("guards:\n"), []byte(gatedBlock), 1))
 		}
 		if f != "restart-workload.yaml" {
 			continue
