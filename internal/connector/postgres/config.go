@@ -20,7 +20,7 @@ const (
 	maxTakes    = 16               // parameters and facts of a view
 	maxRows     = 1000             // of a reading: what is longer should be counted in the database
 	maxBytes    = 1 << 20          // of the values of a reading
-	maxTime     = 30 * time.Second // of a query: a runner's reading has to fit into an agent's wait
+	maxTime     = 10 * time.Second // of a query: with its credential made and ended, a reading fits into an agent's wait of 20 s
 	defaultRows = 100
 	defaultSize = 64 << 10
 	defaultTime = 5 * time.Second

@@ -35,10 +35,11 @@ const (
 	iterations  = 4096 // of a SCRAM verifier (RFC 7677, section 4); the password has 256 random bits and needs none
 )
 
-// mint logs in as the runner's login and has a role made.
-func (x *Connector) mint(ctx context.Context, v View) (lease, error) {
+// mint logs in as the runner's login and has a role made. The lease has a name once there may be something to end, with an
+// error too.
+func (x *Connector) mint(ctx context.Context, v View) (l lease, err error) {
 	seconds := v.Seconds + int(leaseMargin/time.Second)
-	l := lease{ends: x.now().Add(time.Duration(seconds) * time.Second)}
+	l = lease{ends: x.now().Add(time.Duration(seconds) * time.Second)}
 	id, err := ident.New("x", x.now(), x.rand)
 	if err != nil {
 		return l, err
@@ -47,12 +48,12 @@ func (x *Connector) mint(ctx context.Context, v View) (lease, error) {
 	if _, err := io.ReadFull(x.rand, random[:]); err != nil {
 		return l, fmt.Errorf("%w: no randomness for a password", writ.ErrUnavailable)
 	}
-	l.name, l.password = x.prefix()+strings.ToLower(id[2:]), base64.RawURLEncoding.EncodeToString(random[:32])
-	verifier, err := scram(l.password, random[32:])
+	name, password := x.prefix()+strings.ToLower(id[2:]), base64.RawURLEncoding.EncodeToString(random[:32])
+	verifier, err := scram(password, random[32:])
 	if err != nil {
 		return l, err
 	}
-	return l, x.asMinter(ctx, func(c *pgx.Conn) error {
+	err = x.asMinter(ctx, func(c *pgx.Conn) error {
 		var much bool
 		err := c.QueryRow(ctx, "SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = session_user").Scan(&much)
 		if err != nil {
@@ -61,12 +62,14 @@ func (x *Connector) mint(ctx context.Context, v View) (lease, error) {
 		if much {
 			return writ.Refuse(writ.ReasonForbidden, fmt.Sprintf("the login for %s may do more than have readers made; the reading was not begun", x.target))
 		}
-		_, err = c.Exec(ctx, "SELECT "+pgx.Identifier{x.schema()}.Sanitize()+".mint($1, $2, $3)", l.name, verifier, seconds)
+		l.name, l.password = name, password // from here on there may be a role, whatever the answer
+		_, err = c.Exec(ctx, "SELECT "+pgx.Identifier{x.schema()}.Sanitize()+".mint($1, $2, $3)", name, verifier, seconds)
 		if err != nil {
 			return x.refused(err)
 		}
 		return nil
 	})
+	return l, err
 }
 
 // end drops the role and proves that it is dead: the database refuses it. It goes on when ctx has ended.

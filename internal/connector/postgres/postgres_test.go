@@ -40,6 +40,7 @@ CREATE VIEW diagnosis.orders AS SELECT * FROM orders;
 CREATE VIEW diagnosis.depth AS SELECT count(*) AS depth, avg(amount) AS mean, bool_and(paid) AS all_paid, 'main'::text AS shard FROM orders;
 CREATE VIEW diagnosis.slow AS SELECT 1 AS one FROM pg_sleep(60);
 CREATE VIEW diagnosis.many AS SELECT i AS n FROM generate_series(1, 5000) i;
+CREATE VIEW diagnosis.long AS SELECT repeat('ä', 100000) AS text;
 CREATE FUNCTION diagnosis.spoil() RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN DELETE FROM public.orders; RETURN 1; END $$;
 CREATE VIEW diagnosis.writes AS SELECT diagnosis.spoil() AS one;`
 
@@ -101,6 +102,7 @@ func config(name string, port int) postgres.Config {
 			{Name: "postgres/slow.view", Title: "slow", View: "diagnosis.slow", Object: object, Columns: one, Seconds: 1},
 			{Name: "postgres/many.rows", Title: "many", View: "diagnosis.many", Object: object, Columns: columns(postgres.Column{Name: "n", Type: "integer"}), OrderBy: "n"},
 			{Name: "postgres/many.bytes", Title: "many", View: "diagnosis.many", Object: object, Columns: columns(postgres.Column{Name: "n", Type: "text"}), MaxRows: 1000, MaxSize: 50},
+			{Name: "postgres/long.text", Title: "long", View: "diagnosis.long", Object: object, Columns: columns(postgres.Column{Name: "text", Type: "text"})},
 			{Name: "postgres/writing.view", Title: "it writes", View: "diagnosis.writes", Object: object, Columns: one},
 		},
 	}
@@ -183,6 +185,10 @@ func TestBoundsOfAViewHold(t *testing.T) {
 	got, err = s.read(t, "many.bytes", nil)
 	if err != nil || !got.Truncated || len(got.Facts) != 0 || bytes.Count(got.Bytes, []byte("\n")) > 50 {
 		t.Errorf("bytes: %v %v %d bytes, %v", got.Truncated, got.Facts, len(got.Bytes), err)
+	}
+	got, err = s.read(t, "long.text", nil)
+	if err != nil || !got.Truncated || got.Facts["rows"] != writ.Int(1) || strings.Count(string(got.Bytes), "ä") != 2000 {
+		t.Errorf("a text: %v %v %d bytes, %v", got.Truncated, got.Facts, len(got.Bytes), err)
 	}
 	if _, err = s.read(t, "slow.view", nil); writ.ReasonOf(err) != writ.ReasonUnreachable || !strings.Contains(err.Error(), "in time") {
 		t.Errorf("time: %v", err)

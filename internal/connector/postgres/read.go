@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 
@@ -22,6 +23,7 @@ import (
 type table struct {
 	rows [][]*string
 	more bool // there were more rows, or bytes, than the view's bounds
+	cut  bool // a text was longer than what is shown of one
 }
 
 // read mints, reads, ends and proves, in this order. A reading whose credential cannot be proven dead is none.
@@ -33,7 +35,7 @@ func (x *Connector) read(ctx context.Context, v View, q connector.Query) (connec
 	if err == nil {
 		t, err = x.rows(ctx, v, l, q.With)
 	}
-	if l.name != "" { // whether or not mint's answer came
+	if l.name != "" {
 		if bad := x.end(ctx, l); err == nil {
 			err = bad
 		}
@@ -41,7 +43,7 @@ func (x *Connector) read(ctx context.Context, v View, q connector.Query) (connec
 	if err != nil {
 		return connector.Reading{}, err
 	}
-	out := connector.Reading{Source: "SELECT FROM " + v.View + " (" + string(v.Name) + ")", At: x.now(), Writable: v.reader().Writable, Truncated: t.more}
+	out := connector.Reading{Source: "SELECT FROM " + v.View + " (" + string(v.Name) + ")", At: x.now(), Writable: v.reader().Writable, Truncated: t.more || t.cut}
 	if !t.more { // facts are about all rows or about none
 		out.Facts = v.facts(t.rows)
 	}
@@ -84,10 +86,15 @@ func (x *Connector) rows(ctx context.Context, v View, l lease, with writ.Paramet
 		if err := found.Scan(to...); err != nil {
 			return table{}, x.refused(err)
 		}
-		for _, s := range line {
-			if s != nil {
-				size += len(*s)
+		for i, s := range line {
+			if s == nil {
+				continue
 			}
+			if v.Columns[i].Type == columnText && utf8.RuneCountInString(*s) > maxText {
+				short := string([]rune(*s)[:maxText])
+				line[i], t.cut = &short, true
+			}
+			size += len(*s)
 		}
 		if len(t.rows) == v.MaxRows || size > v.MaxSize {
 			t.more = true

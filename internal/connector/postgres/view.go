@@ -122,5 +122,5 @@ func (c Column) shown() string {
 	case columnTime:
 		return "to_char(" + name + "::timestamptz AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
 	}
-	return "left(" + name + "::text, " + strconv.Itoa(maxText) + ")"
+	return "left(" + name + "::text, " + strconv.Itoa(maxText+1) + ")" // one more says that it was longer
 }
