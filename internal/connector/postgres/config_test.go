@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"math/big"
 	"strings"
@@ -91,6 +92,10 @@ func TestConfigurationsThatCannotBeBoundedAreRefused(t *testing.T) {
 	x, err := connect(good)
 	if err != nil {
 		t.Fatal(err)
+	}
+	b, err := json.Marshal(x.Catalogue())
+	if err != nil || strings.Contains(string(b), "null") { // the control plane takes no null
+		t.Errorf("the catalogue: %s %v", b, err)
 	}
 	sql, err := x.Setup()
 	if err != nil || !strings.Contains(sql, `GRANT SELECT ON "diagnosis"."depth" TO "writ_views_orders"`) || strings.Contains(sql, "secret") {

@@ -76,7 +76,7 @@ func New(c Config, o Options) (*Connector, error) {
 		return bad(fmt.Sprintf("there must be 1 to %d views", maxViews))
 	}
 	x := &Connector{
-		target: target, name: c.Target, user: c.User, now: o.Now, rand: o.Rand, views: map[writ.OperationName]View{}, catalogue: connector.Catalogue{Plane: Plane},
+		target: target, name: c.Target, user: c.User, now: o.Now, rand: o.Rand, views: map[writ.OperationName]View{}, catalogue: connector.Catalogue{Plane: Plane, Operations: []connector.Operation{}},
 	}
 	if x.config, err = connection(c); err != nil {
 		return bad(err.Error())

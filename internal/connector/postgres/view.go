@@ -21,7 +21,7 @@ const maxText = 2000
 // reader is the view as the catalogue shows it.
 func (v View) reader() connector.Reader {
 	r := connector.Reader{
-		Name: v.Name, Title: v.Title,
+		Name: v.Name, Title: v.Title, Parameters: []connector.Parameter{},
 		Facts: []connector.Fact{{Name: factRows, Type: connector.TypeInteger, Title: "number of rows"}},
 	}
 	for _, c := range v.Columns {
