@@ -87,8 +87,12 @@ func (x *scene) gated(holds bool) {
 		if n := *x.now().Spec.Replicas; n != 4 {
 			t.Errorf("%d replicas", n)
 		}
-		if shown := x.wantCLI(t, 0, you, "plan", "show", string(plan)); !strings.Contains(shown.out, "re-read") {
+		if shown := x.wantCLI(t, 0, you, "plan", "show", string(plan)); !strings.Contains(shown.out, "2 of 2 true, at") {
 			t.Errorf("the plan does not say that it was read again:\n%s", shown.out)
+		}
+		p, err := x.person.Plan(t.Context(), plan)
+		if err != nil || p.ReadAgain == nil || p.ReadAgain.At.Before(asked.Add(claimAge-time.Second)) {
+			t.Errorf("it was not read again: %+v, %v", p.ReadAgain, err)
 		}
 		return
 	}
