@@ -58,6 +58,7 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 			return []any{e, string(b)}, err
 		}, []any{reading, "ready 6"}, fmt.Sprintf("observe %s kubernetes/workload.status kubernetes://prod-eu1 %v", incident, with)},
 		{func() (any, error) { e, b, err := c.Evidence(ctx, evidence); return []any{e, string(b)}, err }, []any{reading, "ready 6"}, "evidence " + string(evidence)},
+		{func() (any, error) { return c.OpenedEvidence(ctx, evidence) }, writ.EvidenceContent{Evidence: reading, Bytes: []byte("ready 6"), Salt: []byte("salt")}, "opened " + string(evidence)},
 		{func() (any, error) {
 			return c.Propose(ctx, writ.Ask{Incident: incident, Playbook: "rollback", Parameters: plan.Parameters, Evidence: []writ.EvidenceID{evidence}, Because: "errors"})
 		}, f.plan(writ.PlanPlanning), fmt.Sprintf("propose %s rollback %v [%s] errors", incident, plan.Parameters, evidence)},

@@ -103,6 +103,10 @@ func (f *fake) Evidence(_ context.Context, _ writ.Principal, id writ.EvidenceID)
 	return f.reading(), []byte("ready 6"), f.called("evidence %s", id)
 }
 
+func (f *fake) OpenedEvidence(_ context.Context, _ writ.Principal, id writ.EvidenceID) (writ.EvidenceContent, error) {
+	return writ.EvidenceContent{Evidence: f.reading(), Bytes: []byte("ready 6"), Salt: []byte("salt")}, f.called("opened %s", id)
+}
+
 func (f *fake) Propose(_ context.Context, _ writ.Principal, a writ.Ask) (writ.PlanStatus, error) {
 	return f.plan(writ.PlanPlanning), f.called("propose %s %s %v %v %s", a.Incident, a.Playbook, a.Parameters, a.Evidence, a.Because)
 }

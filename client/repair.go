@@ -54,6 +54,12 @@ func (c *Client) Evidence(ctx context.Context, id writ.EvidenceID) (writ.Evidenc
 	return r.Evidence, r.Bytes, err
 }
 
+// OpenedEvidence returns one reading with the salt of its commitment, so that it can be verified offline.
+func (c *Client) OpenedEvidence(ctx context.Context, id writ.EvidenceID) (writ.EvidenceContent, error) {
+	var e writ.EvidenceContent
+	return e, c.do(ctx, call{method: http.MethodGet, path: "/v1/evidence/" + string(id) + "/content"}, &e)
+}
+
 // Propose asks for one repair. It returns at once with a plan to follow; see WaitPlan.
 func (c *Client) Propose(ctx context.Context, ask writ.Ask) (writ.PlanStatus, error) {
 	var p writ.PlanStatus

@@ -43,7 +43,7 @@ func TestI12AStolenServerMovesNothingThatNeedsAPerson(t *testing.T) {
 		})
 		t.Run("for more than the ceiling", func(t *testing.T) {
 			t.Parallel()
-			x := s.healthy(t, "radius")
+			x := s.broken(t, "radius")
 			x.diagnosed()
 			id, _ := x.agent(t, diagnoser).observe(t, x.incident, kubernetes.ListPods, x.workload())
 			x.evidence = append(x.evidence, id)

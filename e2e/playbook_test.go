@@ -9,8 +9,8 @@ import (
 	"github.com/writ-dev/writ/playbooks"
 )
 
-// More playbooks, made of the library's: a restart that gives up soon, one that waits while a test does something, and a
-// restart and a deletion that may run as often as anybody likes.
+// More playbooks, made of the library's, beside scaleGated: a restart that gives up soon, one that waits while a test does something, and a
+// restart and a deletion, of pods that are well too, that may run as often as anybody likes.
 const (
 	restartSoon  = "restart-soon"
 	restartLong  = "restart-long"
@@ -20,6 +20,7 @@ const (
 
 var (
 	within  = regexp.MustCompile(`within_seconds: \d+`)
+	whatFor = regexp.MustCompile(`(?s)observe:\n.*?guards:\n`)
 	howOnce = regexp.MustCompile(`, cooldown_seconds: \d+, max_attempts: \d+, attempts_window_seconds: \d+`)
 )
 
@@ -35,7 +36,11 @@ func playbookSet(t testing.TB) [][]byte {
 		out = append(out, b)
 		if f == "delete-stuck-pod.yaml" {
 			v := bytes.Replace(b, []byte("name: delete-stuck-pod\n"), []byte("name: "+deleteOften+"\n"), 1)
-			out = append(out, howOnce.ReplaceAll(v, nil))
+			out = append(out, howOnce.ReplaceAll(whatFor.ReplaceAll(v, []byte("guards:\n")), nil))
+		}
+		if f == "scale-workload.yaml" {
+			v := bytes.Replace(b, []byte("name: scale-workload\n"), []byte("name: "+scaleGated+"\n"), 1)
+			out = append(out, bytes.Replace(v, []byte("guards:\n"), []byte(gatedBlock), 1))
 		}
 		if f != "restart-workload.yaml" {
 			continue

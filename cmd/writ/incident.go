@@ -85,7 +85,13 @@ func runEvidenceShow(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.print(r.format, map[string]any{"evidence": e, "bytes": b}, func() {
+	var whole any = map[string]any{"evidence": e, "bytes": b}
+	if r.format != "text" && e.Erased.IsZero() { // with the salt, to be verified offline
+		if whole, err = r.OpenedEvidence(ctx, id); err != nil {
+			return err
+		}
+	}
+	return a.print(r.format, whole, func() {
 		fmt.Fprintf(a.stdout, "%s  %s\n  source    %s\n  read by   %s at %s\n  commit    %s\n  redacted  %d secrets\n", e.ID, e.Query.Reader, writ.Printable(e.Source, 200), e.Reader, e.At.Format("2006-01-02T15:04:05Z"), e.Commitment, e.Redacted)
 		if e.Writable {
 			what := "parts of this text"

@@ -149,6 +149,7 @@ func (d *door) register() {
 	d.registerIncidents()
 	d.registerPlaybooks()
 	d.registerEvidence()
+	d.registerOpenedEvidence()
 	d.registerProposals()
 	d.registerPlans()
 	d.registerApprovals()

@@ -41,6 +41,7 @@ var every = []struct {
 	{"GET", "/v1/playbooks/rollback-deployment", "", nil, "agent human", 200},
 	{"POST", "/v1/evidence", observe, []string{key}, "agent human", 201},
 	{"GET", "/v1/evidence/" + string(evidence), "", nil, "agent human", 200},
+	{"GET", "/v1/evidence/" + string(evidence) + "/content", "", nil, "agent human", 200},
 	{"POST", "/v1/proposals", proposal, []string{key}, "agent human", 201},
 	{"GET", "/v1/plans", "", nil, "agent human", 200},
 	{"GET", "/v1/plans/" + string(planID), "", nil, "agent human", 200},

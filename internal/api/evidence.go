@@ -53,6 +53,25 @@ func (d *door) registerEvidence() {
 		})
 }
 
+// An openedOut is a reading with the salt of its commitment.
+type openedOut struct{ Body writ.EvidenceContent }
+
+func (d *door) registerOpenedEvidence() {
+	register(d, call{id: "open-evidence", method: http.MethodGet, path: "/v1/evidence/{id}/content", kinds: askers,
+		summary: "One reading with its bytes and the salt of its commitment, to be verified offline"},
+		func(ctx context.Context, by writ.Principal, in *evidenceIn) (*openedOut, error) {
+			id, err := writ.ParseEvidenceID(in.ID)
+			if err != nil {
+				return nil, err
+			}
+			c, err := d.Readings.OpenedEvidence(ctx, by, id)
+			if err != nil {
+				return nil, err
+			}
+			return &openedOut{c}, nil
+		})
+}
+
 func reading(e writ.Evidence, b []byte) Reading {
 	if b == nil {
 		b = []byte{}

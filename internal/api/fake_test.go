@@ -121,6 +121,10 @@ func (f *fake) Evidence(context.Context, writ.Principal, writ.EvidenceID) (writ.
 	return f.reading(), []byte("ready 6"), f.called("evidence")
 }
 
+func (f *fake) OpenedEvidence(context.Context, writ.Principal, writ.EvidenceID) (writ.EvidenceContent, error) {
+	return writ.EvidenceContent{Evidence: f.reading(), Bytes: []byte("ready 6"), Salt: make([]byte, writ.SaltSize)}, f.called("opened")
+}
+
 func (f *fake) Propose(_ context.Context, _ writ.Principal, ask writ.Ask) (writ.PlanStatus, error) {
 	if f.panics {
 		panic("in propose")

@@ -27,6 +27,7 @@ type Playbooks interface {
 type Readings interface {
 	Observe(ctx context.Context, by writ.Principal, incident writ.IncidentID, reader writ.OperationName, target writ.Location, with writ.Parameters) (writ.Evidence, []byte, error)
 	Evidence(ctx context.Context, by writ.Principal, id writ.EvidenceID) (writ.Evidence, []byte, error)
+	OpenedEvidence(ctx context.Context, by writ.Principal, id writ.EvidenceID) (writ.EvidenceContent, error)
 }
 
 // Proposals become plans. Plan returns when the state has moved on or the wait is over, whichever is first.

@@ -64,7 +64,7 @@ type RunnerTarget struct {
 	Kubeconfig     string `yaml:"kubeconfig,omitempty"`      // kubernetes targets
 	ReadKubeconfig string `yaml:"read_kubeconfig,omitempty"` // a credential that can only read, for evidence and plans; default kubeconfig
 	Namespace      string `yaml:"lease_namespace,omitempty"`
-	Connector      string `yaml:"connector,omitempty"` // httpapi and prometheus targets: the connector's own file
+	Connector      string `yaml:"connector,omitempty"` // httpapi, prometheus and postgres targets: the connector's own file
 }
 
 // RunnerBreakGlass is what a runner needs to make and run emergency plans when nobody can send it any.
@@ -117,10 +117,10 @@ func LoadRunner(file string) (Runner, error) {
 		switch l.Plane() {
 		case "kubernetes":
 			c.want(t.Kubeconfig != "" && t.Connector == "", "%s needs kubeconfig", key)
-		case "httpapi", "prometheus":
+		case "httpapi", "prometheus", "postgres":
 			c.want(t.Connector != "" && t.Kubeconfig == "", "%s needs connector", key)
 		default:
-			c.want(false, "%s: plane %q is unknown; planes are kubernetes, httpapi and prometheus", key, writ.Printable(l.Plane(), 40))
+			c.want(false, "%s: plane %q is unknown; planes are kubernetes, httpapi, prometheus and postgres", key, writ.Printable(l.Plane(), 40))
 		}
 	}
 	return r, c.err

@@ -20,7 +20,7 @@ const (
 	maxEvidencePerCase  = 500      // readings per incident: a loop of an agent, not a diagnosis
 	observeLife         = MaxWait
 	observeRetry        = 10 * time.Second // a reading handed out and not answered is handed out again
-	blobEvidence        = "evidence"
+	blobEvidence        = writ.EvidenceBlob
 	blobClaim           = "claim"
 	blobReason          = "reason"
 	classEvidence       = "evidence"

@@ -57,7 +57,7 @@ var plane = connector.Catalogue{
 			{Name: "unavailable", Type: connector.TypeInteger, Title: "unavailable"},
 		}},
 		{Name: "kubernetes/pods.list", Title: "Pods", Parameters: []connector.Parameter{kind, nameOf("namespace"), nameOf("name")}, Facts: []connector.Fact{
-			{Name: "pods", Type: connector.TypeInteger, Title: "pods"}, {Name: "waiting", Type: connector.TypeInteger, Title: "waiting"},
+			{Name: "pods", Type: connector.TypeInteger, Title: "pods"}, {Name: "waiting", Type: connector.TypeInteger, Title: "waiting"}, {Name: "unready", Type: connector.TypeInteger, Title: "not ready"},
 		}},
 		{Name: "kubernetes/object.get", Title: "Object", Parameters: []connector.Parameter{
 			{Name: "kind", Type: connector.TypeEnum, Title: "kind", Values: []string{"pod"}}, nameOf("namespace"), nameOf("name")},

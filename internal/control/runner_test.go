@@ -120,7 +120,7 @@ func (r *fakeRunner) script(reads func(assignment.Observe) assignment.Answer, pl
 func (r *fakeRunner) read(o assignment.Observe) assignment.Answer {
 	return assignment.Answer{Observed: &assignment.Observed{
 		Source: "GET /apis/apps/v1/deployments", At: r.w.now(), Bytes: []byte("checkout is unhealthy, password " + secret),
-		Facts: writ.Observation{"paused": writ.Bool(false), "replicas": writ.Int(4)}, Redacted: 1,
+		Facts: writ.Observation{"paused": writ.Bool(false), "replicas": writ.Int(4), "unready": writ.Int(1)}, Redacted: 1,
 	}}
 }
 

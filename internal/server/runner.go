@@ -25,6 +25,7 @@ import (
 	"github.com/writ-dev/writ/internal/connector"
 	"github.com/writ-dev/writ/internal/connector/httpapi"
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
+	"github.com/writ-dev/writ/internal/connector/postgres"
 	"github.com/writ-dev/writ/internal/connector/prometheus"
 	"github.com/writ-dev/writ/internal/enrol"
 	"github.com/writ-dev/writ/internal/fault"
@@ -256,6 +257,9 @@ func connect(c config.Runner, t config.RunnerTarget) (connector.Connector, error
 			return nil, err
 		}
 		return prometheus.New(pc, fault.Clock())
+	}
+	if at.Plane() == postgres.Plane {
+		return database(b, read)
 	}
 	hc, err := httpapi.ParseConfig(b)
 	if err != nil {

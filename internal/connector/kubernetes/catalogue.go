@@ -142,7 +142,8 @@ func readers() []connector.Reader {
 			Name: ListPods, Title: "Pods of a workload", Writable: true, Fields: podFields,
 			Parameters: []connector.Parameter{paramKind(append([]string{"replicaset"}, workloads...)...), paramNamespace, paramName},
 			Facts: []connector.Fact{
-				integer("pods", "pods"), integer("ready", "pods that are ready"), integer("waiting", "pods with a container that waits to start"),
+				integer("pods", "pods"), integer("ready", "pods that are ready"), integer("unready", "pods that are not ready"),
+				integer("waiting", "pods with a container that waits to start"),
 				integer("restarts", "restarts of all containers together"),
 			},
 		},

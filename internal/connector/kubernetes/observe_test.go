@@ -98,6 +98,7 @@ func TestReadingsOfABrokenRelease(t *testing.T) {
 	want(p, "ready", writ.Int(3))
 	want(p, "pods", writ.Int(5)) // three old and two new, since one more than wanted may run
 	want(p, "waiting", writ.Int(2))
+	want(p, "unready", writ.Int(2))
 }
 
 func TestConnectorFromAKubeconfig(t *testing.T) {

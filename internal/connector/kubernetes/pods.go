@@ -54,7 +54,7 @@ func listPods(ctx context.Context, c *Connector, p place, _ connector.Query) (re
 			ready++
 		}
 	}
-	out.facts = writ.Observation{"pods": writ.Int(all), "ready": writ.Int(ready), "waiting": writ.Int(waiting), "restarts": writ.Int(restarts)}
+	out.facts = writ.Observation{"pods": writ.Int(all), "ready": writ.Int(ready), "unready": writ.Int(all - ready), "waiting": writ.Int(waiting), "restarts": writ.Int(restarts)}
 	return out, nil
 }
 

@@ -88,7 +88,7 @@ func (q Query) reader() connector.Reader {
 		return connector.Fact{Name: name, Type: connector.TypeInteger, Title: title}
 	}
 	r := connector.Reader{
-		Name: q.Name, Title: q.Title, Writable: true, Fields: []string{"labels"},
+		Name: q.Name, Title: q.Title, Writable: true, Parameters: []connector.Parameter{}, Fields: []string{"labels"},
 		Facts: []connector.Fact{
 			number("series", "series in the answer"), number("value_milli", "newest value in thousandths, if there is one series"),
 			number("min_milli", "smallest value in thousandths"), number("max_milli", "largest value in thousandths"),

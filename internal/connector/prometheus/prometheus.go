@@ -69,7 +69,7 @@ func New(c Config, now func() time.Time) (*Connector, error) {
 	}
 	x := &Connector{
 		target: target, base: base, token: strings.TrimSpace(string(c.Token)), now: now, queries: map[writ.OperationName]Query{},
-		catalogue: connector.Catalogue{Plane: Plane},
+		catalogue: connector.Catalogue{Plane: Plane, Operations: []connector.Operation{}},
 		http: &http.Client{
 			Transport: &http.Transport{
 				DialContext: (&net.Dialer{Timeout: dialTime}).DialContext, TLSHandshakeTimeout: dialTime, TLSClientConfig: t,

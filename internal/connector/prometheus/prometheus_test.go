@@ -3,6 +3,7 @@ package prometheus_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -186,8 +187,12 @@ func TestConfigurationsThatCannotBeBoundedAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := prometheus.New(c, time.Now); err != nil {
-		t.Error(err)
+	x, err := prometheus.New(c, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err := json.Marshal(x.Catalogue()); err != nil || strings.Contains(string(b), "null") { // the control plane takes no null
+		t.Errorf("the catalogue: %s %v", b, err)
 	}
 }
 
