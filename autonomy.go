@@ -92,12 +92,14 @@ type AgentRecord struct {
 	Balance  int        `json:"balance"`         // since it was last restored: see docs/autonomy.md
 	Lost     bool       `json:"lost"`            // it makes no change alone
 	Since    *time.Time `json:"since,omitempty"` // when it lost T1, or was restored
-	Digest   Digest     `json:"digest,omitzero"`
+	AgentActivity
+	Digest Digest `json:"digest,omitzero"`
 }
 
 // Evidence is as for a PlaybookRecord.
 func (r AgentRecord) Evidence() (Digest, error) {
 	r.Digest, r.State = Digest{}, ""
+	r.AgentActivity = AgentActivity{} // it goes on while somebody decides
 	return digestOf(r)
 }
 

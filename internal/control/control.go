@@ -102,6 +102,7 @@ type Control struct {
 
 	mu      sync.Mutex
 	seen    map[writ.RunnerID]time.Time           // guarded by mu; when this replica last wrote that a runner called
+	agents  map[writ.Principal]time.Time          // guarded by mu; when this replica last wrote that an agent came
 	said    map[writ.RunnerID]bool                // guarded by mu; whose silence was said aloud
 	keys    map[writ.RunnerID][]ed25519.PublicKey // guarded by mu; what runners may sign with, as far as this replica has seen
 	watched time.Time                             // guarded by mu; when silence was last looked for
@@ -163,6 +164,7 @@ func New(c Config) (*Control, error) {
 		self:   writ.Principal{Kind: writ.KindService, Iss: c.Issuer, Sub: "control"},
 		watch:  &watch{store: c.Store, topics: map[writ.IncidentID]*topic{}},
 		seen:   map[writ.RunnerID]time.Time{},
+		agents: map[writ.Principal]time.Time{},
 		said:   map[writ.RunnerID]bool{},
 		keys:   map[writ.RunnerID][]ed25519.PublicKey{},
 	}

@@ -210,6 +210,9 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 	if err != nil {
 		return "", err
 	}
+	if err := c.proposed(tx, by, e.hash); err != nil {
+		return "", err
+	}
 	row := planRow{
 		ID: id, Proposal: p, ProposalBytes: b, ProposalLeaf: e.hash, Service: service.Name, Environment: service.Environment,
 		Owner: service.Owner, Target: target.Location, Runner: target.Runner, CreatedAt: at, ExpiresAt: at.Add(planningLife),
