@@ -218,6 +218,7 @@ type Status struct {
 	Freezes    []Freeze          `json:"freezes,omitempty"`
 	Services   []ServiceLoad     `json:"services,omitempty"` // those with anything in use; people only
 	Runners    []RunnerStatus    `json:"runners,omitempty"`
+	Replicas   []ReplicaStatus   `json:"replicas,omitempty"`       // of the control plane, where they share a database
 	Channels   []ChannelStatus   `json:"channels,omitempty"`       // of notices; people only
 	Unsettled  []RunID           `json:"runs_unsettled,omitempty"` // newest first, at most 100: a person must look and say what they did; people only
 	BreakGlass *BreakGlassGlance `json:"break_glass,omitempty"`    // people only
@@ -256,15 +257,16 @@ type Cooldown struct {
 
 // A RunnerStatus says when a runner last asked for work.
 type RunnerStatus struct {
-	ID       RunnerID    `json:"id"`
-	Targets  []Location  `json:"targets"`
-	LastSeen *time.Time  `json:"last_seen,omitempty"`
-	Instance string      `json:"instance,omitempty"` // of the journal whose process holds the cell
-	Epoch    int64       `json:"epoch,omitempty"`    // grows with each process that holds it
-	Standby  *time.Time  `json:"standby,omitempty"`  // when another process of the cell last stood by
-	Alive    int         `json:"leases_alive,omitempty"`
-	Silent   bool        `json:"silent,omitempty"` // leases of its runs are alive, and nothing is heard of it
-	Debts    []LeaseDebt `json:"debts,omitempty"`  // while there is one, no new grant is issued for it
+	ID       RunnerID      `json:"id"`
+	Targets  []Location    `json:"targets"`
+	LastSeen *time.Time    `json:"last_seen,omitempty"`
+	Clock    *ClockReading `json:"clock,omitempty"`    // against the control plane's, at the newest heartbeat of the cell's holder
+	Instance string        `json:"instance,omitempty"` // of the journal whose process holds the cell
+	Epoch    int64         `json:"epoch,omitempty"`    // grows with each process that holds it
+	Standby  *time.Time    `json:"standby,omitempty"`  // when another process of the cell last stood by
+	Alive    int           `json:"leases_alive,omitempty"`
+	Silent   bool          `json:"silent,omitempty"` // leases of its runs are alive, and nothing is heard of it
+	Debts    []LeaseDebt   `json:"debts,omitempty"`  // while there is one, no new grant is issued for it
 }
 
 // A LeaseDebt is a credential that could not be proven dead in time.

@@ -137,6 +137,7 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		}, f.delegation(writ.DelegationAsk{Group: "payments-oncall", To: writ.Person{Iss: "https://idp.example", Sub: "bob"}, Until: at}),
 			fmt.Sprintf("delegate payments-oncall https://idp.example bob %d", at.Unix())},
 		{func() (any, error) { d, err := c.EndDelegation(ctx, delegationID); return d.ID, err }, delegationID, "return " + string(delegationID)},
+		{func() (any, error) { t, err := c.TestNotice(ctx, "mail"); return t.State, err }, writ.NoticeQueued, "test mail"},
 		{func() (any, error) { return c.Status(ctx) }, writ.Status{Version: "test", LedgerSize: 7, Policy: digest}, "status"},
 		{func() (any, error) { e, n, err := c.Entries(ctx, 3, 9); return []any{e, string(n)}, err }, []any{[]writ.Entry{{Index: 3, Leaf: []byte("leaf")}}, "note"}, "entries 3 9"},
 		{func() (any, error) { b, err := c.Export(ctx, incident); return string(b), err }, "bundle\x00", "export " + string(incident)},
@@ -153,8 +154,8 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 			t.Errorf("the control plane saw %q, want %q", calls[len(calls)-1], call.call)
 		}
 	}
-	if len(f.keys) != 11 {
-		t.Errorf("%d idempotency keys for 11 creating calls", len(f.keys))
+	if len(f.keys) != 12 {
+		t.Errorf("%d idempotency keys for 12 creating calls", len(f.keys))
 	}
 }
 

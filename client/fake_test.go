@@ -329,3 +329,7 @@ func (f *fake) HandOffs(_ context.Context, _ writ.Principal, in writ.IncidentID)
 func (f *fake) RevokeHandOff(_ context.Context, _ writ.Principal, id writ.HandOffID) (writ.HandOffStatus, error) {
 	return f.handOff(), f.called("revoke %s", id)
 }
+
+func (f *fake) TestNotice(_ context.Context, by writ.Principal, channel string) (writ.NoticeTrial, error) {
+	return writ.NoticeTrial{Notice: "ntc_" + ulid, Channel: channel, By: by, State: writ.NoticeQueued, At: at}, f.called("test %s", channel)
+}

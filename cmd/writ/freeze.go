@@ -199,6 +199,7 @@ func runStatus(ctx context.Context, a *app, args []string) error {
 			}
 			a.debts(x)
 		}
+		a.clocks(s)
 		a.rotas(s)
 		a.channels(s)
 		a.unsettled(s)

@@ -110,7 +110,7 @@ func commands() []command {
 		{"freeze list", "", "list what is frozen now", runFreezeList},
 		{"unfreeze", "<freeze> | --all | --agent|--service|--playbook|--target NAME --reason …", "lift a freeze, by its id or by what it stops", runUnfreeze},
 		{"notify list", "-c writ.yaml", "list who is told of what, and by which channel", runNotifyList},
-		{"notify test", "<channel> -c writ.yaml [--to person]", "send a marked test notice by one channel", runNotifyTest},
+		{"notify test", "<channel> [-c writ.yaml [--to person]]", "send yourself a marked test notice by one channel", runNotifyTest},
 		{"breakglass open", "<playbook> --incident inc_… --justification … [--sk]", "ask for an emergency playbook, with a signed proof", runBreakGlassOpen},
 		{"breakglass list", "[--state …]", "list uses of break-glass, newest first", runBreakGlassList},
 		{"breakglass show", "<break-glass>", "show one use of break-glass", runBreakGlassShow},

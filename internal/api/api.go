@@ -160,6 +160,7 @@ func (d *door) register() {
 	d.registerEvents()
 	d.registerLedger()
 	d.registerStatus()
+	d.registerNotices()
 	d.registerSessions()
 	d.registerFleet()
 	d.registerUpstreams()

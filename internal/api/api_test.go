@@ -108,6 +108,7 @@ var every = []struct {
 	{"GET", "/v1/ledger/entries", "", nil, "human source", 200},
 	{"GET", "/v1/ledger/export", "", nil, "human source", 200},
 	{"GET", "/v1/status", "", nil, "agent human source", 200},
+	{"POST", "/v1/notices/test", `{"channel":"mail"}`, []string{key}, "human", 202},
 }
 
 func TestEveryCallIsOpenToItsKindsAndToNoOther(t *testing.T) {

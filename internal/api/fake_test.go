@@ -376,3 +376,7 @@ func (f *fake) RunnerKeys(context.Context, writ.Principal) ([]writ.RunnerKey, er
 func (f *fake) RemoveRunner(_ context.Context, _ writ.Principal, name, key, reason string) ([]writ.RunnerKey, error) {
 	return []writ.RunnerKey{{Runner: someRunner, State: writ.RunnerRemoved, Key: "sha256:1"}}, f.called("remove runner " + name + key + reason)
 }
+
+func (f *fake) TestNotice(_ context.Context, by writ.Principal, channel string) (writ.NoticeTrial, error) {
+	return writ.NoticeTrial{Notice: "ntc_" + ulid, Channel: channel, By: by, State: writ.NoticeQueued, At: at}, f.called("test " + channel)
+}

@@ -131,9 +131,10 @@ type BreakGlass interface {
 	ReviewBreakGlass(ctx context.Context, by writ.Principal, id writ.BreakGlassID, verdict writ.ReviewVerdict, note string) (writ.BreakGlass, error)
 }
 
-// Overview is the control plane at a glance.
+// Overview is the control plane at a glance. TestNotice sends the caller a test; people only.
 type Overview interface {
 	Status(ctx context.Context, by writ.Principal) (writ.Status, error)
+	TestNotice(ctx context.Context, by writ.Principal, channel string) (writ.NoticeTrial, error)
 }
 
 // Idempotency remembers the answers to creating calls for 24 hours, per caller and key. It must survive restarts.

@@ -36,6 +36,7 @@ import (
 // Config is what a Control is made of. All members are required unless they say otherwise.
 type Config struct {
 	Version           string
+	Replica           string // optional: what people call this process among its replicas
 	Store             *store.Store
 	Origin            string          // of the ledger
 	Issuer            string          // iss of grants, and of the control plane's own identity
@@ -90,6 +91,7 @@ type Target struct {
 type Control struct {
 	Config
 	declared map[writ.Principal]writ.Agent // of Config.Agents
+	replica  string                        // names this process among its replicas
 	holder   string                        // thumbprint of the dispatch key
 	self     writ.Principal
 	watch    *watch
@@ -105,6 +107,7 @@ type Control struct {
 	agents  map[writ.Principal]time.Time          // guarded by mu; when this replica last wrote that an agent came
 	said    map[writ.RunnerID]bool                // guarded by mu; whose silence was said aloud
 	keys    map[writ.RunnerID][]ed25519.PublicKey // guarded by mu; what runners may sign with, as far as this replica has seen
+	clocked time.Time                             // guarded by mu; when this replica last compared its clock
 	watched time.Time                             // guarded by mu; when silence was last looked for
 }
 
@@ -154,12 +157,16 @@ func New(c Config) (*Control, error) {
 			return nil, fmt.Errorf("target %s: %w", t.Location, err)
 		}
 	}
+	replica, err := newReplica(c)
+	if err != nil {
+		return nil, err
+	}
 	declared, err := declare(c.Agents)
 	if err != nil {
 		return nil, err
 	}
 	out := &Control{
-		Config: c, declared: declared,
+		Config: c, declared: declared, replica: replica,
 		holder: token.Thumbprint(&c.DispatchKey.PublicKey),
 		self:   writ.Principal{Kind: writ.KindService, Iss: c.Issuer, Sub: "control"},
 		watch:  &watch{store: c.Store, topics: map[writ.IncidentID]*topic{}},

@@ -90,7 +90,9 @@ func newFake(t testing.TB) *fake {
 	f := &fake{now: at, by: human, bytes: []byte("pod payments-api-7 OOMKilled\ntoken=[redacted]\n")}
 	f.status = writ.Status{
 		Version: "test", Incidents: 1, Waiting: 1, LedgerSize: 2, Signed: 2, Policy: writ.DigestOf([]byte("policy")),
-		Runners:  []writ.RunnerStatus{{ID: runnerID, Targets: []writ.Location{target}, LastSeen: &at, Epoch: 3}},
+		Runners:  []writ.RunnerStatus{{ID: runnerID, Targets: []writ.Location{target}, LastSeen: &at, Epoch: 3, Clock: &writ.ClockReading{OffMillis: -12, At: at}}},
+		Replicas: []writ.ReplicaStatus{{Name: "cp-1/4711", Self: true, Clock: writ.ClockReading{OffMillis: 3, Within: 1, At: at}}, {Name: "cp-2/4711", Clock: writ.ClockReading{OffMillis: 1, Within: 1, At: at}}},
+		Channels: []writ.ChannelStatus{{Name: "mail", Kind: "mail", Delivered: &at, Trial: &writ.NoticeTrial{Notice: "ntc_" + ulid, Channel: "mail", By: human, State: writ.NoticeDelivered, At: at}}},
 		Services: []writ.ServiceLoad{{Service: "payments-api", Runs: 1, Permille: 166, Units: 1, Locks: []writ.Lock{{Object: deployed, Run: runID, Plan: planID, Playbook: "rollback-deployment", Since: at}}}},
 	}
 	f.plan = f.waiting()
@@ -388,4 +390,8 @@ func get(t testing.TB, h http.Handler, path string) string {
 var everyPage = []string{
 	"/", "/plans", "/plans/" + string(planID), "/runs", "/runs/" + string(runID), "/incidents", "/incidents/" + string(incident), "/evidence/" + string(evidence),
 	"/ledger", "/ledger/1", "/playbooks", "/playbooks/rollback-deployment", "/agents", "/oncall", "/reach", "/policy/changes", "/policy/" + string(changeID), "/policy", labPage, "/policy?plan=" + string(planID), "/policy?replay=1", "/health", "/freeze", "/breakglass", "/breakglass/" + string(glassID),
+}
+
+func (f *fake) TestNotice(_ context.Context, by writ.Principal, channel string) (writ.NoticeTrial, error) {
+	return writ.NoticeTrial{Notice: "ntc_" + ulid, Channel: channel, By: by, State: writ.NoticeQueued, At: at}, f.called("test %s", channel)
 }

@@ -84,9 +84,10 @@ type Ledger interface {
 	Prove(ctx context.Context, by writ.Principal, index int64) (ledger.Receipt, error)
 }
 
-// Overview is the control plane at a glance.
+// Overview is the control plane at a glance. TestNotice sends the caller a notice that is marked as a test.
 type Overview interface {
 	Status(ctx context.Context, by writ.Principal) (writ.Status, error)
+	TestNotice(ctx context.Context, by writ.Principal, channel string) (writ.NoticeTrial, error)
 }
 
 // Denials records that the door refused a call because of the kind of its caller.

@@ -61,7 +61,7 @@ type Config struct {
 // agents' tools or of the login.
 var Paths = []string{
 	"/{$}", "/plans", "/plans/", "/runs", "/runs/", "/incidents", "/incidents/", "/evidence/", "/ledger", "/ledger/", "/playbooks", "/playbooks/",
-	"/agents", "/agents/", "/oncall", "/oncall/", "/reach", "/policy", "/policy/", "/health", "/breakglass", "/breakglass/", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
+	"/agents", "/agents/", "/oncall", "/oncall/", "/reach", "/policy", "/policy/", "/health", "/health/", "/breakglass", "/breakglass/", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
 }
 
 // Paths of the development login, and of leaving.
@@ -171,6 +171,7 @@ func (d *door) register() {
 	d.act("/runs/{id}/stop", d.stop)
 	d.act("/runs/{id}/settle", d.settle)
 	d.act("/incidents/{id}/undo", d.undo)
+	d.act("/health/test", d.testNotice)
 	d.act("/agents/{name}/suspend", d.setAgent(writ.AgentSuspended))
 	d.act("/agents/{name}/resume", d.setAgent(writ.AgentActive))
 	d.act("/breakglass/{id}/review", d.review)

@@ -142,6 +142,7 @@ func TestFormsDoWhatTheySay(t *testing.T) {
 		"settle, applied":     {"/runs/" + string(runID) + "/settle", with("step", "1", "as", "applied"), "settle " + string(runID) + " 1 applied because", "/runs/" + string(runID)},
 		"settle, not applied": {"/runs/" + string(runID) + "/settle", with("step", "2", "as", "not_applied"), "settle " + string(runID) + " 2 not_applied because", "/runs/" + string(runID)},
 		"undo":                {"/incidents/" + string(incident) + "/undo", why, "undo " + string(incident) + " because", "/incidents/" + string(incident)},
+		"test a channel":      {"/health/test", url.Values{"channel": {"mail"}}, "test mail", "/health"},
 		"suspend":             {"/agents/repair/suspend", why, "agent repair suspended because", "/agents"},
 		"resume":              {"/agents/repair/resume", why, "agent repair active because", "/agents"},
 		"freeze all":          {"/freeze", with("scope", "all", "value", "left over"), "freeze all  because", "/freeze"},
