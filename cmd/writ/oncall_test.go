@@ -132,6 +132,7 @@ func TestATurnIsShownHandedOverAndGivenBackOnTheCommandLine(t *testing.T) {
 		}
 	}
 	completes(t, dir, as)
+	completesElsewhere(t, dir)
 }
 
 // completes has a real bash complete command lines, with ids of the running server.

@@ -161,6 +161,7 @@ func (d *door) register() {
 	d.registerLedger()
 	d.registerStatus()
 	d.registerNotices()
+	d.registerPeople()
 	d.registerSessions()
 	d.registerFleet()
 	d.registerUpstreams()

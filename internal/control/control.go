@@ -179,14 +179,14 @@ func New(c Config) (*Control, error) {
 	return out, nil
 }
 
-// Start reads the runners' keys and writes the genesis entry into an empty ledger. It is idempotent.
+// Start reads the runners' keys, keeps the library's versions, and writes the genesis entry into an empty ledger. It is idempotent.
 func (c *Control) Start(ctx context.Context) error {
 	if err := c.loadKeys(ctx); err != nil {
 		return err
 	}
 	return c.Store.Update(ctx, func(tx *store.Tx) error {
-		if tx.Head() > 0 {
-			return nil
+		if err := c.shelve(tx); err != nil || tx.Head() > 0 {
+			return err
 		}
 		_, err := c.append(tx, writ.EntryGenesis, "", writ.GenesisBody{Origin: c.Origin, Policy: c.inForce().Bundle.Digest()})
 		return err
