@@ -131,6 +131,7 @@ func TestATurnIsShownHandedOverAndGivenBackOnTheCommandLine(t *testing.T) {
 			t.Errorf("%v: %d %s %s", args, code, out, errs)
 		}
 	}
+	peopleCommands(t, as)
 	completes(t, dir, as)
 	completesElsewhere(t, dir)
 }
