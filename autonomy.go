@@ -98,12 +98,14 @@ type AgentRecord struct {
 	Balance  int        `json:"balance"`         // since it was last restored: see docs/autonomy.md
 	Lost     bool       `json:"lost"`            // it makes no change alone
 	Since    *time.Time `json:"since,omitempty"` // when it lost T1, or was restored
-	Digest   Digest     `json:"digest,omitzero"`
+	AgentActivity
+	Digest Digest `json:"digest,omitzero"`
 }
 
-// Bytes are as for a PlaybookRecord. Whether the agent is suspended does not stand in them.
+// Bytes are as for a PlaybookRecord. Whether the agent is suspended, and its activity, do not stand in them: they go on while
+// somebody decides.
 func (r AgentRecord) Bytes() ([]byte, error) {
-	r.Digest, r.State = Digest{}, ""
+	r.Digest, r.State, r.AgentActivity = Digest{}, "", AgentActivity{}
 	return canon.Marshal(r)
 }
 

@@ -151,6 +151,10 @@ var EntryBodies = map[EntryKind]func() any{
 	EntryAutonomyAnswer: func() any { return new(AutonomyAnswerBody) },
 	EntryReviewDue:      func() any { return new(ReviewDueBody) },
 	EntryReview:         func() any { return new(ReviewBody) },
+
+	EntryNote:        func() any { return new(NoteBody) },
+	EntryEvidenceAsk: func() any { return new(EvidenceAskBody) },
+	EntryPlaybook:    func() any { return new(PlaybookBody) },
 }
 
 // NewRecord returns a record of the given kind with body in canonical form. body must be the kind's registered type

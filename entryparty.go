@@ -79,6 +79,7 @@ type (
 		Failure  NoticeFailure `json:"failure,omitempty"`
 		Status   int           `json:"status,omitempty"` // the channel's answer, HTTP or SMTP
 		Attempts int           `json:"attempts"`
+		By       *Principal    `json:"by,omitempty"` // who asked for it, when it is a test
 	}
 	AgentBody struct {
 		Name    string      `json:"name"`

@@ -39,7 +39,7 @@ const (
 
 	NoticePolicyWaiting NoticeEvent = "policy.waiting" // a change of the policy set waits for people
 
-	NoticeTest NoticeEvent = "test" // asked for with writ notify test; no route has it
+	NoticeTest NoticeEvent = "test" // asked for by a person; no route has it
 )
 
 // NoticeClass says how a notice is treated. Notices of one class are collapsed together and counted together, so that a
@@ -145,4 +145,5 @@ type ChannelStatus struct {
 	Status    int           `json:"status,omitempty"`  // HTTP or SMTP, of the last attempt that failed
 	Delivered *time.Time    `json:"last_delivered,omitempty"`
 	Failed    *time.Time    `json:"last_failed,omitempty"`
+	Trial     *NoticeTrial  `json:"test,omitempty"` // the newest one that a person asked for
 }

@@ -10,36 +10,38 @@ import (
 
 // A PlanStatus is a plan as a caller may see it, from the proposal to its end.
 type PlanStatus struct {
-	ID          PlanID           `json:"id"`
-	Incident    IncidentID       `json:"incident"`
-	State       PlanState        `json:"state"`
-	Reason      Reason           `json:"reason,omitempty"`
-	Detail      string           `json:"detail,omitempty"`   // one sentence on the reason
-	Hint        string           `json:"hint,omitempty"`     // the nearest thing that would be allowed; in the state ready, the next step
-	RetryAt     *time.Time       `json:"retry_at,omitempty"` // when the same ask may be allowed; absent when time alone changes nothing
-	Title       string           `json:"title,omitempty"`
-	Service     string           `json:"service"`
-	Environment string           `json:"environment"`
-	Playbook    PlaybookRef      `json:"playbook"`
-	Parameters  Parameters       `json:"parameters,omitempty"`
-	Requester   Principal        `json:"requester"`
-	Digest      Digest           `json:"digest,omitzero"`
-	Bytes       []byte           `json:"bytes,omitempty"` // canonical plan bytes, which Digest covers; people only
-	Plan        *Plan            `json:"plan,omitempty"`
-	Decision    *Decision        `json:"decision,omitempty"` // the newest on the whole plan
-	Needs       Requirements     `json:"needs,omitzero"`
-	Change      *ChangeWindow    `json:"change_window,omitempty"` // that the newest decision relied on; absent when no calendar covers the service
-	Approvals   []ApprovalStatus `json:"approvals,omitempty"`
-	Claim       string           `json:"claim,omitempty"` // the agent's words, not verified
-	Evidence    []Evidence       `json:"evidence,omitempty"`
-	ReadAgain   *ReadAgain       `json:"read_again,omitempty"` // what the plan rests on, read for its grant; absent when it has no conditions
-	Run         RunID            `json:"run,omitempty"`
-	Emergency   *Emergency       `json:"emergency,omitempty"` // it is break-glass
-	OnCall      *OnCallGroup     `json:"on_call,omitempty"`   // who is on call for its service; people only, while it waits, where a source is configured
-	Fatigue     *Fatigue         `json:"fatigue,omitempty"`   // of the caller; people only, one plan at a time
-	DryRun      bool             `json:"dry_run,omitempty"`   // it never runs: it ends as withdrawn, with the reason dry_run and what would have happened
-	CreatedAt   time.Time        `json:"created_at"`
-	ExpiresAt   time.Time        `json:"expires_at"` // an unanswered plan is denied then
+	ID            PlanID           `json:"id"`
+	Incident      IncidentID       `json:"incident"`
+	State         PlanState        `json:"state"`
+	Reason        Reason           `json:"reason,omitempty"`
+	Detail        string           `json:"detail,omitempty"`   // one sentence on the reason
+	Hint          string           `json:"hint,omitempty"`     // the nearest thing that would be allowed; in the state ready, the next step
+	RetryAt       *time.Time       `json:"retry_at,omitempty"` // when the same ask may be allowed; absent when time alone changes nothing
+	Title         string           `json:"title,omitempty"`
+	Service       string           `json:"service"`
+	Environment   string           `json:"environment"`
+	Playbook      PlaybookRef      `json:"playbook"`
+	Parameters    Parameters       `json:"parameters,omitempty"`
+	Requester     Principal        `json:"requester"`
+	Digest        Digest           `json:"digest,omitzero"`
+	Bytes         []byte           `json:"bytes,omitempty"` // canonical plan bytes, which Digest covers; people only
+	Plan          *Plan            `json:"plan,omitempty"`
+	Decision      *Decision        `json:"decision,omitempty"` // the newest on the whole plan
+	Needs         Requirements     `json:"needs,omitzero"`
+	Change        *ChangeWindow    `json:"change_window,omitempty"` // that the newest decision relied on; absent when no calendar covers the service
+	Approvals     []ApprovalStatus `json:"approvals,omitempty"`
+	Claim         string           `json:"claim,omitempty"` // the agent's words, not verified
+	Evidence      []Evidence       `json:"evidence,omitempty"`
+	EvidenceAsked []EvidenceAsk    `json:"evidence_asked,omitempty"` // what people want to see before they answer
+	EvidenceSince []Evidence       `json:"evidence_since,omitempty"` // read for the incident since that was first asked, newest first; for an agent its own
+	ReadAgain     *ReadAgain       `json:"read_again,omitempty"`     // what the plan rests on, read for its grant; absent when it has no conditions
+	Run           RunID            `json:"run,omitempty"`
+	Emergency     *Emergency       `json:"emergency,omitempty"` // it is break-glass
+	OnCall        *OnCallGroup     `json:"on_call,omitempty"`   // who is on call for its service; people only, while it waits, where a source is configured
+	Fatigue       *Fatigue         `json:"fatigue,omitempty"`   // of the caller; people only, one plan at a time
+	DryRun        bool             `json:"dry_run,omitempty"`   // it never runs: it ends as withdrawn, with the reason dry_run and what would have happened
+	CreatedAt     time.Time        `json:"created_at"`
+	ExpiresAt     time.Time        `json:"expires_at"` // an unanswered plan is denied then
 }
 
 // A ReadAgain is the newest reading of a plan's claims and guards. A grant needs one of the last minute in which all hold.
@@ -157,6 +159,7 @@ type IncidentStatus struct {
 	Evidence []Evidence   `json:"evidence,omitempty"`
 	Plans    []PlanStatus `json:"plans,omitempty"` // newest first, without bytes
 	Timeline []Event      `json:"timeline,omitempty"`
+	Notes    []Note       `json:"notes,omitempty"` // by people, oldest first; the newest hundred
 	Undo     *Undo        `json:"undo,omitempty"`
 }
 
@@ -168,7 +171,8 @@ type PlaybookSummary struct {
 	Plane string `json:"plane"`
 	Tier  Tier   `json:"tier"`
 
-	Emergency bool `json:"emergency,omitempty"` // for break-glass alone
+	Emergency bool        `json:"emergency,omitempty"` // for break-glass alone
+	Retired   *Retirement `json:"retired,omitempty"`   // nobody can ask for it; people only
 }
 
 // A PlaybookText is a playbook in words for agents, at most 2,000 characters, and its source for people.
@@ -218,6 +222,7 @@ type Status struct {
 	Freezes    []Freeze          `json:"freezes,omitempty"`
 	Services   []ServiceLoad     `json:"services,omitempty"` // those with anything in use; people only
 	Runners    []RunnerStatus    `json:"runners,omitempty"`
+	Replicas   []ReplicaStatus   `json:"replicas,omitempty"`       // of the control plane, where they share a database
 	Channels   []ChannelStatus   `json:"channels,omitempty"`       // of notices; people only
 	Upstreams  []UpstreamGlance  `json:"upstreams,omitempty"`      // tools of other MCP servers; people only
 	Unsettled  []RunID           `json:"runs_unsettled,omitempty"` // newest first, at most 100: a person must look and say what they did; people only
@@ -257,15 +262,16 @@ type Cooldown struct {
 
 // A RunnerStatus says when a runner last asked for work.
 type RunnerStatus struct {
-	ID       RunnerID    `json:"id"`
-	Targets  []Location  `json:"targets"`
-	LastSeen *time.Time  `json:"last_seen,omitempty"`
-	Instance string      `json:"instance,omitempty"` // of the journal whose process holds the cell
-	Epoch    int64       `json:"epoch,omitempty"`    // grows with each process that holds it
-	Standby  *time.Time  `json:"standby,omitempty"`  // when another process of the cell last stood by
-	Alive    int         `json:"leases_alive,omitempty"`
-	Silent   bool        `json:"silent,omitempty"` // leases of its runs are alive, and nothing is heard of it
-	Debts    []LeaseDebt `json:"debts,omitempty"`  // while there is one, no new grant is issued for it
+	ID       RunnerID      `json:"id"`
+	Targets  []Location    `json:"targets"`
+	LastSeen *time.Time    `json:"last_seen,omitempty"`
+	Clock    *ClockReading `json:"clock,omitempty"`    // against the control plane's, at the newest heartbeat of the cell's holder
+	Instance string        `json:"instance,omitempty"` // of the journal whose process holds the cell
+	Epoch    int64         `json:"epoch,omitempty"`    // grows with each process that holds it
+	Standby  *time.Time    `json:"standby,omitempty"`  // when another process of the cell last stood by
+	Alive    int           `json:"leases_alive,omitempty"`
+	Silent   bool          `json:"silent,omitempty"` // leases of its runs are alive, and nothing is heard of it
+	Debts    []LeaseDebt   `json:"debts,omitempty"`  // while there is one, no new grant is issued for it
 }
 
 // A LeaseDebt is a credential that could not be proven dead in time.

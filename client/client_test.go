@@ -146,6 +146,14 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		}, f.delegation(writ.DelegationAsk{Group: "payments-oncall", To: writ.Person{Iss: "https://idp.example", Sub: "bob"}, Until: at}),
 			fmt.Sprintf("delegate payments-oncall https://idp.example bob %d", at.Unix())},
 		{func() (any, error) { d, err := c.EndDelegation(ctx, delegationID); return d.ID, err }, delegationID, "return " + string(delegationID)},
+		{func() (any, error) { n, err := c.AddNote(ctx, incident, "cold"); return n.Text, err }, "cold", "note " + string(incident) + " cold"},
+		{func() (any, error) { return c.AskEvidence(ctx, planID, "errors") }, f.plan(writ.PlanWaiting), "ask evidence " + string(planID) + " errors"},
+		{func() (any, error) { return len(all(t, c.PlaybookVersions(ctx, "rollback"))), nil }, 2, "versions rollback"},
+		{func() (any, error) { p, err := c.RetirePlaybook(ctx, "rollback", "old"); return p.Version, err }, 2, "retire rollback old"},
+		{func() (any, error) {
+			return len(all(t, c.SearchLedger(ctx, writ.EntryFilter{Kind: writ.EntryApproval, Incident: incident, Actor: "ann", Since: at}))), nil
+		}, 1, "search approval " + string(incident) + " ann"},
+		{func() (any, error) { t, err := c.TestNotice(ctx, "mail"); return t.State, err }, writ.NoticeQueued, "test mail"},
 		{func() (any, error) { return c.Status(ctx) }, writ.Status{Version: "test", LedgerSize: 7, Policy: digest}, "status"},
 		{func() (any, error) { e, n, err := c.Entries(ctx, 3, 9); return []any{e, string(n)}, err }, []any{[]writ.Entry{{Index: 3, Leaf: []byte("leaf")}}, "note"}, "entries 3 9"},
 		{func() (any, error) { b, err := c.Export(ctx, incident); return string(b), err }, "bundle\x00", "export " + string(incident)},
@@ -162,8 +170,8 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 			t.Errorf("the control plane saw %q, want %q", calls[len(calls)-1], call.call)
 		}
 	}
-	if len(f.keys) != 11 {
-		t.Errorf("%d idempotency keys for 11 creating calls", len(f.keys))
+	if len(f.keys) != 14 {
+		t.Errorf("%d idempotency keys for 14 creating calls", len(f.keys))
 	}
 }
 

@@ -333,3 +333,27 @@ func (f *fake) HandOffs(_ context.Context, _ writ.Principal, in writ.IncidentID)
 func (f *fake) RevokeHandOff(_ context.Context, _ writ.Principal, id writ.HandOffID) (writ.HandOffStatus, error) {
 	return f.handOff(), f.called("revoke %s", id)
 }
+
+func (f *fake) TestNotice(_ context.Context, by writ.Principal, channel string) (writ.NoticeTrial, error) {
+	return writ.NoticeTrial{Notice: "ntc_" + ulid, Channel: channel, By: by, State: writ.NoticeQueued, At: at}, f.called("test %s", channel)
+}
+
+func (f *fake) AddNote(_ context.Context, by writ.Principal, id writ.IncidentID, text string) (writ.Note, error) {
+	return writ.Note{Index: 7, By: by, At: at, Text: text}, f.called("note %s %s", id, text)
+}
+
+func (f *fake) AskEvidence(_ context.Context, _ writ.Principal, id writ.PlanID, text string) (writ.PlanStatus, error) {
+	return f.plan(writ.PlanWaiting), f.called("ask evidence %s %s", id, text)
+}
+
+func (f *fake) PlaybookVersions(_ context.Context, _ writ.Principal, name string) ([]writ.PlaybookVersion, error) {
+	return []writ.PlaybookVersion{{PlaybookRef: writ.PlaybookRef{Name: "rollback", Version: 2, Digest: digest}, Since: at, Source: "v: 1\nname: rollback-deployment\n"}, {PlaybookRef: writ.PlaybookRef{Name: name, Version: 1, Digest: digest}, Since: at, Source: "v: 1\nname: rollback\n"}}, f.called("versions %s", name)
+}
+
+func (f *fake) RetirePlaybook(_ context.Context, _ writ.Principal, name, reason string) (writ.PlaybookSummary, error) {
+	return writ.PlaybookSummary{PlaybookRef: writ.PlaybookRef{Name: "rollback", Version: 2, Digest: digest}}, f.called("retire %s %s", name, reason)
+}
+
+func (f *fake) SearchLedger(_ context.Context, _ writ.Principal, q writ.EntryFilter) ([]writ.Event, string, error) {
+	return []writ.Event{{Index: 1, Time: at, Kind: writ.EntryGenesis, Summary: "ledger begins", OK: true}}, "", f.called("search %s %s %s", q.Kind, q.Incident, q.Actor)
+}

@@ -73,6 +73,9 @@ func answer(ctx context.Context, a *app, args []string, verdict writ.Answer) err
 		return &exitError{exitDiffers, "the plan's bytes do not have the digest that the server names; nothing was signed"}
 	}
 	fmt.Fprint(a.stderr, plan.Text(got, d))
+	for _, q := range p.EvidenceAsked {
+		fmt.Fprintf(a.stderr, "  Asked     %q  by %s at %s; read since: %d\n", writ.Printable(q.Text, 400), who(q.By), clock(q.At), len(p.EvidenceSince))
+	}
 	if p.Claim != "" {
 		fmt.Fprintf(a.stderr, "  Claim     %q  written by %s, not verified\n", writ.Printable(p.Claim, 400), who(p.Requester))
 	}

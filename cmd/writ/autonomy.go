@@ -42,7 +42,7 @@ func proposed(b writ.PlaybookRecord) string {
 }
 
 func runAgentRecord(ctx context.Context, a *app, args []string) error {
-	f := newFlags(a, "agent record", "[name]", "Shows what became of what agents asked for. One whose balance falls to -2 makes no change alone until a person restores it.")
+	f := newFlags(a, "agent record", "[name]", "Shows what became of what agents asked for; with a name, also why that one was refused what, and how much of its limits it uses. One whose balance falls to -2 makes no change alone until a person restores it.")
 	r := remoteFlags(f)
 	rest, err := f.parseSome(args, 1)
 	if err != nil {
@@ -55,12 +55,17 @@ func runAgentRecord(ctx context.Context, a *app, args []string) error {
 	if err := r.open(); err != nil {
 		return err
 	}
-	return printList(a, r.format, r.AgentRecords(ctx, name), "AGENT\tTEAM\tALONE\tBALANCE\tRUNS\tHELD\tUNDONE\tUNCERTAIN\tHARM\tDENIED\tREJECTED", func(g writ.AgentRecord) string {
-		alone := "T1"
-		if g.Lost {
-			alone = "no: writ agent restore"
+	if name != "" && r.format == "text" {
+		for g, err := range r.AgentRecords(ctx, name) {
+			if err != nil {
+				return err
+			}
+			a.printAgentRecord(g)
 		}
-		return fmt.Sprintf("%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d", g.Name, g.Team, alone, g.Balance, g.Runs, g.Verified, g.Undone, g.Uncertain, g.Harm, g.Denied, g.Rejected)
+		return nil
+	}
+	return printList(a, r.format, r.AgentRecords(ctx, name), "AGENT\tTEAM\tALONE\tBALANCE\tPROPOSED\tRUNS\tHELD\tUNDONE\tUNCERTAIN\tHARM\tDENIED\tREJECTED", func(g writ.AgentRecord) string {
+		return fmt.Sprintf("%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d", g.Name, g.Team, alone(g), g.Balance, g.Proposals, g.Runs, g.Verified, g.Undone, g.Uncertain, g.Harm, g.Denied, g.Rejected)
 	})
 }
 

@@ -200,6 +200,7 @@ func runStatus(ctx context.Context, a *app, args []string) error {
 			a.debts(x)
 		}
 		a.upstreams(s)
+		a.clocks(s)
 		a.rotas(s)
 		a.channels(s)
 		a.unsettled(s)

@@ -53,6 +53,9 @@ func runIncidentShow(ctx context.Context, a *app, args []string) error {
 		for _, e := range s.Evidence {
 			fmt.Fprintf(a.stdout, "  evidence  %s %s at %s, %d bytes\n", e.ID, e.Query.Reader, clock(e.At), e.Size)
 		}
+		for _, n := range s.Notes {
+			fmt.Fprintf(a.stdout, "  note      %s %s: %s\n", clock(n.At), who(n.By), writ.Printable(n.Text, writ.MaxNote))
+		}
 		for _, p := range s.Plans {
 			fmt.Fprintf(a.stdout, "  plan      %s %s %s  asked by %s\n", p.ID, p.State, writ.Printable(p.Title, 100), who(p.Requester))
 		}
@@ -119,6 +122,9 @@ func runPlaybookList(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	return printList(a, r.format, r.Playbooks(ctx, *service), "PLAYBOOK\tTIER\tPLANE\tOWNER\tTITLE", func(p writ.PlaybookSummary) string {
+		if p.Retired != nil {
+			p.Title = "RETIRED: " + p.Title
+		}
 		return fmt.Sprintf("%s@%d\t%s\t%s\t%s\t%s", p.Name, p.Version, p.Tier, p.Plane, p.Owner, writ.Printable(p.Title, 80))
 	})
 }
@@ -139,6 +145,9 @@ func runPlaybookShow(ctx context.Context, a *app, args []string) error {
 	}
 	return a.print(r.format, p, func() {
 		fmt.Fprintf(a.stdout, "%s@%d  %s  owner %s  %s\n\n", p.Name, p.Version, p.Tier, p.Owner, p.Digest)
+		if p.Retired != nil {
+			fmt.Fprintf(a.stdout, "RETIRED up to version %d by %s at %s: %s\n\n", p.Retired.Version, who(p.Retired.By), clock(p.Retired.At), writ.Printable(p.Retired.Reason, 400))
+		}
 		printLines(a, []byte(p.Text))
 	})
 }

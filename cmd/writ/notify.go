@@ -95,12 +95,19 @@ func hops(r notice.Route) string {
 }
 
 func runNotifyTest(ctx context.Context, a *app, args []string) error {
-	f := newFlags(a, "notify test", "<channel> -c writ.yaml [--to person] [--dev]", "Sends one notice marked as a test by a channel, from here, and prints what became of it. It makes one attempt, and is no entry of the ledger.")
+	f := newFlags(a, "notify test", "<channel> [-c writ.yaml [--to person] [--dev]]", "Has the server send you a notice marked as a test, and prints what became of it, which is an entry of the ledger.\nWith -c it is sent from here instead, by the configuration's own secrets: one attempt, and no entry.")
+	r := remoteFlags(f)
 	load := notifyFlags(f)
 	to := f.String("to", "", "the subject of an `approver` who has a contact on the channel")
 	rest, err := f.parse(args, 1)
 	if err != nil {
 		return err
+	}
+	if f.Lookup("c").Value.String() == "" {
+		if *to != "" {
+			return &usageError{"--to goes with -c: the server sends a test to its caller alone", "writ notify test " + writ.Printable(rest[0], 60)}
+		}
+		return a.askTrial(ctx, r, rest[0])
 	}
 	c, dev, err := load()
 	if err != nil {
@@ -132,9 +139,9 @@ func runNotifyTest(ctx context.Context, a *app, args []string) error {
 	test := notice.Fact{Event: writ.NoticeTest, Subject: "test", Sentence: "This is a test that somebody asked for with writ notify test. Nothing happened, and nothing is to be done.", At: time.Now()}
 	ctx, cancel := context.WithTimeout(ctx, notice.SendLimit)
 	defer cancel()
-	r := x.Send(ctx, address, notice.Compose(id+".0", []notice.Fact{test}, 1, false, strings.TrimSuffix(c.ExternalURL, "/")))
-	if r.Failure != "" {
-		return &exitError{exitFailed, fmt.Sprintf("%s (%s) did not take the test notice: %s", rest[0], x.Kind(), failed(r.Failure, r.Status))}
+	sent := x.Send(ctx, address, notice.Compose(id+".0", []notice.Fact{test}, 1, false, strings.TrimSuffix(c.ExternalURL, "/")))
+	if sent.Failure != "" {
+		return &exitError{exitFailed, fmt.Sprintf("%s (%s) did not take the test notice: %s", rest[0], x.Kind(), failed(sent.Failure, sent.Status))}
 	}
 	fmt.Fprintf(a.stdout, "✔ %s (%s) took the test notice %s\n", rest[0], x.Kind(), id)
 	return nil

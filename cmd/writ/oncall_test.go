@@ -131,7 +131,9 @@ func TestATurnIsShownHandedOverAndGivenBackOnTheCommandLine(t *testing.T) {
 			t.Errorf("%v: %d %s %s", args, code, out, errs)
 		}
 	}
+	peopleCommands(t, as)
 	completes(t, dir, as)
+	completesElsewhere(t, dir)
 }
 
 // completes has a real bash complete command lines, with ids of the running server.

@@ -210,6 +210,7 @@ func (a *app) showPlan(format string, p writ.PlanStatus) error {
 		if p.ReadAgain != nil {
 			fmt.Fprintf(a.stdout, "  Re-read   %s, at %s\n", p.ReadAgain, clock(p.ReadAgain.At))
 		}
+		a.asked(p)
 		if p.Claim != "" {
 			fmt.Fprintf(a.stdout, "  Claim     %q  written by %s, not verified\n", writ.Printable(p.Claim, 400), who(p.Requester))
 		}

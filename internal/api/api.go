@@ -161,6 +161,8 @@ func (d *door) register() {
 	d.registerEvents()
 	d.registerLedger()
 	d.registerStatus()
+	d.registerNotices()
+	d.registerPeople()
 	d.registerSessions()
 	d.registerFleet()
 	d.registerUpstreams()

@@ -111,6 +111,12 @@ var every = []struct {
 	{"GET", "/v1/ledger/entries", "", nil, "human source", 200},
 	{"GET", "/v1/ledger/export", "", nil, "human source", 200},
 	{"GET", "/v1/status", "", nil, "agent human source", 200},
+	{"POST", "/v1/incidents/" + string(incident) + "/notes", `{"text":"the cache was cold"}`, []string{key}, "human", 201},
+	{"POST", "/v1/plans/" + string(planID) + "/evidence-asks", `{"text":"the error rate since 03:00"}`, []string{key}, "human", 201},
+	{"GET", "/v1/playbooks/rollback-deployment/versions", "", nil, "human", 200},
+	{"POST", "/v1/playbooks/rollback-deployment/retire", `{"reason":"superseded"}`, nil, "human", 200},
+	{"GET", "/v1/ledger/search?kind=approval&actor=ann&since=2026-11-22T03:00:00Z", "", nil, "human", 200},
+	{"POST", "/v1/notices/test", `{"channel":"mail"}`, []string{key}, "human", 202},
 }
 
 func TestEveryCallIsOpenToItsKindsAndToNoOther(t *testing.T) {

@@ -380,3 +380,27 @@ func (f *fake) RunnerKeys(context.Context, writ.Principal) ([]writ.RunnerKey, er
 func (f *fake) RemoveRunner(_ context.Context, _ writ.Principal, name, key, reason string) ([]writ.RunnerKey, error) {
 	return []writ.RunnerKey{{Runner: someRunner, State: writ.RunnerRemoved, Key: "sha256:1"}}, f.called("remove runner " + name + key + reason)
 }
+
+func (f *fake) TestNotice(_ context.Context, by writ.Principal, channel string) (writ.NoticeTrial, error) {
+	return writ.NoticeTrial{Notice: "ntc_" + ulid, Channel: channel, By: by, State: writ.NoticeQueued, At: at}, f.called("test " + channel)
+}
+
+func (f *fake) AddNote(_ context.Context, by writ.Principal, id writ.IncidentID, text string) (writ.Note, error) {
+	return writ.Note{Index: 7, By: by, At: at, Text: text}, f.called(fmt.Sprintf("note %s %s", id, text))
+}
+
+func (f *fake) AskEvidence(_ context.Context, _ writ.Principal, id writ.PlanID, text string) (writ.PlanStatus, error) {
+	return f.plan(), f.called(fmt.Sprintf("ask evidence %s %s", id, text))
+}
+
+func (f *fake) PlaybookVersions(_ context.Context, _ writ.Principal, name string) ([]writ.PlaybookVersion, error) {
+	return []writ.PlaybookVersion{{PlaybookRef: f.playbook, Since: at, Source: "v: 1\nname: rollback-deployment\n"}, {PlaybookRef: writ.PlaybookRef{Name: name, Version: 1, Digest: digest}, Since: at, Source: "v: 1\nname: rollback\n"}}, f.called(fmt.Sprintf("versions %s", name))
+}
+
+func (f *fake) RetirePlaybook(_ context.Context, _ writ.Principal, name, reason string) (writ.PlaybookSummary, error) {
+	return writ.PlaybookSummary{PlaybookRef: f.playbook}, f.called(fmt.Sprintf("retire %s %s", name, reason))
+}
+
+func (f *fake) SearchLedger(_ context.Context, _ writ.Principal, q writ.EntryFilter) ([]writ.Event, string, error) {
+	return []writ.Event{{Index: 1, Time: at, Kind: writ.EntryGenesis, Summary: "ledger begins", OK: true}}, "", f.called(fmt.Sprintf("search %s %s %s", q.Kind, q.Incident, q.Actor))
+}

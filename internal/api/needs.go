@@ -21,6 +21,8 @@ type Authenticator interface {
 type Playbooks interface {
 	Playbooks(ctx context.Context, by writ.Principal, service string) ([]writ.PlaybookSummary, error)
 	Playbook(ctx context.Context, by writ.Principal, name string) (writ.PlaybookText, error)
+	PlaybookVersions(ctx context.Context, by writ.Principal, name string) ([]writ.PlaybookVersion, error)
+	RetirePlaybook(ctx context.Context, by writ.Principal, name, reason string) (writ.PlaybookSummary, error)
 }
 
 // Readings are evidence. Observe waits up to 20 s for the runner.
@@ -76,6 +78,7 @@ type Incidents interface {
 	Incidents(ctx context.Context, by writ.Principal, f writ.IncidentFilter) (incidents []writ.Incident, next string, err error)
 	Incident(ctx context.Context, by writ.Principal, id writ.IncidentID) (writ.IncidentStatus, error)
 	Undo(ctx context.Context, by writ.Principal, id writ.IncidentID, ask writ.UndoAsk) (writ.Undo, error)
+	AddNote(ctx context.Context, by writ.Principal, id writ.IncidentID, text string) (writ.Note, error)
 }
 
 // Alerts takes one checked webhook call. It deduplicates by group key.
@@ -113,6 +116,7 @@ type HandOffs interface {
 type Ledger interface {
 	Events(ctx context.Context, by writ.Principal, from int64, limit int, incident writ.IncidentID) ([]writ.Event, error)
 	Entries(ctx context.Context, by writ.Principal, from int64, limit int) (entries []writ.Entry, checkpoint []byte, err error)
+	SearchLedger(ctx context.Context, by writ.Principal, f writ.EntryFilter) (found []writ.Event, next string, err error)
 	Export(ctx context.Context, by writ.Principal, incident writ.IncidentID) ([]byte, error)
 }
 
@@ -132,9 +136,10 @@ type BreakGlass interface {
 	ReviewBreakGlass(ctx context.Context, by writ.Principal, id writ.BreakGlassID, verdict writ.ReviewVerdict, note string) (writ.BreakGlass, error)
 }
 
-// Overview is the control plane at a glance.
+// Overview is the control plane at a glance. TestNotice sends the caller a test; people only.
 type Overview interface {
 	Status(ctx context.Context, by writ.Principal) (writ.Status, error)
+	TestNotice(ctx context.Context, by writ.Principal, channel string) (writ.NoticeTrial, error)
 }
 
 // Idempotency remembers the answers to creating calls for 24 hours, per caller and key. It must survive restarts.

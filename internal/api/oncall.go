@@ -8,9 +8,11 @@ import (
 	"github.com/writ-dev/writ"
 )
 
-// Recalls takes the caller's own approval back, until its run has begun; people only.
+// Recalls takes the caller's own approval back, until its run has begun, and asks for more evidence before there is one; people
+// only.
 type Recalls interface {
 	Recall(ctx context.Context, by writ.Principal, id writ.PlanID) (writ.PlanStatus, error)
+	AskEvidence(ctx context.Context, by writ.Principal, id writ.PlanID, text string) (writ.PlanStatus, error)
 }
 
 // OnCall says who is on call, and lets them hand their turn over and back; people only.

@@ -28,10 +28,11 @@ type Claim struct {
 
 // A Join asks for the cell, with epoch 0, or is the holder's heartbeat.
 type Join struct {
-	Claim  Claim  `json:"claim"`
-	Held   int64  `json:"held,omitempty"`   // the last epoch that the journal knows it held
-	Fenced bool   `json:"fenced,omitempty"` // this process lost the cell: it stands by, also behind its own instance
-	Debts  []Debt `json:"debts,omitempty"`  // of the holder; all that there are
+	Claim  Claim     `json:"claim"`
+	Held   int64     `json:"held,omitempty"`   // the last epoch that the journal knows it held
+	Fenced bool      `json:"fenced,omitempty"` // this process lost the cell: it stands by, also behind its own instance
+	Debts  []Debt    `json:"debts,omitempty"`  // of the holder; all that there are
+	Clock  time.Time `json:"clock,omitzero"`   // the caller's, when it sent this: for people to see, and for no decision
 }
 
 // A Debt is a lease that could not be proven dead in time.

@@ -67,7 +67,11 @@ func merge(declared, kept writ.Agent) writ.Agent {
 
 // Admit lets an agent through the doors while its registration holds.
 func (c *Control) Admit(ctx context.Context, by writ.Principal) error {
-	return c.Store.View(ctx, func(tx *store.Tx) error { _, err := c.agent(tx, by); return err })
+	if err := c.Store.View(ctx, func(tx *store.Tx) error { _, err := c.agent(tx, by); return err }); err != nil {
+		return err
+	}
+	c.sawAgent(ctx, by)
+	return nil
 }
 
 // agent returns the caller's registration, and refuses one that is not active.

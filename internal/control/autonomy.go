@@ -92,6 +92,9 @@ func (c *Control) AgentRecords(ctx context.Context, by writ.Principal, name stri
 			if err != nil {
 				return err
 			}
+			if r.Budgets, err = c.budgets(tx, a.Principal()); err != nil {
+				return err
+			}
 			out = append(out, r)
 		}
 		return nil

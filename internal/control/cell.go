@@ -24,7 +24,8 @@ type cellRow struct {
 	Seen      time.Time
 	Standby   time.Time // when another process last stood by
 	Debts     []assignment.Debt
-	Silent    bool `json:",omitempty"` // people were told that nothing is heard of it
+	Clock     *writ.ClockReading `json:",omitempty"` // of the holder, at its newest heartbeat
+	Silent    bool               `json:",omitempty"` // people were told that nothing is heard of it
 }
 
 // fenced is what a process hears that does not hold its cell.
@@ -79,7 +80,7 @@ func (c *Control) Join(ctx context.Context, runner writ.RunnerID, j assignment.J
 			if err := c.indebt(tx, &cell, j.Debts); err != nil {
 				return err
 			}
-			cell.Seen, cell.Confirmed, out.Epoch = now, true, cell.Epoch
+			cell.Seen, cell.Confirmed, cell.Clock, out.Epoch = now, true, c.clockOf(j.Clock), cell.Epoch
 		} else if err := c.enter(tx, &cell, j, now, &out); err != nil {
 			return err
 		}
@@ -416,7 +417,7 @@ func (c *Control) cells(tx *store.Tx, runners []writ.RunnerStatus) error {
 		if err != nil {
 			return err
 		}
-		r.Instance, r.Epoch, r.LastSeen = cell.Instance, cell.Epoch, &cell.Seen
+		r.Instance, r.Epoch, r.LastSeen, r.Clock = cell.Instance, cell.Epoch, &cell.Seen, cell.Clock
 		if c.now().Sub(cell.Standby) < assignment.SilentAfter {
 			r.Standby = &cell.Standby
 		}

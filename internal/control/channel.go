@@ -26,6 +26,7 @@ type (
 		Status    int
 		Delivered *time.Time
 		Failed    *time.Time
+		Trial     *writ.NoticeTrial `json:",omitempty"`
 	}
 	hourRow struct{ At []time.Time } // at most notice.PerHour
 )
@@ -64,6 +65,9 @@ func (c *Control) channels(tx *store.Tx) ([]writ.ChannelStatus, error) {
 			return nil, err
 		}
 		s := writ.ChannelStatus{Name: name, Kind: c.Notices.Channels[name].Kind(), Failing: doc.Failures > 0, Failures: doc.Failures, Delivered: doc.Delivered, Failed: doc.Failed}
+		if s.Trial, err = trial(tx, doc.Trial); err != nil {
+			return nil, err
+		}
 		if s.Failing {
 			s.Failure, s.Status = doc.Failure, doc.Status
 		}

@@ -36,6 +36,7 @@ import (
 // Config is what a Control is made of. All members are required unless they say otherwise.
 type Config struct {
 	Version           string
+	Replica           string // optional: what people call this process among its replicas
 	Store             *store.Store
 	Origin            string          // of the ledger
 	Issuer            string          // iss of grants, and of the control plane's own identity
@@ -90,6 +91,7 @@ type Target struct {
 type Control struct {
 	Config
 	declared map[writ.Principal]writ.Agent // of Config.Agents
+	replica  string                        // names this process among its replicas
 	holder   string                        // thumbprint of the dispatch key
 	self     writ.Principal
 	watch    *watch
@@ -103,8 +105,10 @@ type Control struct {
 
 	mu      sync.Mutex
 	seen    map[writ.RunnerID]time.Time           // guarded by mu; when this replica last wrote that a runner called
+	agents  map[writ.Principal]time.Time          // guarded by mu; when this replica last wrote that an agent came
 	said    map[writ.RunnerID]bool                // guarded by mu; whose silence was said aloud
 	keys    map[writ.RunnerID][]ed25519.PublicKey // guarded by mu; what runners may sign with, as far as this replica has seen
+	clocked time.Time                             // guarded by mu; when this replica last compared its clock
 	watched time.Time                             // guarded by mu; when silence was last looked for
 
 	rejudged   writ.Digest // guarded by mu; the set that open plans were last compared with
@@ -157,16 +161,21 @@ func New(c Config) (*Control, error) {
 			return nil, fmt.Errorf("target %s: %w", t.Location, err)
 		}
 	}
+	replica, err := newReplica(c)
+	if err != nil {
+		return nil, err
+	}
 	declared, err := declare(c.Agents)
 	if err != nil {
 		return nil, err
 	}
 	out := &Control{
-		Config: c, declared: declared,
+		Config: c, declared: declared, replica: replica,
 		holder: token.Thumbprint(&c.DispatchKey.PublicKey),
 		self:   writ.Principal{Kind: writ.KindService, Iss: c.Issuer, Sub: "control"},
 		watch:  &watch{store: c.Store, topics: map[writ.IncidentID]*topic{}},
 		seen:   map[writ.RunnerID]time.Time{},
+		agents: map[writ.Principal]time.Time{},
 		said:   map[writ.RunnerID]bool{},
 		keys:   map[writ.RunnerID][]ed25519.PublicKey{},
 	}
@@ -174,14 +183,14 @@ func New(c Config) (*Control, error) {
 	return out, nil
 }
 
-// Start reads the runners' keys and writes the genesis entry into an empty ledger. It is idempotent.
+// Start reads the runners' keys, keeps the library's versions, and writes the genesis entry into an empty ledger. It is idempotent.
 func (c *Control) Start(ctx context.Context) error {
 	if err := c.loadKeys(ctx); err != nil {
 		return err
 	}
 	return c.Store.Update(ctx, func(tx *store.Tx) error {
-		if tx.Head() > 0 {
-			return nil
+		if err := c.shelve(tx); err != nil || tx.Head() > 0 {
+			return err
 		}
 		_, err := c.append(tx, writ.EntryGenesis, "", writ.GenesisBody{Origin: c.Origin, Policy: c.inForce().Bundle.Digest()})
 		return err

@@ -24,9 +24,14 @@ type triesRow struct {
 	At []int64 `json:"at"`
 }
 
+// triesID is the row of a requester's dry runs.
+func triesID(by writ.Principal) string {
+	return writ.DigestOf([]byte("dry runs of " + by.String())).String()
+}
+
 // mayTry counts a dry run, and refuses one too many.
 func (c *Control) mayTry(tx *store.Tx, by writ.Principal) error {
-	key, now := writ.DigestOf([]byte("dry runs of "+by.String())).String(), c.now()
+	key, now := triesID(by), c.now()
 	doc, row, err := store.Load[triesRow](tx, store.Nonces, key)
 	there := err == nil
 	if err != nil && !errors.Is(err, writ.ErrNotFound) {

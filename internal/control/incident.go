@@ -34,6 +34,7 @@ func (c *Control) Incident(ctx context.Context, by writ.Principal, id writ.Incid
 	}
 	var out writ.IncidentStatus
 	var why writ.Commitment
+	var texts []writ.Commitment
 	err := c.Store.View(ctx, func(tx *store.Tx) error {
 		in, _, err := store.Load[writ.Incident](tx, store.Incidents, string(id))
 		if err != nil {
@@ -67,11 +68,19 @@ func (c *Control) Incident(ctx context.Context, by writ.Principal, id writ.Incid
 		if out.Undo, why, err = undoStatus(tx, id); err != nil {
 			return err
 		}
-		out.Timeline, err = c.incidentEvents(tx, id)
+		if out.Timeline, err = c.incidentEvents(tx, id); err != nil {
+			return err
+		}
+		out.Notes, texts, err = notesAmong(tx, out.Timeline)
 		return err
 	})
 	if err == nil && out.Undo != nil {
 		out.Undo.Because, err = c.text(ctx, why)
+	}
+	for i := range out.Notes {
+		if err == nil {
+			out.Notes[i].Text, err = c.kept(ctx, texts[i])
+		}
 	}
 	return out, err
 }

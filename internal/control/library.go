@@ -9,6 +9,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/playbook"
+	"github.com/writ-dev/writ/internal/store"
 )
 
 // A Published playbook is one version with its source bytes.
@@ -66,12 +67,22 @@ func (c *Control) Playbooks(ctx context.Context, by writ.Principal, service stri
 		}
 	}
 	var out []writ.PlaybookSummary
-	for _, name := range slices.Sorted(maps.Keys(c.Library)) {
-		if p := c.Library[name]; (service == "" || planes[p.Playbook.Plane]) && (by.Kind == writ.KindHuman || !p.Playbook.Emergency) {
-			out = append(out, p.summary())
+	return out, c.Store.View(ctx, func(tx *store.Tx) error {
+		out = nil
+		for _, name := range slices.Sorted(maps.Keys(c.Library)) {
+			p := c.Library[name]
+			gone, err := retired(tx, p)
+			if err != nil {
+				return err
+			}
+			if (service == "" || planes[p.Playbook.Plane]) && (by.Kind == writ.KindHuman || !p.Playbook.Emergency && gone == nil) {
+				s := p.summary()
+				s.Retired = gone
+				out = append(out, s)
+			}
 		}
-	}
-	return out, nil
+		return nil
+	})
 }
 
 func (p Published) summary() writ.PlaybookSummary {
@@ -88,6 +99,16 @@ func (c *Control) Playbook(ctx context.Context, by writ.Principal, name string) 
 		return writ.PlaybookText{}, err
 	}
 	out := writ.PlaybookText{PlaybookSummary: p.summary(), Text: p.Playbook.Describe()}
+	err = c.Store.View(ctx, func(tx *store.Tx) (err error) {
+		if by.Kind != writ.KindHuman {
+			return offered(tx, p)
+		}
+		out.Retired, err = retired(tx, p)
+		return err
+	})
+	if err != nil {
+		return writ.PlaybookText{}, err
+	}
 	if by.Kind == writ.KindHuman {
 		out.Source = string(p.Source)
 	}

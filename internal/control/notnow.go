@@ -46,8 +46,11 @@ func (c *Control) notNow(ctx context.Context, what string, by writ.Principal, co
 			if err != nil {
 				return err
 			}
-			_, err = c.append(tx, writ.EntryDeny, "", writ.DenyBody{What: what, By: by, Reason: code})
-			return err
+			e, err := c.append(tx, writ.EntryDeny, "", writ.DenyBody{What: what, By: by, Reason: code})
+			if err != nil {
+				return err
+			}
+			return c.turnedDown(tx, by, code, e.hash)
 		})
 	}
 	if err != nil && !errors.Is(err, writ.ErrConflict) { // a conflict: another replica has just said it

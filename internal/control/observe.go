@@ -258,8 +258,11 @@ func (c *Control) Denied(ctx context.Context, what string, by writ.Principal, co
 				task = p.Proposal.Incident
 			}
 		}
-		_, err := c.append(tx, writ.EntryDeny, task, writ.DenyBody{What: what, By: by, Reason: code, Plan: plan})
-		return err
+		e, err := c.append(tx, writ.EntryDeny, task, writ.DenyBody{What: what, By: by, Reason: code, Plan: plan})
+		if err != nil {
+			return err
+		}
+		return c.turnedDown(tx, by, code, e.hash)
 	})
 	if err != nil {
 		c.Log.Error("a refusal could not be recorded", "what", what, "code", code, "error", err)

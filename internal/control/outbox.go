@@ -295,7 +295,7 @@ func (n noticeRow) last() notice.Fact { return n.Facts[len(n.Facts)-1] }
 // noticeEntry records that somebody was told, or could not be: one entry for each recipient of each round, not for each
 // attempt, so that a channel that is down costs the ledger a handful of entries for each notice.
 func (c *Control) noticeEntry(tx *store.Tx, n noticeRow, row store.Row, o writ.NoticeOutcome, r notice.Result) error {
-	b := writ.NoticeBody{Notice: writ.NoticeID(row.ID), Event: n.last().Event, Events: n.Count, Outcome: o, Failure: r.Failure, Status: r.Status, Attempts: n.Try}
+	b := writ.NoticeBody{Notice: writ.NoticeID(row.ID), Event: n.last().Event, Events: n.Count, Outcome: o, Failure: r.Failure, Status: r.Status, Attempts: n.Try, By: n.By}
 	if n.Stop < len(n.Stops) && o != writ.OutcomeUndelivered {
 		stop := n.Stops[n.Stop]
 		b.Channel = stop.Channel

@@ -19,11 +19,11 @@ var moving = []writ.PlanState{writ.PlanPlanning, writ.PlanWaiting, writ.PlanRead
 func (c *Control) Plan(ctx context.Context, by writ.Principal, id writ.PlanID, wait time.Duration) (writ.PlanStatus, error) {
 	out, err := c.planStatus(ctx, by, id)
 	if err == nil && wait > 0 && slices.Contains(moving, out.State) {
-		first := out.State
+		first, asked := out.State, len(out.EvidenceAsked)
 		err = c.awaitIn(ctx, out.Incident, wait, func() (bool, error) {
 			var err error
 			out, err = c.planStatus(ctx, by, id)
-			return out.State != first || !slices.Contains(moving, out.State), err
+			return out.State != first || len(out.EvidenceAsked) != asked || !slices.Contains(moving, out.State), err
 		})
 	}
 	if err != nil {
@@ -76,7 +76,10 @@ func (c *Control) show(tx *store.Tx, by writ.Principal, p planRow, state writ.Pl
 		out.Approvals = append(out.Approvals, s)
 	}
 	if by.Kind != writ.KindHuman {
-		return out, nil
+		return out, c.showAsked(tx, by, p, &out)
+	}
+	if err := c.showAsked(tx, by, p, &out); err != nil {
+		return out, err
 	}
 	if out.Decision = p.Decision; len(p.Bytes) > 0 {
 		plan, _, err := writ.ParsePlan(p.Bytes)
@@ -97,8 +100,8 @@ func (c *Control) show(tx *store.Tx, by writ.Principal, p planRow, state writ.Pl
 
 // addText adds the claim and the reasons of answers, which live off the ledger; people only.
 func (c *Control) addText(ctx context.Context, by writ.Principal, s *writ.PlanStatus) error {
-	if by.Kind != writ.KindHuman {
-		return nil
+	if err := c.addAsked(ctx, s); err != nil || by.Kind != writ.KindHuman {
+		return err
 	}
 	var claim writ.Commitment
 	var reasons []writ.Commitment

@@ -159,6 +159,9 @@ func (c *Control) askIDs() (writ.ProposalID, writ.PlanID, writ.AssignmentID, err
 
 // openPlan writes the proposal's entry, the plan row and the runner's assignment. flag is nil but for break-glass.
 func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in writ.Incident, pb Published, key string, claim writ.Commitment, flag *flagged) (writ.PlanID, error) {
+	if err := offered(tx, pb); err != nil {
+		return "", err
+	}
 	service, err := c.Services.Find(in.Service)
 	if err != nil {
 		return "", err
@@ -208,6 +211,9 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 		Proposal: writ.DigestOf(b), ID: prp, Plan: id, By: by, Playbook: p.Playbook, Evidence: refs, HandOff: p.HandOff, BreakGlass: glass, Holder: p.Holder, DryRun: p.DryRun,
 	}, append(cited, passed...)...)
 	if err != nil {
+		return "", err
+	}
+	if err := c.proposed(tx, by, e.hash); err != nil {
 		return "", err
 	}
 	row := planRow{

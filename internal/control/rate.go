@@ -64,10 +64,15 @@ func giveBack(tx *store.Tx, id string, at time.Time) error {
 	return store.Save(tx, store.Rates, row, row.State, d)
 }
 
+// tokensID is the row of an agent's control-plane tokens.
+func tokensID(agent writ.Principal) string {
+	return rateTokens + writ.DigestOf([]byte(agent.Iss+"\n"+agent.Sub)).String()
+}
+
 // NextToken counts one more control-plane token of an agent, for all replicas, or returns how long it has to wait. It is durable
 // when it returns. On an error nothing is to be issued.
 func (c *Control) NextToken(ctx context.Context, agent writ.Principal) (after time.Duration, err error) {
-	id := rateTokens + writ.DigestOf([]byte(agent.Iss+"\n"+agent.Sub)).String()
+	id := tokensID(agent)
 	err = c.Store.Update(ctx, func(tx *store.Tx) (err error) {
 		after, err = spend(tx, id, tokensPerMinute, tokenWindow, c.now())
 		return err

@@ -342,7 +342,15 @@ func (c *Control) enterAgentRecord(tx *store.Tx, r writ.AgentRecord, change writ
 // reckonDenied counts a plan that policy or a person said no to. A playbook that people keep rejecting is proposed for
 // more care.
 func (c *Control) reckonDenied(tx *store.Tx, p planRow, state writ.PlanState, leaf writ.Digest) error {
-	if p.Proposal.Reverts != "" || state != writ.PlanDenied && state != writ.PlanRejected {
+	if p.Proposal.Reverts != "" {
+		return nil
+	}
+	if state == writ.PlanDenied || state == writ.PlanRefused {
+		if err := c.turnedDown(tx, p.Proposal.By, p.Reason, leaf); err != nil {
+			return err
+		}
+	}
+	if state != writ.PlanDenied && state != writ.PlanRejected {
 		return nil
 	}
 	if state == writ.PlanRejected {

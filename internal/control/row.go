@@ -39,8 +39,9 @@ type (
 		FirstAsked    *time.Time        `json:",omitempty"` // when it first waited for people
 		Waited        int               `json:",omitempty"` // seconds from then to its grant
 		veto          *vetoAnswer
-		Reread        rereadDoc `json:",omitzero"` // when what the plan rests on was read last, and what it showed
-		Tainted       bool      // a parameter was seen only in text that others can write
+		Reread        rereadDoc  `json:",omitzero"`  // when what the plan rests on was read last, and what it showed
+		Asked         []askedRow `json:",omitempty"` // what people want to see before they answer
+		Tainted       bool       // a parameter was seen only in text that others can write
 		CreatedAt     time.Time
 		ExpiresAt     time.Time
 		AskedAt       time.Time `json:",omitzero"` // when it was put before people, the last time

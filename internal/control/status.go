@@ -103,6 +103,9 @@ func (c *Control) Glance(ctx context.Context) (writ.Status, error) {
 	return out, c.Store.View(ctx, func(tx *store.Tx) error {
 		var err error
 		out.Channels, err = c.channels(tx)
+		if err == nil {
+			out.Replicas, err = c.replicas(tx)
+		}
 		return errors.Join(err, lastSeen(tx, out.Runners), c.cells(tx, out.Runners))
 	})
 }

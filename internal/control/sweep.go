@@ -20,7 +20,7 @@ func (c *Control) Sweep(ctx context.Context) {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {
-		if err := errors.Join(c.SweepOnce(ctx), c.SweepPolicy(ctx), c.watchCells(ctx), c.SweepNotices(ctx), c.SweepEvidence(ctx)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(c.SweepOnce(ctx), c.SweepPolicy(ctx), c.watchCells(ctx), c.compareClocks(ctx), c.SweepNotices(ctx), c.SweepEvidence(ctx)); err != nil && ctx.Err() == nil {
 			c.Log.Error("deadlines could not be swept", "error", err)
 		}
 		select {

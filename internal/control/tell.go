@@ -52,8 +52,9 @@ type noticeRow struct {
 	Count int           // of all
 	Plans []writ.PlanID `json:",omitempty"` // whose answer it asks for
 	Stops []notice.Stop
-	From  time.Time // when it was first to be sent
-	Over  bool      `json:",omitempty"` // it waits for the recipient's hour to be over
+	By    *writ.Principal `json:",omitempty"` // who asked for it, when it is a test
+	From  time.Time       // when it was first to be sent
+	Over  bool            `json:",omitempty"` // it waits for the recipient's hour to be over
 
 	Stop, Round, Try int
 	Since            time.Time `json:",omitzero"`  // of the first attempt at this stop

@@ -226,6 +226,12 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 		out.OK, out.Summary = b.Change != writ.AutonomyDropped && b.Change != writ.AutonomyLost, autonomySentence(*b)
 	case *writ.AutonomyAnswerBody:
 		out.Summary = fmt.Sprintf("%s decided %s from %s to %s, proof %s, key %s", writ.Printable(b.By.Sub, 60), autonomyOf(b.Playbook, b.Service, b.Agent), b.From, b.To, b.Proof, b.Key)
+	case *writ.NoteBody:
+		out.Summary = fmt.Sprintf("%s wrote a note of %d bytes", name(b.By), b.Size)
+	case *writ.EvidenceAskBody:
+		out.Plan, out.Summary = b.Plan, fmt.Sprintf("%s asked for more evidence before anybody answers the plan", name(b.By))
+	case *writ.PlaybookBody:
+		out.OK, out.Summary = !b.Retired, fmt.Sprintf("%s retired playbook %s up to version %d; %d open plans were taken back", name(b.By), b.Playbook.Name, b.Playbook.Version, b.Ended)
 	case *writ.FreezeBody:
 		out.OK, out.Summary = !b.On, fmt.Sprintf("freeze of %s %s: on %t", b.Scope, writ.Printable(b.Value, 80), b.On)
 	}

@@ -133,6 +133,7 @@ func (d door) planAnswer(p writ.PlanStatus) *mcp.CallToolResult {
 		}
 		lines = append(lines, next)
 	}
+	lines = withAsked(p, lines)
 	out := text(lines...)
 	known := map[string]any{"plan": p.ID, "state": p.State}
 	if p.Reason != "" {

@@ -22,6 +22,8 @@ var repair = writ.Principal{Kind: writ.KindAgent, Iss: "https://issuer", Sub: "r
 
 // fakeControl is a control plane of canned answers that remembers who asked for what.
 type fakeControl struct {
+	wished []writ.EvidenceAsk // of each plan
+	since  []writ.Evidence
 	by     writ.Principal
 	asked  writ.Ask
 	state  writ.PlanState
@@ -77,6 +79,7 @@ func (f *fakeControl) Propose(_ context.Context, by writ.Principal, ask writ.Ask
 func (f *fakeControl) Plan(_ context.Context, by writ.Principal, id writ.PlanID, wait time.Duration) (writ.PlanStatus, error) {
 	f.by, f.waits = by, append(f.waits, wait)
 	p := writ.PlanStatus{ID: id, State: f.state, Reason: writ.ReasonLimit, Detail: "no"}
+	p.Incident, p.EvidenceAsked, p.EvidenceSince = "inc_"+ulid, f.wished, f.since
 	if f.run != "" {
 		p.Run = "run_" + ulid
 	}

@@ -53,9 +53,12 @@ func follow(ctx context.Context, wait time.Duration, ask func(time.Duration) (st
 
 // plan is Proposer.Plan with progress.
 func (d door) plan(ctx context.Context, by writ.Principal, id writ.PlanID, wait time.Duration) (p writ.PlanStatus, err error) {
+	asked := 0
 	err = follow(ctx, wait, func(step time.Duration) (string, bool, error) {
 		p, err = d.Proposer.Plan(ctx, by, id, step)
-		return string(p.State), !p.State.Final(), err
+		news := step > 0 && len(p.EvidenceAsked) != asked
+		asked = len(p.EvidenceAsked)
+		return string(p.State), !news && !p.State.Final(), err
 	})
 	return p, err
 }

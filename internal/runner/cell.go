@@ -182,6 +182,7 @@ func (r *Runner) beat(ctx context.Context) error {
 		})
 	}
 	sent := r.Now()
+	j.Clock = sent
 	out, err := r.askCell(ctx, j)
 	switch {
 	case writ.ReasonOf(err) == writ.ReasonFenced:

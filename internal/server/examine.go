@@ -81,6 +81,11 @@ func Examine(ctx context.Context, c config.Server, dev bool) iter.Seq2[string, e
 				return
 			}
 		}
+		for what, err := range examineOnCall(ctx, c) {
+			if !yield(what, err) {
+				return
+			}
+		}
 		if c.Notify == nil {
 			return
 		}

@@ -39,6 +39,9 @@ func listen(name, address string, h http.Handler, secure *tls.Config, age time.D
 			Hint: "end the process that uses the port, or name another address in the configuration",
 		}
 	}
+	if secure != nil {
+		h = secured(h)
+	}
 	srv := &http.Server{Handler: h, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, ConnContext: withAge}
 	if secure != nil {
 		// The server must know what the listener offers: it speaks HTTP/2 only if its own configuration says so.

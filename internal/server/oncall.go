@@ -2,8 +2,10 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"crypto/x509"
 	"fmt"
+	"iter"
 	"net/http"
 	"os"
 	"time"
@@ -38,6 +40,38 @@ func onCall(c config.Server) ([]control.OnCall, error) {
 		out = append(out, x)
 	}
 	return out, nil
+}
+
+// Bounds of examining a source: who is at the keyboard waits for it, and what counts is whether it says anything of now.
+const (
+	examineRota  = 15 * time.Second
+	examineAhead = time.Hour
+)
+
+// examineOnCall asks each source once who is on call now.
+func examineOnCall(ctx context.Context, c config.Server) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		sources, err := onCall(c)
+		if err != nil {
+			yield("on-call sources", err)
+			return
+		}
+		for _, o := range sources {
+			now := time.Now()
+			asked, cancel := context.WithTimeout(ctx, examineRota)
+			turns, err := o.Rota.Turns(asked, now, now.Add(examineAhead))
+			cancel()
+			n := 0
+			for _, t := range turns {
+				if !t.From.After(now) && now.Before(t.Until) {
+					n++
+				}
+			}
+			if !yield(fmt.Sprintf("on-call source of %s (%s): %d of the roster have the turn now", o.Group, o.Kind, n), err) {
+				return
+			}
+		}
+	}
 }
 
 func iCal(c config.Server, o config.OnCallCalendar, people rota.People) (control.Rota, error) {

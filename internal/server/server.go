@@ -217,7 +217,7 @@ func newControl(c config.Server, front *gateway.Gateway, st *store.Store, identi
 	return control.New(control.Config{
 		Upstreams: upstreams, OnCall: rotas, Fatigue: fatigue(c.Fatigue),
 		Notices: told,
-		Version: version, Store: st, Origin: c.Origin, Issuer: c.Issuer, PageURL: c.ExternalURL, PresentURL: PresentURL(c.ExternalURL), Verifier: key.verifier, VKey: key.vkey,
+		Version: version, Replica: replicaName(), Store: st, Origin: c.Origin, Issuer: c.Issuer, PageURL: c.ExternalURL, PresentURL: PresentURL(c.ExternalURL), Verifier: key.verifier, VKey: key.vkey,
 		Approve: approve,
 		Author:  author, GrantKey: grantKey, GrantKeys: issued, DispatchKey: dispatchKey, Dispatchers: dispatchers, Policy: rules.policy.Bundle, PolicyGate: rules.source.gate(), TryPolicy: rules.source.try, Library: rules.library,
 		Services: rules.services, Calendars: rules.calendar, Veto: refuser, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),

@@ -128,6 +128,24 @@ func sizeOf(t *testing.T, s *store.Store) (n int64) {
 
 // TestI01ACutCommitIsResolved cuts the connection while the commit is under way: before it arrives, and when only its
 // answer is lost. The store finds out which it was.
+// TestTheDatabasesClockIsRead: replicas on several machines share no other clock.
+func TestTheDatabasesClockIsRead(t *testing.T) {
+	t.Parallel()
+	p := server.Server(t)
+	state, blobs := server.Databases(t)
+	s, err := store.Open(t.Context(), store.Config{
+		URL: p.URL(state), BlobURL: p.URL(blobs), Origin: storetest.Origin, Signer: newSigner(t, t.TempDir()), Now: time.Now, Rand: rand.Reader,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	at, shared, err := s.Clock(t.Context())
+	if err != nil || !shared || time.Since(at).Abs() > time.Minute {
+		t.Errorf("%s, shared %t: %v", at, shared, err)
+	}
+}
+
 func TestI01ACutCommitIsResolved(t *testing.T) {
 	t.Parallel()
 	s, p := proxied(t)

@@ -27,13 +27,21 @@ func (d *door) agents(ctx context.Context, by writ.Principal, _ *http.Request) (
 	var out []agentView
 	for _, a := range all {
 		v := agentView{Agent: a, DecideAt: d.decideAt("/agent/" + a.Name)}
-		if i := slices.IndexFunc(records, func(r writ.AgentRecord) bool { return r.Agent == a.Principal() && r.Runs+r.Denied+r.Rejected > 0 }); i >= 0 {
+		if i := slices.IndexFunc(records, func(r writ.AgentRecord) bool {
+			return r.Agent == a.Principal() && (r.Runs+r.Denied+r.Rejected+r.Proposals+len(r.Denials) > 0 || r.LastSeen != nil)
+		}); i >= 0 {
 			v.Record = &records[i]
 		}
 		out = append(out, v)
 	}
 	return view{title: "Agents", data: agentsView{out}}, err
 }
+
+// topDenials is how many reasons a card names; writ agent record has all.
+const topDenials = 5
+
+// Top are the reasons that were given most often.
+func (v agentView) Top() []writ.DenialCount { return v.Record.TopDenials(topDenials) }
 
 // setAgent stops an agent, or lets it go on. What it has ends in the same transaction.
 func (d *door) setAgent(to writ.AgentState) doer {

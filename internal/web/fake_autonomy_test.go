@@ -30,7 +30,8 @@ func (f *fake) DecideAutonomy(_ context.Context, _ writ.Principal, a writ.Autono
 func (f *fake) AgentRecords(context.Context, writ.Principal, string) ([]writ.AgentRecord, error) {
 	var out []writ.AgentRecord
 	for _, a := range f.agents {
-		r := writ.AgentRecord{Name: a.Name, Agent: a.Principal(), Team: a.Team, State: a.State, Tally: writ.Tally{Runs: 3, Verified: 1, Undone: 2}, Balance: -2, Lost: !f.hasT1}
+		r := writ.AgentRecord{Name: a.Name, Agent: a.Principal(), Team: a.Team, State: a.State, Tally: writ.Tally{Runs: 3, Verified: 1, Undone: 2}, Balance: -2, Lost: !f.hasT1,
+			AgentActivity: writ.AgentActivity{Proposals: 9, Denials: map[writ.Reason]int{writ.ReasonParameterBound: 4, writ.ReasonCooldown: 1}, LastSeen: &at, Budgets: []writ.BudgetUse{{What: "open plans for payments-api", Used: 1, Limit: 10}}}}
 		r.Digest, _ = r.Evidence()
 		out = append(out, r)
 	}

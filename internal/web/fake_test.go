@@ -68,6 +68,9 @@ type fake struct {
 	logs           bytes.Buffer
 	cookie         bool // Leave was asked
 
+	notes   []writ.Note      // beside the one that is always there
+	retired *writ.Retirement // the one playbook is
+
 	labText  string // in what the lab answers with
 	manyWays int    // of the same kind, beside the others
 
@@ -93,7 +96,9 @@ func newFake(t testing.TB) *fake {
 	f := &fake{now: at, by: human, bytes: []byte("pod payments-api-7 OOMKilled\ntoken=[redacted]\n")}
 	f.status = writ.Status{
 		Version: "test", Incidents: 1, Waiting: 1, LedgerSize: 2, Signed: 2, Policy: writ.DigestOf([]byte("policy")),
-		Runners:  []writ.RunnerStatus{{ID: runnerID, Targets: []writ.Location{target}, LastSeen: &at, Epoch: 3}},
+		Runners:  []writ.RunnerStatus{{ID: runnerID, Targets: []writ.Location{target}, LastSeen: &at, Epoch: 3, Clock: &writ.ClockReading{OffMillis: -12, At: at}}},
+		Replicas: []writ.ReplicaStatus{{Name: "cp-1/4711", Self: true, Clock: writ.ClockReading{OffMillis: 3, Within: 1, At: at}}, {Name: "cp-2/4711", Clock: writ.ClockReading{OffMillis: 1, Within: 1, At: at}}},
+		Channels: []writ.ChannelStatus{{Name: "mail", Kind: "mail", Delivered: &at, Trial: &writ.NoticeTrial{Notice: "ntc_" + ulid, Channel: "mail", By: human, State: writ.NoticeDelivered, At: at}}},
 		Services: []writ.ServiceLoad{{Service: "payments-api", Runs: 1, Permille: 166, Units: 1, Locks: []writ.Lock{{Object: deployed, Run: runID, Plan: planID, Playbook: "rollback-deployment", Since: at}}}},
 	}
 	f.plan = f.waiting()
@@ -259,7 +264,8 @@ func (f *fake) Incident(context.Context, writ.Principal, writ.IncidentID) (writ.
 	p := f.plan
 	p.Plan = nil
 	opened := writ.Event{Index: 3, Time: at.Add(-20 * time.Minute), Kind: writ.EntryIncident, Actor: writ.Principal{Kind: writ.KindService, Iss: external, Sub: "control"}, Summary: "incident open: payments-api in prod", OK: true}
-	return writ.IncidentStatus{Incident: f.opened(), Evidence: []writ.Evidence{f.reading()}, Plans: []writ.PlanStatus{p}, Timeline: append([]writ.Event{opened}, f.run.Events...)}, f.err
+	return writ.IncidentStatus{Incident: f.opened(), Evidence: []writ.Evidence{f.reading()}, Plans: []writ.PlanStatus{p}, Timeline: append([]writ.Event{opened}, f.run.Events...),
+		Notes: append([]writ.Note{{Index: 4, By: human, At: at, Text: "the cache was cold\nafter the deployment"}}, f.notes...)}, f.err
 }
 
 func (f *fake) Undo(_ context.Context, _ writ.Principal, id writ.IncidentID, ask writ.UndoAsk) (writ.Undo, error) {
@@ -297,11 +303,11 @@ func (f *fake) SetAgent(_ context.Context, _ writ.Principal, name string, to wri
 }
 
 func (f *fake) Playbooks(context.Context, writ.Principal, string) ([]writ.PlaybookSummary, error) {
-	return []writ.PlaybookSummary{{PlaybookRef: f.plan.Playbook, Title: "Roll deployment {name} back", Owner: "platform", Plane: "kubernetes", Tier: writ.T1}}, f.err
+	return []writ.PlaybookSummary{{PlaybookRef: f.plan.Playbook, Title: "Roll deployment {name} back", Owner: "platform", Plane: "kubernetes", Tier: writ.T1, Retired: f.retired}}, f.err
 }
 
 func (f *fake) Playbook(context.Context, writ.Principal, string) (writ.PlaybookText, error) {
-	return writ.PlaybookText{PlaybookSummary: writ.PlaybookSummary{PlaybookRef: f.plan.Playbook, Title: "Roll deployment {name} back", Owner: "platform", Plane: "kubernetes", Tier: writ.T1}, Text: "Does:\n- kubernetes/workload.rollback\n", Source: "v: 1\nname: rollback-deployment\n"}, f.err
+	return writ.PlaybookText{PlaybookSummary: writ.PlaybookSummary{PlaybookRef: f.plan.Playbook, Title: "Roll deployment {name} back", Owner: "platform", Plane: "kubernetes", Tier: writ.T1, Retired: f.retired}, Text: "Does:\n- kubernetes/workload.rollback\n", Source: "v: 1\nname: rollback-deployment\n"}, f.err
 }
 
 func (f *fake) Events(_ context.Context, _ writ.Principal, from int64, limit int, _ writ.IncidentID) ([]writ.Event, error) {
@@ -392,4 +398,28 @@ func get(t testing.TB, h http.Handler, path string) string {
 var everyPage = []string{
 	"/", "/plans", "/plans/" + string(planID), "/runs", "/runs/" + string(runID), "/incidents", "/incidents/" + string(incident), "/evidence/" + string(evidence),
 	"/ledger", "/ledger/1", "/playbooks", "/playbooks/rollback-deployment", "/agents", "/oncall", "/reach", "/gateway", "/policy/changes", "/policy/" + string(changeID), "/policy", labPage, "/policy?plan=" + string(planID), "/policy?replay=1", "/health", "/freeze", "/breakglass", "/breakglass/" + string(glassID),
+}
+
+func (f *fake) TestNotice(_ context.Context, by writ.Principal, channel string) (writ.NoticeTrial, error) {
+	return writ.NoticeTrial{Notice: "ntc_" + ulid, Channel: channel, By: by, State: writ.NoticeQueued, At: at}, f.called("test %s", channel)
+}
+
+func (f *fake) AddNote(_ context.Context, by writ.Principal, id writ.IncidentID, text string) (writ.Note, error) {
+	return writ.Note{Index: 7, By: by, At: at, Text: text}, f.called("note %s %s", id, text)
+}
+
+func (f *fake) AskEvidence(_ context.Context, _ writ.Principal, id writ.PlanID, text string) (writ.PlanStatus, error) {
+	return f.plan, f.called("ask evidence %s %s", id, text)
+}
+
+func (f *fake) PlaybookVersions(_ context.Context, _ writ.Principal, name string) ([]writ.PlaybookVersion, error) {
+	return []writ.PlaybookVersion{{PlaybookRef: f.plan.Playbook, Since: at, Source: "v: 1\nname: rollback-deployment\nversion: 5\n"}, {PlaybookRef: writ.PlaybookRef{Name: name, Version: 1, Digest: digest}, Since: at, Source: "v: 1\nname: rollback\n"}}, f.err
+}
+
+func (f *fake) RetirePlaybook(_ context.Context, _ writ.Principal, name, reason string) (writ.PlaybookSummary, error) {
+	return writ.PlaybookSummary{PlaybookRef: f.plan.Playbook}, f.called("retire %s %s", name, reason)
+}
+
+func (f *fake) SearchLedger(_ context.Context, _ writ.Principal, q writ.EntryFilter) ([]writ.Event, string, error) {
+	return []writ.Event{{Index: 1, Time: at, Kind: writ.EntryGenesis, Summary: "ledger begins", OK: true}}, "7", f.called("search %s %s %s %s", q.Kind, q.Incident, q.Actor, q.Since.Format(time.RFC3339))
 }

@@ -28,7 +28,10 @@ func (d *door) health(ctx context.Context, by writ.Principal, _ *http.Request) (
 	v.Lags = v.Lag > maxLag
 	v.Good = !v.Lags && len(s.Unsettled) == 0 && len(s.Freezes) == 0
 	for _, r := range s.Runners {
-		v.Good = v.Good && len(r.Debts) == 0 && !r.Silent && r.LastSeen != nil
+		v.Good = v.Good && len(r.Debts) == 0 && !r.Silent && r.LastSeen != nil && (r.Clock == nil || !r.Clock.Wrong())
+	}
+	for _, r := range s.Replicas {
+		v.Good = v.Good && !r.Clock.Wrong()
 	}
 	for _, x := range s.Channels {
 		v.Good = v.Good && !x.Failing
@@ -45,4 +48,10 @@ func (d *door) health(ctx context.Context, by writ.Principal, _ *http.Request) (
 		said = "something needs somebody"
 	}
 	return view{title: "Health", said: said, data: v, slow: true}, nil
+}
+
+// testNotice sends whoever asks a notice that is marked as a test. Its page shows what became of it.
+func (d *door) testNotice(ctx context.Context, by writ.Principal, _ *http.Request, f form) (string, error) {
+	_, err := d.Overview.TestNotice(ctx, by, f.Get("channel"))
+	return "/health", err
 }

@@ -19,6 +19,7 @@ const maxTimeline = 300
 type incidentView struct {
 	writ.IncidentStatus
 	Rows  []moment
+	Said  []noteView
 	Actor string // only entries of this kind of actor; empty for all
 	Cut   int    // older entries that are not shown
 	Kinds []writ.Kind
@@ -48,7 +49,7 @@ func (d *door) incident(ctx context.Context, by writ.Principal, r *http.Request)
 	if err != nil {
 		return view{}, err
 	}
-	v := incidentView{IncidentStatus: s, Actor: plain(r.URL.Query().Get("actor")), Kinds: []writ.Kind{writ.KindAgent, writ.KindHuman, writ.KindRunner, writ.KindService}}
+	v := incidentView{IncidentStatus: s, Said: notesOf(s.Notes), Actor: plain(r.URL.Query().Get("actor")), Kinds: []writ.Kind{writ.KindAgent, writ.KindHuman, writ.KindRunner, writ.KindService}}
 	if s.State == writ.IncidentOpen {
 		v.AskAt = d.askAt()
 	}

@@ -30,6 +30,7 @@ type ledgerView struct {
 	Invalid      bool // the checkpoint is not one of this log
 	Events       []writ.Event
 	Older, Newer string // addresses
+	Search       searchView
 }
 
 func (d *door) ledger(ctx context.Context, by writ.Principal, r *http.Request) (view, error) {
@@ -51,6 +52,9 @@ func (d *door) ledger(ctx context.Context, by writ.Principal, r *http.Request) (
 	}
 	if from+pageEntries < v.Size {
 		v.Newer = "/ledger?from=" + strconv.FormatInt(from+pageEntries, 10)
+	}
+	if v.Search, err = d.search(ctx, by, r); err != nil {
+		return view{}, err
 	}
 	_, note, err := d.Ledger.Entries(ctx, by, 0, 1)
 	if err != nil {

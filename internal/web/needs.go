@@ -24,12 +24,13 @@ type Browser interface {
 	Leave(ctx context.Context, r *http.Request) ([]*http.Cookie, error)
 }
 
-// Plans are read, taken back by whoever may, and asked for anew: a person who does is who asks then, and approves nothing.
+// Plans are read, taken back by whoever may, asked about, and asked for anew: a person who does is who asks then, and approves nothing.
 type Plans interface {
 	Propose(ctx context.Context, by writ.Principal, ask writ.Ask) (writ.PlanStatus, error)
 	Plan(ctx context.Context, by writ.Principal, id writ.PlanID, wait time.Duration) (writ.PlanStatus, error)
 	Plans(ctx context.Context, by writ.Principal, f writ.PlanFilter) (plans []writ.PlanStatus, next string, err error)
 	Withdraw(ctx context.Context, by writ.Principal, id writ.PlanID, because string) (writ.PlanStatus, error)
+	AskEvidence(ctx context.Context, by writ.Principal, id writ.PlanID, text string) (writ.PlanStatus, error)
 }
 
 // Runs are executions.
@@ -45,6 +46,7 @@ type Incidents interface {
 	Incidents(ctx context.Context, by writ.Principal, f writ.IncidentFilter) (incidents []writ.Incident, next string, err error)
 	Incident(ctx context.Context, by writ.Principal, id writ.IncidentID) (writ.IncidentStatus, error)
 	Undo(ctx context.Context, by writ.Principal, id writ.IncidentID, ask writ.UndoAsk) (writ.Undo, error)
+	AddNote(ctx context.Context, by writ.Principal, id writ.IncidentID, text string) (writ.Note, error)
 }
 
 // Readings are evidence. Observe has the runner read, and waits for it, some 20 seconds at most.
@@ -69,6 +71,8 @@ type Agents interface {
 type Playbooks interface {
 	Playbooks(ctx context.Context, by writ.Principal, service string) ([]writ.PlaybookSummary, error)
 	Playbook(ctx context.Context, by writ.Principal, name string) (writ.PlaybookText, error)
+	PlaybookVersions(ctx context.Context, by writ.Principal, name string) ([]writ.PlaybookVersion, error)
+	RetirePlaybook(ctx context.Context, by writ.Principal, name, reason string) (writ.PlaybookSummary, error)
 }
 
 // Autonomy is how playbooks and agents stand by their records. Decisions on it are signed: see Decisions, and writ playbook autonomy.
@@ -81,12 +85,14 @@ type Autonomy interface {
 type Ledger interface {
 	Events(ctx context.Context, by writ.Principal, from int64, limit int, incident writ.IncidentID) ([]writ.Event, error)
 	Entries(ctx context.Context, by writ.Principal, from int64, limit int) (entries []writ.Entry, checkpoint []byte, err error)
+	SearchLedger(ctx context.Context, by writ.Principal, f writ.EntryFilter) (found []writ.Event, next string, err error)
 	Prove(ctx context.Context, by writ.Principal, index int64) (ledger.Receipt, error)
 }
 
-// Overview is the control plane at a glance.
+// Overview is the control plane at a glance. TestNotice sends the caller a notice that is marked as a test.
 type Overview interface {
 	Status(ctx context.Context, by writ.Principal) (writ.Status, error)
+	TestNotice(ctx context.Context, by writ.Principal, channel string) (writ.NoticeTrial, error)
 }
 
 // Denials records that the door refused a call because of the kind of its caller.

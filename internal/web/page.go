@@ -197,7 +197,7 @@ func parent(path string) string {
 	switch {
 	case len(parts) < 2:
 		return path
-	case parts[0] == "freeze" || parts[0] == "agents" || parts[0] == "oncall":
+	case parts[0] == "freeze" || parts[0] == "agents" || parts[0] == "oncall" || parts[0] == "health":
 		return "/" + parts[0]
 	}
 	return "/" + parts[0] + "/" + parts[1]

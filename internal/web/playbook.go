@@ -9,18 +9,33 @@ import (
 )
 
 // A shelfView is what agents can do.
-type shelfView struct{ Items []writ.PlaybookSummary }
+type shelfView struct{ Items []shelfItem }
 
 func (d *door) playbooks(ctx context.Context, by writ.Principal, _ *http.Request) (view, error) {
 	all, err := d.Playbooks.Playbooks(ctx, by, "")
-	return view{title: "Playbooks", data: shelfView{all}}, err
+	if err != nil {
+		return view{}, err
+	}
+	records, err := d.Autonomy.PlaybookRecords(ctx, by, "", "")
+	var out []shelfItem
+	for _, p := range all {
+		item := shelfItem{PlaybookSummary: p}
+		for _, r := range records {
+			if r.Playbook == p.Name && r.Runs > 0 {
+				item.Tally, item.On = item.Tally.Plus(r.Tally), item.On+1
+			}
+		}
+		out = append(out, item)
+	}
+	return view{title: "Playbooks", data: shelfView{out}}, err
 }
 
 // A playbookView is one playbook in words and as its source.
 type playbookView struct {
 	writ.PlaybookSummary
 	Text, Source raw
-	Records      []writ.PlaybookRecord
+	Records      []bookView
+	Versions     []versionView
 	DecideAt     string // where a passkey decides on this playbook, before the service; empty where none can
 }
 
@@ -37,5 +52,19 @@ func (d *door) playbook(ctx context.Context, by writ.Principal, r *http.Request)
 		return view{}, err
 	}
 	records, err := d.Autonomy.PlaybookRecords(ctx, by, name, "")
-	return view{title: "Playbook " + short(p.Name), data: playbookView{p.PlaybookSummary, lines([]byte(p.Text)), lines([]byte(strings.TrimSpace(p.Source))), records, d.decideAt("/playbook/" + p.Name + "/")}}, err
+	if err != nil {
+		return view{}, err
+	}
+	var books []bookView
+	for _, r := range records {
+		books = append(books, bookView{r})
+	}
+	had, err := d.Playbooks.PlaybookVersions(ctx, by, name)
+	return view{title: "Playbook " + short(p.Name), data: playbookView{p.PlaybookSummary, lines([]byte(p.Text)), lines([]byte(strings.TrimSpace(p.Source))), books, versions(had), d.decideAt("/playbook/" + p.Name + "/")}}, err
 }
+
+// A bookView is the record of a playbook on one service.
+type bookView struct{ writ.PlaybookRecord }
+
+// Success says how many of a hundred runs held.
+func (b bookView) Success() string { return success(b.Tally) }

@@ -62,7 +62,7 @@ type Config struct {
 // agents' tools or of the login.
 var Paths = []string{
 	"/{$}", "/plans", "/plans/", "/runs", "/runs/", "/incidents", "/incidents/", "/evidence/", "/ledger", "/ledger/", "/playbooks", "/playbooks/",
-	"/agents", "/agents/", "/oncall", "/oncall/", "/reach", "/gateway", "/gateway/", "/policy", "/policy/", "/health", "/breakglass", "/breakglass/", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
+	"/agents", "/agents/", "/oncall", "/oncall/", "/reach", "/gateway", "/gateway/", "/policy", "/policy/", "/health", "/health/", "/breakglass", "/breakglass/", "/freeze", "/freeze/", "/live/", "/static/", PathDevLogin, PathLeave, PathHandOver,
 }
 
 // Paths of the development login, and of leaving.
@@ -173,6 +173,10 @@ func (d *door) register() {
 	d.act("/runs/{id}/stop", d.stop)
 	d.act("/runs/{id}/settle", d.settle)
 	d.act("/incidents/{id}/undo", d.undo)
+	d.act("/incidents/{id}/note", d.addNote)
+	d.act("/plans/{id}/evidence", d.askEvidence)
+	d.act("/playbooks/{name}/retire", d.retire)
+	d.act("/health/test", d.testNotice)
 	d.act("/agents/{name}/suspend", d.setAgent(writ.AgentSuspended))
 	d.act("/agents/{name}/resume", d.setAgent(writ.AgentActive))
 	d.act("/gateway/{tool}/unpin", d.unpin)

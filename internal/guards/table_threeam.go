@@ -1,0 +1,77 @@
+package main
+
+// peoples are the guards of what people do beside answering: notes, questions, retirements, searches, tests of notices.
+var peoples = []Guard{
+	{
+		Invariant: "pages",
+		File:      "internal/control/note.go",
+		Guard:     `first(person(by), written("text", text, writ.MaxNote))`,
+		Instead:   `first(nil, written("text", text, writ.MaxNote))`,
+		Package:   "./internal/control",
+		Test:      "TestANoteOfAPersonStandsOnItsIncidentAndInTheLedgerWithoutItsText",
+	},
+	{
+		Invariant: "pages",
+		File:      "internal/control/note.go",
+		Guard:     `spend(tx, "notes of "+personID(by), notesPerHour, time.Hour, now)`,
+		Instead:   `time.Duration(0), error(nil)`,
+		Package:   "./internal/control",
+		Test:      "TestNobodyWritesNotesWithoutEnd",
+	},
+	{
+		Invariant: "pages",
+		File:      "internal/control/askevidence.go",
+		Guard:     `first(person(by), written("text", text, writ.MaxEvidenceAsk))`,
+		Instead:   `first(nil, written("text", text, writ.MaxEvidenceAsk))`,
+		Package:   "./internal/control",
+		Test:      "TestAPersonAsksForEvidenceAndTheAgentsPlanSaysSo",
+	},
+	{
+		Invariant: "pages",
+		File:      "internal/control/propose.go",
+		Guard:     "if err := offered(tx, pb); err != nil {",
+		Instead:   "if err := error(nil); err != nil {",
+		Package:   "./internal/control",
+		Test:      "TestARetiredPlaybookCannotBeProposedAndItsOpenPlansEnd",
+	},
+	{
+		Invariant: "pages",
+		File:      "internal/control/shelf.go",
+		Guard:     "if !slices.Contains(teams, p.Playbook.Owner) {",
+		Instead:   "if teams == nil && by.Sub == \"\" {",
+		Package:   "./internal/control",
+		Test:      "TestARetiredPlaybookCannotBeProposedAndItsOpenPlansEnd",
+	},
+	{
+		Invariant: "pages",
+		File:      "internal/control/activity.go",
+		Guard:     "if _, ok, err := c.registered(tx, by); err != nil || !ok {",
+		Instead:   "if _, ok, err := c.registered(tx, by); err != nil || !ok && by.Sub == \"\" {",
+		Package:   "./internal/control",
+		Test:      "TestIdentityThatNobodyRegisteredGetsNoRecordHoweverOftenItAsks",
+	},
+	{
+		Invariant: "pages",
+		File:      "internal/control/search.go",
+		Guard:     "first(person(by), checkFilter(f))",
+		Instead:   "first(nil, checkFilter(f))",
+		Package:   "./internal/control",
+		Test:      "TestTheLedgerIsSearchedByKindIncidentActorAndTime",
+	},
+	{
+		Invariant: "pages",
+		File:      "internal/control/trial.go",
+		Guard:     "first(person(by), c.rostered(ctx, by))",
+		Instead:   "first(nil, error(nil))",
+		Package:   "./internal/control",
+		Test:      "TestATestNoticeGoesToWhoeverAskedForItAndIsRecorded",
+	},
+	{
+		Invariant: "pages",
+		File:      "internal/server/listener.go",
+		Guard:     "h = secured(h)",
+		Instead:   "_ = secured",
+		Package:   "./internal/server",
+		Test:      "TestEveryAnswerOfAnHTTPSListenerKeepsBrowsersOnHTTPS",
+	},
+}
