@@ -36,6 +36,7 @@ type playbookView struct {
 	Text, Source raw
 	Records      []bookView
 	Versions     []versionView
+	Try          *tryView
 }
 
 func (d *door) playbook(ctx context.Context, by writ.Principal, r *http.Request) (view, error) {
@@ -59,7 +60,11 @@ func (d *door) playbook(ctx context.Context, by writ.Principal, r *http.Request)
 		books = append(books, bookView{r})
 	}
 	had, err := d.Playbooks.PlaybookVersions(ctx, by, name)
-	return view{title: "Playbook " + short(p.Name), data: playbookView{p.PlaybookSummary, lines([]byte(p.Text)), lines([]byte(strings.TrimSpace(p.Source))), books, versions(had)}}, err
+	if err != nil {
+		return view{}, err
+	}
+	try, err := d.try(ctx, by, p)
+	return view{title: "Playbook " + short(p.Name), data: playbookView{p.PlaybookSummary, lines([]byte(p.Text)), lines([]byte(strings.TrimSpace(p.Source))), books, versions(had), try}}, err
 }
 
 // A bookView is the record of a playbook on one service.
