@@ -51,12 +51,8 @@ func (c *Control) sawAgent(ctx context.Context, by writ.Principal) {
 	}
 }
 
-// budgets says how much of its limits an agent uses now.
-func (c *Control) budgets(tx *store.Tx, by writ.Principal) ([]writ.BudgetUse, error) {
-	open, _, err := find[slotRow](tx, store.Slots, store.Filter{})
-	if err != nil {
-		return nil, err
-	}
+// budgets says how much of its limits an agent uses now. open are the places that are taken, of all agents.
+func (c *Control) budgets(tx *store.Tx, by writ.Principal, open []slotRow) ([]writ.BudgetUse, error) {
 	byService := map[string]int{}
 	for _, s := range open {
 		if s.Plan == "" || !s.By.Same(by) {

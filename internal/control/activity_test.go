@@ -23,7 +23,7 @@ func TestAgentsRecordTellsProposalsDenialsByReasonAndOutcomes(t *testing.T) {
 		refused(t, err, writ.ReasonUnknownPlaybook)
 	}
 	w.pass(time.Second)
-	w.proposed(repair, w.restart(in))
+	w.proposed(repair, w.scaleTo(in, 5)) // it waits for people
 	r := w.record("repair")
 	if r.Proposals != 1 || r.Denials[writ.ReasonUnknownPlaybook] != 2 || r.LastSeen == nil || !r.LastSeen.Equal(begin) {
 		t.Fatalf("%+v", r.AgentActivity)
@@ -33,6 +33,9 @@ func TestAgentsRecordTellsProposalsDenialsByReasonAndOutcomes(t *testing.T) {
 	}
 	if r.Digest != before {
 		t.Error("what an agent is doing changed what people decide on")
+	}
+	if b := w.record("repair").Budgets; len(b) != 1 || b[0] != (writ.BudgetUse{What: "open plans for shop", Used: 1, Limit: 10}) {
+		t.Errorf("%v", b)
 	}
 	if r := w.record("second"); r.Proposals+len(r.Denials) != 0 {
 		t.Errorf("another agent's record: %+v", r.AgentActivity)

@@ -83,6 +83,10 @@ func (c *Control) AgentRecords(ctx context.Context, by writ.Principal, name stri
 	var out []writ.AgentRecord
 	err = c.Store.View(ctx, func(tx *store.Tx) error {
 		out = nil
+		open, _, err := find[slotRow](tx, store.Slots, store.Filter{})
+		if err != nil {
+			return err
+		}
 		for _, a := range all {
 			doc, _, _, err := c.agentRecord(tx, a.Principal())
 			if err != nil {
@@ -92,7 +96,7 @@ func (c *Control) AgentRecords(ctx context.Context, by writ.Principal, name stri
 			if err != nil {
 				return err
 			}
-			if r.Budgets, err = c.budgets(tx, a.Principal()); err != nil {
+			if r.Budgets, err = c.budgets(tx, a.Principal(), open); err != nil {
 				return err
 			}
 			out = append(out, r)

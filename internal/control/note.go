@@ -31,25 +31,30 @@ func (c *Control) addNote(ctx context.Context, by writ.Principal, incident writ.
 	if err := first(person(by), written("text", text, writ.MaxNote)); err != nil {
 		return n, err
 	}
-	// Before the transaction, so that a note on nothing leaves no text behind.
-	if err := c.Store.View(ctx, func(tx *store.Tx) error { return incidentThere(tx, incident) }); err != nil {
+	now, id := c.now(), "notes of "+personID(by)
+	tooMany := func(after time.Duration, err error) error {
+		if err == nil && after > 0 {
+			err = &writ.Refusal{Code: writ.ReasonStorm, Kind: writ.ErrBusy, After: after, Detail: fmt.Sprintf("you have written %d notes within an hour; that is the limit", notesPerHour)}
+		}
+		return err
+	}
+	// Before the transaction, so that a note that is refused leaves no text behind.
+	err = c.Store.View(ctx, func(tx *store.Tx) error {
+		return first(incidentThere(tx, incident), tooMany(mustWait(tx, id, notesPerHour, time.Hour, now)))
+	})
+	if err != nil {
 		return n, err
 	}
 	at, err := c.Store.PutBlob(ctx, blobReason, classText, []byte(text))
 	if err != nil {
 		return n, err
 	}
-	now := c.now()
 	err = c.Store.Update(ctx, func(tx *store.Tx) error {
 		if err := incidentThere(tx, incident); err != nil {
 			return err
 		}
-		after, err := spend(tx, "notes of "+personID(by), notesPerHour, time.Hour, now)
-		if err != nil {
+		if err := tooMany(spend(tx, id, notesPerHour, time.Hour, now)); err != nil {
 			return err
-		}
-		if after > 0 {
-			return &writ.Refusal{Code: writ.ReasonStorm, Kind: writ.ErrBusy, After: after, Detail: fmt.Sprintf("you have written %d notes within an hour; that is the limit", notesPerHour)}
 		}
 		e, err := c.append(tx, writ.EntryNote, incident, writ.NoteBody{By: by, Text: at, Size: len(text)})
 		n = writ.Note{Index: e.index, By: by, At: now, Text: text}

@@ -49,6 +49,21 @@ func spend(tx *store.Tx, id string, limit int, window time.Duration, now time.Ti
 	return 0, store.Save(tx, store.Rates, row, row.State, d)
 }
 
+// mustWait reports how long to wait until what is bounded may be done again, without counting anything: 0 when it may be done now.
+// It is asked before something is kept that a refusal would leave behind.
+func mustWait(tx *store.Tx, id string, limit int, window time.Duration, now time.Time) (after time.Duration, err error) {
+	d, _, err := store.Load[rateRow](tx, store.Rates, id)
+	if errors.Is(err, writ.ErrNotFound) {
+		return 0, nil
+	}
+	from := millis(now.Add(-window))
+	d.At = slices.DeleteFunc(d.At, func(at int64) bool { return at <= from })
+	if err != nil || len(d.At) < limit {
+		return 0, err
+	}
+	return time.Duration(d.At[len(d.At)-limit]-from) * time.Millisecond, nil
+}
+
 // giveBack takes one off again: what was counted at that time turned out not to be of the kind that is bounded.
 func giveBack(tx *store.Tx, id string, at time.Time) error {
 	d, row, err := store.Load[rateRow](tx, store.Rates, id)

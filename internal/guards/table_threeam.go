@@ -13,8 +13,8 @@ var peoples = []Guard{
 	{
 		Invariant: "pages",
 		File:      "internal/control/note.go",
-		Guard:     `spend(tx, "notes of "+personID(by), notesPerHour, time.Hour, now)`,
-		Instead:   `time.Duration(0), error(nil)`,
+		Guard:     "tooMany(spend(tx, id, notesPerHour, time.Hour, now))",
+		Instead:   "tooMany(0, nil)",
 		Package:   "./internal/control",
 		Test:      "TestNobodyWritesNotesWithoutEnd",
 	},

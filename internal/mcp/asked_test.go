@@ -11,7 +11,7 @@ import (
 // TestAPlansAnswerTellsWhatAPersonWantsToSeeAndWhatToReadNext: the question reaches the agent where it waits, and nowhere else.
 func TestAPlansAnswerTellsWhatAPersonWantsToSeeAndWhatToReadNext(t *testing.T) {
 	asked := time.Date(2026, 11, 22, 3, 12, 0, 0, time.UTC)
-	f := &fakeControl{state: writ.PlanWaiting, wished: []writ.EvidenceAsk{{At: asked, Text: "the error rate\x1b[2J since 03:00" + strings.Repeat(" x", 900)}}}
+	f := &fakeControl{state: writ.PlanWaiting, wanted: []writ.EvidenceAsk{{At: asked, Text: "the error rate\x1b[2J since 03:00" + strings.Repeat(" x", 900)}}}
 	s := connect(t, serve(t, f), "repair-token")
 	plan := map[string]any{"plan_id": "pln_" + ulid}
 	last := func(got string) string { return got[strings.LastIndexByte(got, '\n')+1:] }

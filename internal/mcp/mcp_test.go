@@ -22,7 +22,7 @@ var repair = writ.Principal{Kind: writ.KindAgent, Iss: "https://issuer", Sub: "r
 
 // fakeControl is a control plane of canned answers that remembers who asked for what.
 type fakeControl struct {
-	wished []writ.EvidenceAsk // of each plan
+	wanted []writ.EvidenceAsk // of each plan
 	since  []writ.Evidence
 	by     writ.Principal
 	asked  writ.Ask
@@ -79,7 +79,7 @@ func (f *fakeControl) Propose(_ context.Context, by writ.Principal, ask writ.Ask
 func (f *fakeControl) Plan(_ context.Context, by writ.Principal, id writ.PlanID, wait time.Duration) (writ.PlanStatus, error) {
 	f.by, f.waits = by, append(f.waits, wait)
 	p := writ.PlanStatus{ID: id, State: f.state, Reason: writ.ReasonLimit, Detail: "no"}
-	p.Incident, p.EvidenceAsked, p.EvidenceSince = "inc_"+ulid, f.wished, f.since
+	p.Incident, p.EvidenceAsked, p.EvidenceSince = "inc_"+ulid, f.wanted, f.since
 	if f.run != "" {
 		p.Run = "run_" + ulid
 	}

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -70,6 +71,7 @@ type fake struct {
 
 	notes   []writ.Note      // beside the one that is always there
 	retired *writ.Retirement // the one playbook is
+	source  string           // of it
 
 	labText  string // in what the lab answers with
 	manyWays int    // of the same kind, beside the others
@@ -219,7 +221,11 @@ func (f *fake) Plans(_ context.Context, _ writ.Principal, q writ.PlanFilter) ([]
 }
 
 func (f *fake) Propose(_ context.Context, _ writ.Principal, ask writ.Ask) (writ.PlanStatus, error) {
-	return f.plan, f.called("propose %s %s %s %v %s", ask.Incident, ask.Playbook, parametersOf(ask), ask.Evidence, ask.Because)
+	dry := ""
+	if ask.DryRun {
+		dry = " dry"
+	}
+	return f.plan, f.called("propose %s %s %s %v %s%s", ask.Incident, ask.Playbook, parametersOf(ask), ask.Evidence, ask.Because, dry)
 }
 
 func parametersOf(ask writ.Ask) string {
@@ -269,7 +275,11 @@ func (f *fake) Incident(context.Context, writ.Principal, writ.IncidentID) (writ.
 }
 
 func (f *fake) Undo(_ context.Context, _ writ.Principal, id writ.IncidentID, ask writ.UndoAsk) (writ.Undo, error) {
-	return writ.Undo{}, f.called("undo %s %s", id, ask.Because)
+	from := ""
+	if ask.Run != "" {
+		from = " from " + string(ask.Run)
+	}
+	return writ.Undo{}, f.called("undo %s %s%s", id, ask.Because, from)
 }
 
 func (f *fake) Evidence(_ context.Context, _ writ.Principal, id writ.EvidenceID) (writ.Evidence, []byte, error) {
@@ -307,7 +317,7 @@ func (f *fake) Playbooks(context.Context, writ.Principal, string) ([]writ.Playbo
 }
 
 func (f *fake) Playbook(context.Context, writ.Principal, string) (writ.PlaybookText, error) {
-	return writ.PlaybookText{PlaybookSummary: writ.PlaybookSummary{PlaybookRef: f.plan.Playbook, Title: "Roll deployment {name} back", Owner: "platform", Plane: "kubernetes", Tier: writ.T1, Retired: f.retired}, Text: "Does:\n- kubernetes/workload.rollback\n", Source: "v: 1\nname: rollback-deployment\n"}, f.err
+	return writ.PlaybookText{PlaybookSummary: writ.PlaybookSummary{PlaybookRef: f.plan.Playbook, Title: "Roll deployment {name} back", Owner: "platform", Plane: "kubernetes", Tier: writ.T1, Retired: f.retired}, Text: "Does:\n- kubernetes/workload.rollback\n", Source: cmp.Or(f.source, "v: 1\nname: rollback-deployment\n")}, f.err
 }
 
 func (f *fake) Events(_ context.Context, _ writ.Principal, from int64, limit int, _ writ.IncidentID) ([]writ.Event, error) {

@@ -135,7 +135,11 @@ func (d *door) emergency(ctx context.Context, by writ.Principal, name string) (w
 
 // fill makes the form's fields, with the values that get has for them.
 func (v *choiceView) fill(pb playbook.Playbook, get func(string) string) {
-	v.Title = pb.Title
+	v.Title, v.Fields = pb.Title, fieldsOf(pb, get)
+}
+
+// fieldsOf are the fields of a form for a playbook's parameters, with the values that get has for them.
+func fieldsOf(pb playbook.Playbook, get func(string) string) (out []field) {
 	for _, p := range pb.Parameters {
 		f := field{Name: parameterField + p.Name, Title: p.Title, Allowed: p.Allowed(), Value: get(parameterField + p.Name), Options: slices.Clone(p.Values), Needed: !p.Optional && p.Default.IsZero()}
 		if p.Type == "bool" {
@@ -144,8 +148,9 @@ func (v *choiceView) fill(pb playbook.Playbook, get func(string) string) {
 		if f.Value == "" && !p.Default.IsZero() {
 			f.Value = p.Default.String()
 		}
-		v.Fields = append(v.Fields, f)
+		out = append(out, f)
 	}
+	return out
 }
 
 // A requestView is the exact request that is about to be signed. Its script hashes source and parameters again, and has

@@ -95,6 +95,12 @@ func (d *door) undo(ctx context.Context, by writ.Principal, r *http.Request, f f
 	if err != nil {
 		return "", err
 	}
-	_, err = d.Incidents.Undo(ctx, by, id, writ.UndoAsk{Because: because})
+	ask := writ.UndoAsk{Because: because}
+	if run := f.Get("run"); run != "" { // from the page of a run: the oldest to be put back
+		if ask.Run, err = writ.ParseRunID(run); err != nil {
+			return "", writ.ErrNotFound
+		}
+	}
+	_, err = d.Incidents.Undo(ctx, by, id, ask)
 	return "/incidents/" + string(id), err
 }

@@ -1,6 +1,9 @@
 package web_test
 
 import (
+	"net/http"
+	"net/url"
+	"os"
 	"strings"
 	"testing"
 
@@ -87,5 +90,30 @@ func TestTheLedgersPageSearchesAndSaysWhenItCannot(t *testing.T) {
 	}
 	if page := get(t, h, `/ledger?actor=%22%3E%3Cscript%3E`); strings.Contains(page, `"><script>`) {
 		t.Error("what was typed comes back as markup")
+	}
+}
+
+// TestAPlaybookIsTriedFromItsPageWithoutBeingRun: what is sent is a dry run, whatever else the form has.
+func TestAPlaybookIsTriedFromItsPageWithoutBeingRun(t *testing.T) {
+	f := newFake(t)
+	source, err := os.ReadFile("../../playbooks/scale-workload.yaml")
+	must(t, err)
+	f.source = string(source)
+	h := site(t, f)
+	page := get(t, h, "/playbooks/scale-workload")
+	for _, want := range []string{`/dry-run"`, `<option value="` + string(incident) + `">`, `name="p.replicas"`} {
+		if !strings.Contains(page, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	a := ask(t, h, "POST", "/playbooks/scale-workload/dry-run", url.Values{"incident": {string(incident)}, "p.replicas": {"4"}, "p.name": {"checkout"}, "dry_run": {"false"}})
+	did := f.did()
+	if len(did) != 1 || a.StatusCode != http.StatusSeeOther || !strings.HasPrefix(did[0], "propose "+string(incident)+" scale-workload ") || !strings.HasSuffix(did[0], " dry") ||
+		!strings.Contains(did[0], `"replicas":4`) || !strings.Contains(did[0], string(evidence)) {
+		t.Errorf("%s %q", a.Status, did)
+	}
+	f.retired = &writ.Retirement{Version: 5, By: human, At: at, Reason: "superseded"}
+	if page := get(t, h, "/playbooks/scale-workload"); strings.Contains(page, "dry-run") {
+		t.Error("a retired one can be tried")
 	}
 }

@@ -36,6 +36,7 @@ type playbookView struct {
 	Text, Source raw
 	Records      []bookView
 	Versions     []versionView
+	Try          *tryView
 	DecideAt     string // where a passkey decides on this playbook, before the service; empty where none can
 }
 
@@ -60,7 +61,11 @@ func (d *door) playbook(ctx context.Context, by writ.Principal, r *http.Request)
 		books = append(books, bookView{r})
 	}
 	had, err := d.Playbooks.PlaybookVersions(ctx, by, name)
-	return view{title: "Playbook " + short(p.Name), data: playbookView{p.PlaybookSummary, lines([]byte(p.Text)), lines([]byte(strings.TrimSpace(p.Source))), books, versions(had), d.decideAt("/playbook/" + p.Name + "/")}}, err
+	if err != nil {
+		return view{}, err
+	}
+	try, err := d.try(ctx, by, p)
+	return view{title: "Playbook " + short(p.Name), data: playbookView{p.PlaybookSummary, lines([]byte(p.Text)), lines([]byte(strings.TrimSpace(p.Source))), books, versions(had), try, d.decideAt("/playbook/" + p.Name + "/")}}, err
 }
 
 // A bookView is the record of a playbook on one service.

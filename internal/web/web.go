@@ -176,6 +176,7 @@ func (d *door) register() {
 	d.act("/incidents/{id}/note", d.addNote)
 	d.act("/plans/{id}/evidence", d.askEvidence)
 	d.act("/playbooks/{name}/retire", d.retire)
+	d.act("/playbooks/{name}/dry-run", d.dryRun)
 	d.act("/health/test", d.testNotice)
 	d.act("/agents/{name}/suspend", d.setAgent(writ.AgentSuspended))
 	d.act("/agents/{name}/resume", d.setAgent(writ.AgentActive))
