@@ -6,8 +6,10 @@ import (
 	"crypto/rand"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,10 +56,14 @@ type site struct {
 	config   postgres.Config
 }
 
-// open makes a database of that name, whose target and scope bear it too.
+// opened makes names of databases that no test has had before: their roles are the whole server's.
+var opened atomic.Int64
+
+// open makes a database whose name begins with name, and whose target and scope bear it too.
 func open(t *testing.T, name string) site {
 	t.Helper()
 	p := server.Server(t)
+	name += strconv.FormatInt(opened.Add(1), 10)
 	s := site{server: p, database: name, config: config(name, p.Port)}
 	must(t, p.Create(name))
 	must(t, p.Exec(name, schema))
@@ -258,8 +264,8 @@ func TestI06AReadersCredentialDiesWithItsReading(t *testing.T) {
 		})
 	}
 	all.Wait()
-	left := "writ_read_dies_" + strings.Repeat("0", 26)
-	must(t, s.server.Exec("postgres", `CREATE ROLE `+left+` LOGIN VALID UNTIL '2020-01-01' IN ROLE writ_views_dies`))
+	left := "writ_read_" + s.database + "_" + strings.Repeat("0", 26)
+	must(t, s.server.Exec("postgres", `CREATE ROLE `+left+` LOGIN VALID UNTIL '2020-01-01' IN ROLE writ_views_`+s.database))
 	if _, err := s.read(t, "queue.depth", nil); err != nil {
 		t.Fatal(err)
 	}
@@ -270,7 +276,7 @@ func TestI06AReadersCredentialDiesWithItsReading(t *testing.T) {
 		t.Error("the database's log holds the login's password")
 	}
 	// The database keeps the credential: no reading is made of it.
-	must(t, s.server.Exec(s.database, `CREATE OR REPLACE FUNCTION writ_dies.finish(name text) RETURNS void LANGUAGE sql AS 'SELECT'`))
+	must(t, s.server.Exec(s.database, `CREATE OR REPLACE FUNCTION writ_`+s.database+`.finish(name text) RETURNS void LANGUAGE sql AS 'SELECT'`))
 	if _, err := s.read(t, "queue.depth", nil); writ.ReasonOf(err) != writ.ReasonUnreachable || !strings.Contains(err.Error(), "proven dead") {
 		t.Errorf("a credential that stays alive: %v", err)
 	}
@@ -283,20 +289,21 @@ func TestI06AReadersCredentialDiesWithItsReading(t *testing.T) {
 func TestT0AReaderThatMayDoMoreThanReadItsViewsReadsNothing(t *testing.T) {
 	t.Parallel()
 	s := open(t, "wide")
+	in := func(sql string) string { return strings.ReplaceAll(sql, "$DB", s.database) }
 	for name, c := range map[string][2]string{
-		"a table behind a view":     {"GRANT SELECT ON orders TO writ_views_wide", "REVOKE SELECT ON orders FROM writ_views_wide"},
+		"a table behind a view":     {"GRANT SELECT ON orders TO writ_views_$DB", "REVOKE SELECT ON orders FROM writ_views_$DB"},
 		"a column for everybody":    {"GRANT SELECT (id) ON orders TO PUBLIC", "REVOKE SELECT (id) ON orders FROM PUBLIC"},
-		"to write a view":           {"GRANT UPDATE ON diagnosis.orders TO writ_views_wide", "REVOKE UPDATE ON diagnosis.orders FROM writ_views_wide"},
-		"another role":              {"GRANT pg_read_all_data TO writ_views_wide", "REVOKE pg_read_all_data FROM writ_views_wide"},
-		"a login that makes roles":  {"ALTER ROLE writ_runner_wide CREATEROLE", "ALTER ROLE writ_runner_wide NOCREATEROLE"},
-		"a login that is a super":   {"ALTER ROLE writ_runner_wide SUPERUSER", "ALTER ROLE writ_runner_wide NOSUPERUSER"},
-		"a view that is not theirs": {"REVOKE SELECT ON diagnosis.depth FROM writ_views_wide", "GRANT SELECT ON diagnosis.depth TO writ_views_wide"},
+		"to write a view":           {"GRANT UPDATE ON diagnosis.orders TO writ_views_$DB", "REVOKE UPDATE ON diagnosis.orders FROM writ_views_$DB"},
+		"another role":              {"GRANT pg_read_all_data TO writ_views_$DB", "REVOKE pg_read_all_data FROM writ_views_$DB"},
+		"a login that makes roles":  {"ALTER ROLE writ_runner_$DB CREATEROLE", "ALTER ROLE writ_runner_$DB NOCREATEROLE"},
+		"a login that is a super":   {"ALTER ROLE writ_runner_$DB SUPERUSER", "ALTER ROLE writ_runner_$DB NOSUPERUSER"},
+		"a view that is not theirs": {"REVOKE SELECT ON diagnosis.depth FROM writ_views_$DB", "GRANT SELECT ON diagnosis.depth TO writ_views_$DB"},
 	} {
-		must(t, s.server.Exec(s.database, c[0]))
+		must(t, s.server.Exec(s.database, in(c[0])))
 		if _, err := s.read(t, "queue.depth", nil); writ.ReasonOf(err) != writ.ReasonForbidden {
 			t.Errorf("%s: %v", name, err)
 		}
-		must(t, s.server.Exec(s.database, c[1]))
+		must(t, s.server.Exec(s.database, in(c[1])))
 		if _, err := s.read(t, "queue.depth", nil); err != nil {
 			t.Errorf("after %s: %v", name, err)
 		}
@@ -307,11 +314,11 @@ func TestT0AReaderThatMayDoMoreThanReadItsViewsReadsNothing(t *testing.T) {
 	// The runner's login reads nothing by itself, and has no other role made than a reader's.
 	for name, statement := range map[string]string{
 		"a view":               "SELECT * FROM diagnosis.depth",
-		"a role of its choice": "SELECT writ_wide.mint('admin2', 'x', 1)",
-		"a longer life":        "SELECT writ_wide.mint('writ_read_wide_" + strings.Repeat("a", 26) + "', 'SCRAM-SHA-256$4096:" + strings.Repeat("A", 24) + "$" + strings.Repeat("A", 44) + ":" + strings.Repeat("A", 44) + "', 3600)",
-		"another's end":        "SELECT writ_wide.finish('writ_views_wide')",
+		"a role of its choice": "SELECT writ_$DB.mint('admin2', 'x', 1)",
+		"a longer life":        "SELECT writ_$DB.mint('writ_read_$DB_" + strings.Repeat("a", 26) + "', 'SCRAM-SHA-256$4096:" + strings.Repeat("A", 24) + "$" + strings.Repeat("A", 44) + ":" + strings.Repeat("A", 44) + "', 3600)",
+		"another's end":        "SELECT writ_$DB.finish('writ_views_$DB')",
 	} {
-		if err := s.server.Exec(s.database, "SET SESSION AUTHORIZATION writ_runner_wide; "+statement); err == nil {
+		if err := s.server.Exec(s.database, in("SET SESSION AUTHORIZATION writ_runner_$DB; "+statement)); err == nil {
 			t.Errorf("the login may have %s", name)
 		}
 	}
@@ -330,11 +337,11 @@ func TestADatabaseThatDoesNotLetTheRunnerInIsNamedWithoutSecrets(t *testing.T) {
 		"a database without": {func(c *postgres.Config) { c.Database = "postgres" }, writ.ReasonForbidden},
 		"TLS that it lacks":  {func(c *postgres.Config) { c.CA = testCA }, writ.ReasonUnreachable},
 	} {
-		conf := config("away", s.server.Port)
+		conf := config(s.database, s.server.Port)
 		c.change(&conf)
 		x, err := postgres.New(conf, postgres.Options{Now: time.Now, Rand: rand.Reader})
 		must(t, err)
-		_, err = site{Connector: x, database: "away"}.read(t, "queue.depth", nil)
+		_, err = site{Connector: x, database: s.database}.read(t, "queue.depth", nil)
 		if writ.ReasonOf(err) != c.want || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "SELECT") {
 			t.Errorf("%s: %v, want %s", name, err, c.want)
 		}
