@@ -202,7 +202,7 @@ func TestEveryCommandIsCompletedAndItsFlagsAreAskedForWithoutRunningIt(t *testin
 		if got := a.complete(t.Context(), words); !slices.Contains(got, words[len(words)-1]) {
 			t.Errorf("%q is not completed: %v", c.name, got)
 		}
-		if c.name == "version" {
+		if c.name == "version" || c.name == "storefront break" { // without flags
 			continue
 		}
 		if got := a.complete(t.Context(), append(words, "-")); len(got) == 0 && c.name != "completion" {

@@ -35,7 +35,7 @@ func pagesOf(b *testing.B, w *bench.World) http.Handler {
 	ctl := w.Control()
 	h, err := web.Handler(web.Config{
 		Auth: visitor{}, Browser: visitor{}, Plans: ctl, Runs: ctl, Incidents: ctl, Readings: ctl, Freezes: ctl, Agents: ctl, Playbooks: ctl, Ledger: ctl, Overview: ctl,
-		Denials: ctl, Lab: ctl, Glasses: ctl, Turns: ctl, Policies: ctl, Autonomy: ctl, Verifier: ctl.Verifier, ExternalURL: "https://bench.writ", Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Glasses: ctl, Turns: ctl, Policies: ctl, Autonomy: ctl, Upstreams: ctl, Denials: ctl, Lab: ctl, Verifier: ctl.Verifier, ExternalURL: "https://bench.writ", Now: time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		b.Fatal(err)
