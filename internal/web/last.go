@@ -72,7 +72,7 @@ func otherwise(then, now writ.PlanStatus) (out []writ.Change) {
 		add(k, text(then.Parameters, k), text(now.Parameters, k))
 	}
 	a, b := then.Plan, now.Plan
-	add("tier", a.Tier.String(), b.Tier.String())
+	add("tier", then.Tier().String(), now.Tier().String())
 	add("playbook version", number(then.Playbook.Version), number(now.Playbook.Version))
 	add("objects", number(a.Blast.Objects), number(b.Blast.Objects))
 	add("replicas", number(a.Blast.Replicas), number(b.Blast.Replicas))
