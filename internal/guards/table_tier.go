@@ -130,7 +130,7 @@ var tiersInForce = []Guard{
 		Test:      "TestI17APasskeysAnswerToAChangeIsVerifiedOverItsRawBytes",
 	},
 	{
-		Invariant: "notices",
+		Invariant: "I19",
 		File:      "internal/control/outbox.go",
 		Guard:     "if len(n.Plans)+len(n.Changes) == 0 {",
 		Instead:   "if len(n.Plans) == 0 {",
