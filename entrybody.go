@@ -101,6 +101,7 @@ type (
 		Approvals   []Digest   `json:"approvals,omitempty"`
 		Policy      Digest     `json:"policy"`
 		Expires     time.Time  `json:"expires"`
+		Tier        Tier       `json:"tier,omitzero"` // in force: what policy made of the plan's own; the grant names it too
 		Duties      Duties     `json:"duties,omitzero"`
 		TokenDigest Digest     `json:"token_digest"`
 	}

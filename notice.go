@@ -78,7 +78,7 @@ var NoticeEvents = map[NoticeEvent]struct {
 	NoticeRunEnded:      {NoticeNews, "a run ended"},
 	NoticeReviewOverdue: {NoticeAlarm, "a review is overdue"},
 
-	NoticePolicyWaiting: {NoticeAlarm, "a change of the rules waits for approval"},
+	NoticePolicyWaiting: {NoticeAsk, "a change of the rules waits for approval"},
 }
 
 // NoticeState is closed: noticeMoves is its table.

@@ -72,8 +72,9 @@ type grant struct {
 	settled map[string]writ.SettleBody
 	names   []string // of the approvers that it counts
 	receipt *seen[receipt.Receipt]
-	recall  int64 // index of the entry that took an approval it counts back; 0 for none
-	offline bool  // made while cut off: no decision, and the signatures of people in its own entry
+	recall  int64     // index of the entry that took an approval it counts back; 0 for none
+	tier    writ.Tier // in force
+	offline bool      // made while cut off: no decision, and the signatures of people in its own entry
 }
 
 type lease struct {

@@ -202,6 +202,7 @@ func (s *chain) grant(index int64, e ledger.Entry, b writ.GrantBody) {
 	}
 	s.permitted(index, g, p)
 	s.quorum(index, g, p)
+	s.tier(index, g, p)
 }
 
 // permitted checks the decision that a grant rests on: a plain allow, taken for the grant, under its policy.
@@ -299,6 +300,7 @@ func (s *chain) lines() []Plan {
 			if g.offline {
 				l.Decision = "break-glass while the control plane was down"
 			}
+			l.Tier = max(l.Tier, g.tier)
 			l.Approvers, l.Run, l.Mode = g.names, g.body.Run, s.mode(p)
 			for _, k := range g.keys {
 				l.Steps = append(l.Steps, g.line(k))

@@ -25,6 +25,7 @@ func (p PolicyApprovers) ok() bool {
 type policyChange struct {
 	seen[writ.PolicyChangeBody]
 	answers  []writ.Approval
+	by       map[writ.Person]int64 // who has answered, and where
 	rejected bool
 	over     bool
 }
@@ -43,7 +44,7 @@ func (s *chain) policy(index int64, e ledger.Entry) {
 			s.wrong(index, "twice", "the change %s of the policy set is proposed twice", b.Change)
 			return
 		}
-		s.policies.changes[b.Change] = &policyChange{seen: seen[writ.PolicyChangeBody]{index: index, entry: e, body: *b}}
+		s.policies.changes[b.Change] = &policyChange{seen: seen[writ.PolicyChangeBody]{index: index, entry: e, body: *b}, by: map[writ.Person]int64{}}
 		s.commits[b.Because] = true
 	case *writ.PolicyApprovalBody:
 		s.policyAnswer(index, e, *b)
@@ -105,6 +106,15 @@ func (s *chain) policyAnswer(index int64, e ledger.Entry, b writ.PolicyApprovalB
 		return
 	}
 	s.statement[v.Statement.Nonce] = index
+	if before, twice := c.by[v.Person]; twice {
+		s.wrong(index, "policy_approval", "%s answers change %s a second time in entry %d, after entry %d", v.Person.Sub, b.Change, index, before)
+		return
+	}
+	c.by[v.Person] = index
+	if c.over {
+		s.wrong(index, "policy_approval", "entry %d answers change %s after it had ended", index, b.Change)
+		return
+	}
 	if b.Answer == writ.Reject {
 		c.rejected = true
 		return

@@ -20,6 +20,9 @@ type swap struct {
 	end      *writ.PolicyEndBody // instead of or before it came into force; nil for none
 	late     time.Duration       // after which it comes into force
 	unasked  bool                // nothing proposes it
+	again    bool                // it ends a second time
+
+	afterwards *writ.PolicyApprovalBody // an answer after its end
 }
 
 var proposer, seconder = writ.Person{Iss: person.Iss, Sub: "u-50"}, writ.Person{Iss: person.Iss, Sub: "u-51"}
@@ -61,6 +64,12 @@ func (w *world) swapped(spoil func(*swap)) {
 	}
 	if s.end != nil {
 		add(3*time.Second, writ.EntryPolicyEnd, s.end)
+	}
+	if s.again {
+		add(3*time.Second, writ.EntryPolicyEnd, s.end)
+	}
+	if s.afterwards != nil {
+		add(3*time.Second, writ.EntryPolicyApproval, s.afterwards)
 	}
 	add(max(4*time.Second, s.late), writ.EntryPolicy, s.force)
 }

@@ -41,7 +41,7 @@ func answer(ctx context.Context, a *app, args []string, verdict writ.Answer) err
 	reason := f.String("reason", "", "why, for the people who read the incident later")
 	slot := f.String("as", "", "in whose name you answer: owner or oncall; default what the plan needs")
 	digest := f.String("digest", "", "the plan's `digest`, as plan show prints it; required when standard input is no terminal")
-	typed := f.String("typed", "", "T4: the name of the object, typed by you")
+	typed := f.String("typed", "", "T4: the name of the first object that the plan changes, typed by you")
 	key := f.String("key", "", "SSH key `file`; default the configuration's ssh_key")
 	hardware := f.Bool("sk", false, "sign through ssh-keygen: for a key in hardware (ssh-keygen -t ed25519-sk -O verify-required), which asks for touch and PIN, or in an agent")
 	rest, err := f.parse(args, 1)
@@ -79,7 +79,12 @@ func answer(ctx context.Context, a *app, args []string, verdict writ.Answer) err
 	if p.Claim != "" {
 		fmt.Fprintf(a.stderr, "  Claim     %q  written by %s, not verified\n", writ.Printable(p.Claim, 400), who(p.Requester))
 	}
+	p.Plan = &got // of the bytes; the tier in force is the server's word, to which the runner holds the answer
+	fmt.Fprint(a.stderr, tierText(p))
 	a.answering(p)
+	if err := typedName(p, verdict, *typed); err != nil {
+		return err
+	}
 	if err := confirm(a, d, *digest, verdict); err != nil {
 		return err
 	}
@@ -95,7 +100,7 @@ func answer(ctx context.Context, a *app, args []string, verdict writ.Answer) err
 		return err
 	}
 	s, err := approval.New(got, d, approval.Ask{
-		Answer: verdict, Person: writ.Person(r.cfg.Person), Slot: *slot, Typed: *typed, Now: time.Now(), Life: statementLife, Nonce: nonce,
+		Answer: verdict, Person: writ.Person(r.cfg.Person), Slot: *slot, Tier: p.Tier(), Typed: *typed, Now: time.Now(), Life: statementLife, Nonce: nonce,
 	})
 	if err != nil {
 		return err

@@ -197,9 +197,7 @@ func (a *app) showPlan(format string, p writ.PlanStatus) error {
 			for _, s := range p.Decision.Because {
 				fmt.Fprintf(a.stdout, "            %s\n", s)
 			}
-			for _, s := range p.Decision.TierBecause {
-				fmt.Fprintf(a.stdout, "  Tier      tier %d because %s\n", p.Decision.Tier, writ.Printable(s, 300))
-			}
+			fmt.Fprint(a.stdout, tierText(p))
 		}
 		if p.Decision != nil && !p.Decision.Duties.IsZero() {
 			fmt.Fprintf(a.stdout, "  Duties    %s\n", dutiesText(p.Decision.Duties))

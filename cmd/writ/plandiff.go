@@ -37,7 +37,7 @@ func runPlanDiff(ctx context.Context, a *app, args []string) error {
 	if then.Plan == nil || now.Plan == nil {
 		return fmt.Errorf("%w: plan: one of the two was never made, so there is nothing to compare", writ.ErrInvalid)
 	}
-	changes := append(plan.Differences(*then.Plan, *now.Plan), plan.StepDifferences(*then.Plan, *now.Plan)...)
+	changes := append(plan.Differences(then, now), plan.StepDifferences(*then.Plan, *now.Plan)...)
 	out := struct {
 		Of      writ.PlanID   `json:"plan"`
 		From    writ.PlanID   `json:"other"`

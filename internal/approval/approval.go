@@ -20,6 +20,7 @@ type Ask struct {
 	Answer writ.Answer
 	Person writ.Person
 	Slot   string        // in whose name the person answers, for example owner
+	Tier   writ.Tier     // as policy decided the plan; the zero takes the plan's own
 	Typed  string        // T4: the last segment of the first step's object; otherwise empty
 	Now    time.Time     // when the statement begins to count
 	Life   time.Duration // at most writ.MaxApprovalLife
@@ -32,8 +33,12 @@ func New(p writ.Plan, digest writ.Digest, a Ask) (writ.ApprovalStatement, error)
 	if err != nil {
 		return writ.ApprovalStatement{}, err
 	}
-	if a.Answer == writ.Approve && p.Tier >= writ.T4 && a.Typed != Confirmation(p) {
-		return writ.ApprovalStatement{}, fmt.Errorf("%w: a plan of %s is approved by typing %q", writ.ErrInvalid, p.Tier, Confirmation(p))
+	tier := p.InForce(max(p.Tier, a.Tier))
+	if a.Answer == writ.Approve && tier >= writ.T4 && a.Typed != Confirmation(p) {
+		return writ.ApprovalStatement{}, &writ.Refusal{
+			Code: writ.ReasonApprovalMismatch, Kind: writ.ErrInvalid, Detail: fmt.Sprintf("a plan of %s is approved by typing the name of the first object that it changes", tier),
+			Hint: fmt.Sprintf("typed: %s", writ.Printable(Confirmation(p), 200)),
+		}
 	}
 	s := writ.ApprovalStatement{
 		Type: writ.ApprovalType, Answer: a.Answer, Plan: p.ID, Incident: p.Incident, PlanDigest: digest,
@@ -52,6 +57,11 @@ func Confirmation(p writ.Plan) string {
 	if len(p.Steps) == 0 {
 		return ""
 	}
-	parts := strings.Split(string(p.Steps[0].Object.Location), "/")
+	return NameOf(p.Steps[0].Object)
+}
+
+// NameOf is the last segment of an object's location.
+func NameOf(o writ.Object) string {
+	parts := strings.Split(string(o.Location), "/")
 	return parts[len(parts)-1]
 }

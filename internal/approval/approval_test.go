@@ -49,7 +49,7 @@ func newWorld(t testing.TB) *world {
 	p, digest, err := writ.ParsePlan(b)
 	must(t, err)
 	w := &world{keys: map[writ.Person]ssh.Signer{}, Question: approval.Question{
-		Plan: p, Digest: digest, Policy: p.Policy, Now: now, Owner: owner,
+		Plan: p, Tier: p.Tier, Digest: digest, Policy: p.Policy, Now: now, Owner: owner,
 		Slots: map[string]string{"owner": "payments", "oncall": "payments-oncall"},
 	}}
 	w.enrol(t, alice, plain(t), "payments")

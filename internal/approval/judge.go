@@ -11,6 +11,7 @@ import (
 // A Question is what answers are counted for.
 type Question struct {
 	Plan   writ.Plan
+	Tier   writ.Tier         // as policy decided the plan; the zero asks for what T4 demands
 	Digest writ.Digest       // of the plan's bytes
 	Policy writ.Digest       // asked under now
 	Roster Roster            // the counter's own
@@ -42,7 +43,7 @@ func (q Question) Judge(a writ.Approval) (Verified, error) {
 	if err := q.apart(v); err != nil {
 		return Verified{}, err
 	}
-	if v.Statement.Answer == writ.Approve && q.Plan.Tier >= writ.T4 && v.Statement.Typed != Confirmation(q.Plan) {
+	if v.Statement.Answer == writ.Approve && q.Plan.InForce(q.Tier) >= writ.T4 && v.Statement.Typed != Confirmation(q.Plan) {
 		return Verified{}, writ.Refuse(writ.ReasonApprovalMismatch, "the object's name was not typed as the tier demands")
 	}
 	return v, nil

@@ -20,6 +20,7 @@ type rules struct {
 	asked    []writ.AccessQuestion
 	proposed []writ.Ask
 	state    writ.PlanState
+	observed bool // every playbook is observed only
 	later    time.Duration
 }
 
@@ -43,6 +44,7 @@ func (r *rules) Evaluate(_ context.Context, by writ.Principal, q writ.AccessQues
 		d.Verdict, d.Reason = writ.Requires, writ.ReasonNeedsApproval
 		d.Requirements = writ.Requirements{Approvals: map[string]int{"owner": 1}, Proof: writ.ProofB, MaxTTL: 60}
 	}
+	d.Observed = r.observed
 	return d, nil
 }
 

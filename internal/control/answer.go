@@ -65,7 +65,7 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 		if err != nil {
 			return err
 		}
-		q, err := c.question(tx, plan, digest, p.Owner)
+		q, err := c.question(tx, p, plan, digest, p.tier(plan))
 		if err != nil {
 			return err
 		}
@@ -80,7 +80,7 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 			return writ.Refuse(writ.ReasonApprovalMismatch, "the statement names another person than the one who sends it")
 		}
 		// One statement counts once, and one person answers once.
-		if err := c.once(tx, string(p.ID), p.ExpiresAt, v); err != nil {
+		if err := c.once(tx, voteOf(p.ID, q.Tier, v), p.ExpiresAt, v); err != nil {
 			return err
 		}
 		if a.Passkey != nil {
@@ -131,8 +131,8 @@ func (c *Control) waits(p planRow, row store.Row) error {
 }
 
 // question is what answers to a plan are judged by: who may answer for its service, and who may not because the ask
-// is theirs (invariant I02).
-func (c *Control) question(tx *store.Tx, plan writ.Plan, digest writ.Digest, team string) (approval.Question, error) {
+// is theirs (invariant I02). tier is the one in force.
+func (c *Control) question(tx *store.Tx, p planRow, plan writ.Plan, digest writ.Digest, tier writ.Tier) (approval.Question, error) {
 	roster, err := c.roster(tx)
 	if err != nil {
 		return approval.Question{}, err
@@ -142,8 +142,8 @@ func (c *Control) question(tx *store.Tx, plan writ.Plan, digest writ.Digest, tea
 		return approval.Question{}, err
 	}
 	q := approval.Question{
-		Plan: plan, Digest: digest, Policy: asked, Roster: roster, Now: c.Now(),
-		Slots: Slots(team),
+		Plan: plan, Tier: tier, Digest: digest, Policy: asked, Roster: roster, Now: c.Now(),
+		Slots: Slots(p.Owner),
 	}
 	a, ok, err := c.registered(tx, plan.Requester) // also of one that was suspended or removed since
 	if ok {
@@ -192,13 +192,13 @@ func counted(tx *store.Tx, id writ.PlanID) ([]approvalRow, error) {
 }
 
 // usable returns the approvals of a plan that still count now, with their tally. One that has expired, or whose author
-// has left the roster, is left out.
-func (c *Control) usable(tx *store.Tx, p planRow, plan writ.Plan) ([]approvalRow, approval.Tally, error) {
+// has left the roster, or that is below what the tier in force demands, is left out.
+func (c *Control) usable(tx *store.Tx, p planRow, plan writ.Plan, tier writ.Tier) ([]approvalRow, approval.Tally, error) {
 	rows, err := counted(tx, plan.ID)
 	if err != nil || len(rows) == 0 {
 		return nil, approval.Tally{}, err
 	}
-	q, err := c.question(tx, plan, p.Digest, p.Owner)
+	q, err := c.question(tx, p, plan, p.Digest, tier)
 	if err != nil {
 		return nil, approval.Tally{}, err
 	}

@@ -51,7 +51,7 @@ func (c *Control) beginAnswer(ctx context.Context, by writ.Principal, id writ.Pl
 		if !wish.PlanDigest.Equal(digest) {
 			return writ.Refuse(writ.ReasonApprovalMismatch, "the plan that was shown is another version")
 		}
-		q, err := c.question(tx, plan, digest, p.Owner)
+		q, err := c.question(tx, p, plan, digest, p.tier(plan))
 		if err != nil {
 			return err
 		}
@@ -63,7 +63,7 @@ func (c *Control) beginAnswer(ctx context.Context, by writ.Principal, id writ.Pl
 			return err
 		}
 		s, err := approval.New(plan, digest, approval.Ask{
-			Answer: wish.Answer, Person: writ.Person{Iss: by.Iss, Sub: by.Sub}, Slot: wish.Slot, Typed: wish.Typed, Now: c.now(), Life: statementLife, Nonce: nonce,
+			Answer: wish.Answer, Person: writ.Person{Iss: by.Iss, Sub: by.Sub}, Slot: wish.Slot, Tier: p.tier(plan), Typed: wish.Typed, Now: c.now(), Life: statementLife, Nonce: nonce,
 		})
 		if err != nil {
 			return err

@@ -122,13 +122,18 @@ func (c *Control) request(tx *store.Tx, p planRow, plan writ.Plan, step string) 
 	if err := c.evidenceFacts(tx, f, plan, now); err != nil {
 		return q, err
 	}
-	if err := c.approvalFacts(tx, f, p, plan); err != nil {
-		return q, err
-	}
 	ttl := int(grantLife.Seconds())
 	f.Now, f.TTL, f.MaxObjects, f.MaxPermille = now.Unix(), &ttl, &plan.Budget.MaxObjects, &plan.Budget.MaxPermille
 	c.calendarFacts(f, now)
-	return q, c.chainFacts(tx, &q, p, plan, step)
+	if err := c.chainFacts(tx, &q, p, plan, step); err != nil {
+		return q, err
+	}
+	set, _, err := c.setOf(tx)
+	if err != nil {
+		return q, err
+	}
+	tier, _ := set.Bundle.Raised(q) // last, since the tier in force says which approvals count
+	return q, c.approvalFacts(tx, f, p, plan, tier)
 }
 
 // askerFacts come from the registration or the roster.
@@ -280,9 +285,10 @@ func (c *Control) sameLineage(tx *store.Tx, a, b writ.Principal) (bool, error) {
 	return ok && x.Owner == y.Owner, err
 }
 
-// approvalFacts count the approvals that hold now: same plan, same policy, not expired, distinct people.
-func (c *Control) approvalFacts(tx *store.Tx, f *policy.Facts, p planRow, plan writ.Plan) error {
-	_, tally, err := c.usable(tx, p, plan)
+// approvalFacts count the approvals that hold now: same plan, same policy, not expired, distinct people, and given as the
+// tier in force demands.
+func (c *Control) approvalFacts(tx *store.Tx, f *policy.Facts, p planRow, plan writ.Plan, tier writ.Tier) error {
+	_, tally, err := c.usable(tx, p, plan, tier)
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,7 @@ func (c *Control) apartFrom(tx *store.Tx, group string, to writ.Person, roster a
 		if err != nil {
 			return err
 		}
-		q, err := c.question(tx, plan, digest, p.Owner)
+		q, err := c.question(tx, p, plan, digest, p.tier(plan))
 		if err != nil {
 			return err
 		}

@@ -93,7 +93,7 @@ func (c *Control) answered(tx *store.Tx, p planRow, plan writ.Plan, a approvalRo
 	}
 	err = store.Create(tx, store.Answers, store.Row{ID: string(a.Approval.ID), Incident: string(plan.Incident), Key: personKey(a.Person), State: repair, Due: millis(at.Add(keepAnswers))},
 		answerRow{Plan: plan.ID, Playbook: plan.Playbook.Name, Answer: a.Answer, At: at, Seconds: took})
-	if err != nil || a.Answer != writ.Approve || plan.Tier != writ.T2 || plan.Emergency != nil {
+	if err != nil || a.Answer != writ.Approve || p.tier(plan) != writ.T2 || plan.Emergency != nil {
 		return err
 	}
 	after, err := sameApproved(tx, repair)

@@ -144,7 +144,7 @@ func (c *Control) denied(tx *store.Tx, p planRow, row store.Row, plan writ.Plan,
 
 // mint signs the grant and writes grant, run and the runner's assignment.
 func (c *Control) mint(tx *store.Tx, p *planRow, plan writ.Plan, d writ.Decision, run writ.RunID) error {
-	rows, _, err := c.usable(tx, *p, plan) // exactly those that the decision counted
+	rows, _, err := c.usable(tx, *p, plan, d.Tier) // exactly those that the decision counted
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (c *Control) mint(tx *store.Tx, p *planRow, plan writ.Plan, d writ.Decision
 	expires := time.Unix(claims.Expires, 0).UTC()
 	e, err := c.append(tx, writ.EntryGrant, plan.Incident, writ.GrantBody{
 		Grant: id, Run: run, Plan: plan.ID, PlanDigest: p.Digest, Runner: plan.Runner, Holder: plan.Holder, Decision: d.ID,
-		Approvals: claims.Writ.Approvals, Policy: claims.Writ.Policy, Expires: expires, Duties: claims.Writ.Duties, TokenDigest: writ.DigestOf([]byte(compact)),
+		Approvals: claims.Writ.Approvals, Policy: claims.Writ.Policy, Expires: expires, Tier: claims.Writ.Tier, Duties: claims.Writ.Duties, TokenDigest: writ.DigestOf([]byte(compact)),
 	}, refs...)
 	if err != nil {
 		return err

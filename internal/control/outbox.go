@@ -186,8 +186,14 @@ func (c *Control) claimNotices(tx *store.Tx, channel string) ([]claimed, error) 
 
 // moot reports whether all that a notice asks for has been answered.
 func (c *Control) moot(tx *store.Tx, n noticeRow) (bool, error) {
-	if len(n.Plans) == 0 {
+	if len(n.Plans)+len(n.Changes) == 0 {
 		return false, nil
+	}
+	for _, id := range n.Changes {
+		row, err := tx.Get(store.PolicyChanges, string(id))
+		if err != nil || writ.PolicyChangeState(row.State) == writ.PolicyWaiting {
+			return false, err
+		}
 	}
 	for _, id := range n.Plans {
 		row, err := tx.Get(store.Plans, string(id))

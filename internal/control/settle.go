@@ -56,7 +56,7 @@ func (c *Control) settle(ctx context.Context, by writ.Principal, id writ.RunID, 
 		if err != nil {
 			return err
 		}
-		q, err := c.question(tx, plan, digest, p.Owner)
+		q, err := c.question(tx, p, plan, digest, p.tier(plan))
 		if err != nil {
 			return err
 		}

@@ -48,13 +48,14 @@ func (n *Notices) check() error {
 // A noticeRow is one notice on its way. State of the row is its writ.NoticeState, Key what is collapsed with it, Due when
 // something is to be done with it.
 type noticeRow struct {
-	Facts []notice.Fact // the oldest, and the newest ones
-	Count int           // of all
-	Plans []writ.PlanID `json:",omitempty"` // whose answer it asks for
-	Stops []notice.Stop
-	By    *writ.Principal `json:",omitempty"` // who asked for it, when it is a test
-	From  time.Time       // when it was first to be sent
-	Over  bool            `json:",omitempty"` // it waits for the recipient's hour to be over
+	Facts   []notice.Fact         // the oldest, and the newest ones
+	Count   int                   // of all
+	Plans   []writ.PlanID         `json:",omitempty"` // whose answer it asks for
+	Changes []writ.PolicyChangeID `json:",omitempty"` // of the policy set, the same
+	Stops   []notice.Stop
+	By      *writ.Principal `json:",omitempty"` // who asked for it, when it is a test
+	From    time.Time       // when it was first to be sent
+	Over    bool            `json:",omitempty"` // it waits for the recipient's hour to be over
 
 	Stop, Round, Try int
 	Since            time.Time `json:",omitzero"`  // of the first attempt at this stop
@@ -71,6 +72,11 @@ func (n *noticeRow) add(facts []notice.Fact, count int, plans []writ.PlanID) {
 	n.Facts = append(n.Facts, facts...)
 	if over := len(n.Facts) - notice.MaxFacts; over > 0 {
 		n.Facts = slices.Delete(n.Facts, 1, 1+over)
+	}
+	for _, f := range facts {
+		if f.Change != "" && len(n.Changes) < notice.MaxPlans {
+			n.Changes = append(n.Changes, f.Change)
+		}
 	}
 	n.Plans = append(n.Plans, plans...)
 	if over := len(n.Plans) - notice.MaxPlans; over > 0 {
@@ -96,7 +102,7 @@ func (c *Control) tell(tx *store.Tx, f notice.Fact) error {
 	}
 	n := noticeRow{Stops: c.Notices.Routes[route].Stops(f, c.contacts(roster)), From: c.now()}
 	var plans []writ.PlanID
-	if f.Class() == writ.NoticeAsk {
+	if f.Class() == writ.NoticeAsk && f.Plan != "" {
 		plans = append(plans, f.Plan)
 	}
 	key := fmt.Sprintf("%d %s %s", route, f.Class(), f.Thread())
@@ -162,7 +168,7 @@ func (c *Control) tellPlan(tx *store.Tx, p planRow, e writ.NoticeEvent) error {
 	if e == writ.NoticePlanWaiting {
 		tier := ""
 		if plan, _, err := writ.ParsePlan(p.Bytes); err == nil {
-			tier = fmt.Sprintf(" (%s)", plan.Tier)
+			tier = fmt.Sprintf(" (%s)", p.tier(plan))
 		}
 		f.Until, f.Sentence = p.ExpiresAt, fmt.Sprintf("%s%s, asked for by %s, waits for %s.", title, tier, name(p.Proposal.By), whoMay(p))
 	}

@@ -55,7 +55,7 @@ func input(t testing.TB) grant.Input {
 	return grant.Input{
 		ID: "gnt_01JDB4ZK4E8Q6W2N7M5T9V3XCA", Issuer: issuer, Plan: p, PlanDigest: d, Source: "INC-2291",
 		Decision: writ.Decision{ID: "dec_01JDB4ZH4E8Q6W2N7M5T9V3XCA", Plan: p.ID, PlanDigest: d, Phase: writ.PhaseGrant,
-			Verdict: writ.Allow, Policy: p.Policy},
+			Verdict: writ.Allow, Policy: p.Policy, Tier: p.Tier},
 		Approvals: []writ.Approval{vectorApproval(t)}, Now: now, Life: writ.MaxGrantLife, Mode: writ.ModeHandle,
 	}
 }

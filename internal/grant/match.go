@@ -40,7 +40,7 @@ func Match(c writ.GrantClaims, p writ.Plan, digest writ.Digest) error {
 		return refuse(writ.ReasonPlanMismatch, "the actions")
 	case !slices.Equal(got.Locations, want.Locations):
 		return refuse(writ.ReasonPlanMismatch, "the locations")
-	case c.Writ.Tier != p.Tier:
+	case c.Writ.Tier < p.InForce(c.Writ.Tier): // above it is what policy made of the plan
 		return refuse(writ.ReasonTierUnderstated, "the tiers")
 	case !got.PlanDigest.Equal(digest):
 		return refuse(writ.ReasonPlanDigest, "the digests")

@@ -67,7 +67,7 @@ func Mint(in Input) (writ.GrantClaims, error) {
 		IssuedAt: in.Now.Unix(), NotBefore: in.Now.Unix(), Expires: until.Unix(),
 		Confirm:              writ.Confirmation{Thumbprint: p.Holder},
 		AuthorizationDetails: []writ.Authorization{authorization(p, in.PlanDigest)},
-		Writ: writ.GrantDetails{V: writ.FormatVersion, Tier: p.Tier, Mode: in.Mode, Decision: in.Decision.ID,
+		Writ: writ.GrantDetails{V: writ.FormatVersion, Tier: p.InForce(in.Decision.Tier), Mode: in.Mode, Decision: in.Decision.ID,
 			Policy: p.Policy, EvidenceDigest: evidence, Approvals: digests, Duties: in.Decision.Duties},
 	}
 	if c.Expires <= c.IssuedAt {

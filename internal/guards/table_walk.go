@@ -45,7 +45,7 @@ var walks = []Guard{
 	{
 		Invariant: "pages",
 		File:      "internal/web/approve.go",
-		Guard:     "v.Look = p.Plan != nil && p.Plan.Tier >= writ.T3",
+		Guard:     "v.Look = p.Tier() >= writ.T3",
 		Instead:   "v.Look = false",
 		Package:   "./internal/web",
 		Test:      "TestAtTierThreeTheButtonsWaitForTheChange",

@@ -68,7 +68,7 @@ var pages = []Guard{
 	{
 		Invariant: "pages",
 		File:      "internal/web/plan.go",
-		Guard:     "if v.Waiting && !mine && p.Plan.Tier >= writ.T3 {",
+		Guard:     "if v.Waiting && !mine && p.Tier() >= writ.T3 {",
 		Package:   "./internal/web",
 		Test:      "TestWhoIsAskedSecondSeesNoFirstReasonBeforeTheyAnswer",
 	},

@@ -112,7 +112,8 @@ func (d door) planAnswer(p writ.PlanStatus) *mcp.CallToolResult {
 	case writ.PlanObserved:
 		lines = []string{
 			fmt.Sprintf("OBSERVED_ONLY %s: nothing was run", p.ID), title + ".", shown(p.Detail, 500),
-			"This playbook is in observe mode: Writ decides and records what you ask for, and carries out nothing. Next: tell a person what should be done. Proposing it again changes nothing.",
+			"This playbook is in observe mode: Writ decides and records what you ask for, and carries out nothing.",
+			"Next: tell a person what should be done. Proposing it again changes nothing.",
 		}
 	case writ.PlanDone:
 		lines = []string{fmt.Sprintf("RUN_ENDED %s", p.ID), title + ".", fmt.Sprintf(`Next: get_run(run_id="%s") tells the verified outcome.`, p.Run)}

@@ -1,6 +1,7 @@
 package mcp_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"net/http"
@@ -33,6 +34,7 @@ type fakeControl struct {
 	run    writ.RunState   // "" for no run yet
 	waits  []time.Duration // that Plan was asked for
 	did    string          // the last call that changes something
+	detail string          // of the plan
 }
 
 func (f *fakeControl) Principal(_ context.Context, r *http.Request) (writ.Principal, error) {
@@ -78,7 +80,7 @@ func (f *fakeControl) Propose(_ context.Context, by writ.Principal, ask writ.Ask
 
 func (f *fakeControl) Plan(_ context.Context, by writ.Principal, id writ.PlanID, wait time.Duration) (writ.PlanStatus, error) {
 	f.by, f.waits = by, append(f.waits, wait)
-	p := writ.PlanStatus{ID: id, State: f.state, Reason: writ.ReasonLimit, Detail: "no"}
+	p := writ.PlanStatus{ID: id, State: f.state, Reason: writ.ReasonLimit, Detail: cmp.Or(f.detail, "no")}
 	p.Incident, p.EvidenceAsked, p.EvidenceSince = "inc_"+ulid, f.wanted, f.since
 	if f.run != "" {
 		p.Run = "run_" + ulid

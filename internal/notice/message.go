@@ -100,6 +100,8 @@ func link(facts []Fact, base string) string {
 		return base + "/runs/" + string(first.Run)
 	case same(func(f Fact) string { return string(f.Plan) }):
 		return base + "/plans/" + string(first.Plan)
+	case same(func(f Fact) string { return string(f.Change) }):
+		return base + "/policy/" + string(first.Change)
 	case same(func(f Fact) string { return string(f.Incident) }):
 		return base + "/incidents/" + string(first.Incident)
 	}

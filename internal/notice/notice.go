@@ -35,15 +35,16 @@ const (
 // A Fact is one thing to be told, made from typed fields. It is part of a notice until it is sent.
 type Fact struct {
 	Event       writ.NoticeEvent
-	Sentence    string          // one line, without what a channel could take for markup: see Clean
-	Incident    writ.IncidentID `json:",omitempty"`
-	Plan        writ.PlanID     `json:",omitempty"`
-	Run         writ.RunID      `json:",omitempty"`
-	Subject     string          `json:",omitempty"` // what it is about when there is no incident: a freeze, a runner
-	Service     string          `json:",omitempty"`
-	Environment string          `json:",omitempty"`
-	Team        string          `json:",omitempty"` // that answers for the service
-	Severity    int             `json:",omitempty"` // 1, the worst, to 4; 0 when there is none
+	Sentence    string              // one line, without what a channel could take for markup: see Clean
+	Incident    writ.IncidentID     `json:",omitempty"`
+	Plan        writ.PlanID         `json:",omitempty"`
+	Run         writ.RunID          `json:",omitempty"`
+	Change      writ.PolicyChangeID `json:",omitempty"` // of the policy set, that waits for an answer
+	Subject     string              `json:",omitempty"` // what it is about when there is no incident: a freeze, a runner
+	Service     string              `json:",omitempty"`
+	Environment string              `json:",omitempty"`
+	Team        string              `json:",omitempty"` // that answers for the service
+	Severity    int                 `json:",omitempty"` // 1, the worst, to 4; 0 when there is none
 	At          time.Time
 	Until       time.Time `json:",omitzero"` // when silence decides
 }

@@ -9,14 +9,15 @@ import (
 )
 
 // Differences lists in what two plans differ that people look at first: who asked, the parameters, tier, playbook, radius
-// and undo. Ids, digests and times are not among them, since they always differ. Values are printable.
-func Differences(then, now writ.Plan) (out []writ.Change) {
-	add := adder(&out)
+// and undo. Ids, digests and times are not among them, since they always differ. Values are printable. Both were made.
+// The tier is the one in force.
+func Differences(was, is writ.PlanStatus) (out []writ.Change) {
+	add, then, now := adder(&out), was.Plan, is.Plan
 	add("asked by", then.Requester.String(), now.Requester.String())
 	for _, k := range keys(then.Parameters, now.Parameters) {
 		add(k, value(then.Parameters, k), value(now.Parameters, k))
 	}
-	add("tier", then.Tier.String(), now.Tier.String())
+	add("tier", was.Tier().String(), is.Tier().String())
 	add("playbook version", number(then.Playbook.Version), number(now.Playbook.Version))
 	add("objects", number(then.Blast.Objects), number(now.Blast.Objects))
 	add("replicas", number(then.Blast.Replicas), number(now.Blast.Replicas))

@@ -19,7 +19,7 @@ func TestDifferencesNameWhatIsOtherwise(t *testing.T) {
 	then := writ.Plan{ID: "pln_01JDB4A2Q7N5S3J8E6X0F4G1MB", Requester: agent, Tier: writ.T1, Parameters: writ.Parameters{"replicas": writ.Int(5)}, Steps: []writ.Step{step("Run 5 of api", "5")}, Nonce: "a"}
 	now := then
 	now.ID, now.Nonce = "pln_01JDB4A2Q7N5S3J8E6X0F4G1MC", "b"
-	if got := append(plan.Differences(then, now), plan.StepDifferences(then, now)...); len(got) != 0 {
+	if got := append(plan.Differences(writ.PlanStatus{Plan: &then}, writ.PlanStatus{Plan: &now}), plan.StepDifferences(then, now)...); len(got) != 0 {
 		t.Errorf("the same asked for twice differs in %v", got)
 	}
 	now.Tier, now.Parameters = writ.T2, writ.Parameters{"replicas": writ.Int(6), "hush\u202e": writ.Bool(true)}
@@ -27,7 +27,7 @@ func TestDifferencesNameWhatIsOtherwise(t *testing.T) {
 	want := []writ.Change{
 		{Path: `hush\u{202e}`, After: "true"}, {Path: "replicas", Before: "5", After: "6"}, {Path: "tier", Before: "T1", After: "T2"}, {Path: "steps", Before: "1", After: "2"},
 	}
-	if diff := cmp.Diff(want, plan.Differences(then, now)); diff != "" {
+	if diff := cmp.Diff(want, plan.Differences(writ.PlanStatus{Plan: &then}, writ.PlanStatus{Plan: &now})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	want = []writ.Change{

@@ -157,7 +157,8 @@ func (j *judgement) checkLedger(ctx context.Context) error {
 	case !ok || e.Record.Log != j.trust.trust.Log.Origin || !j.trust.authored(e.KeyID(), e.Record.Actor):
 		return bad("the entry is not a grant's of this log")
 	case body.Grant != c.ID || body.Run != j.b.Run || body.Runner != j.r.ID || body.Holder != c.Confirm.Thumbprint ||
-		body.Plan != a.Plan || !body.PlanDigest.Equal(a.PlanDigest) || !body.TokenDigest.Equal(writ.DigestOf([]byte(j.b.Grant))) || !body.Duties.Equal(c.Writ.Duties):
+		body.Plan != a.Plan || !body.PlanDigest.Equal(a.PlanDigest) || body.Tier != c.Writ.Tier ||
+		!body.TokenDigest.Equal(writ.DigestOf([]byte(j.b.Grant))) || !body.Duties.Equal(c.Writ.Duties):
 		return bad("the entry is another grant's")
 	}
 	if err := j.r.follow(ctx, j.b.Receipt, j.b.GrantLeaf, j.trust.log, j.seen); err != nil {
@@ -250,7 +251,8 @@ func (j *judgement) checkPresenter(ctx context.Context) error {
 func (j *judgement) held() bool { return j.claims != nil && j.claims.Writ.Mode == writ.ModeKey }
 
 // checkApprovals: exactly the approvals that the grant names, each verified against this runner's own roster, and as
-// many and as strong as the ceiling asks for at this tier. Break-glass comes with its signed ask besides.
+// many and as strong as the ceiling asks for at the tier in force, which grant and entry name. Break-glass comes with its
+// signed ask besides.
 func (j *judgement) checkApprovals(context.Context) error {
 	if err := j.checkAsked(); err != nil {
 		return err
@@ -259,12 +261,12 @@ func (j *judgement) checkApprovals(context.Context) error {
 		return err
 	}
 	t := j.trust.trust
-	tally, err := approval.Count(t.Question(*j.plan, j.digest, j.r.Now()), j.b.Approvals)
+	tally, err := approval.Count(t.Question(*j.plan, j.digest, j.claims.Writ.Tier, j.r.Now()), j.b.Approvals)
 	if err != nil {
 		return err
 	}
 	j.tally = tally
-	q := t.QuorumFor(*j.plan)
+	q := t.QuorumFor(*j.plan, j.claims.Writ.Tier)
 	if tally.People < q.Approvals {
 		return writ.Refuse(writ.ReasonApprovalQuorum, fmt.Sprintf("%d of %d approvals", tally.People, q.Approvals))
 	}
@@ -287,7 +289,7 @@ func (j *judgement) checkCeiling(ctx context.Context) error {
 	if err := j.trust.trust.Ceiling.AllowsTime(j.r.Now()); err != nil {
 		return err
 	}
-	return j.trust.trust.AllowsPlan(*j.plan, j.claims.Writ.Mode, j.tally, runs)
+	return j.trust.trust.AllowsPlan(*j.plan, j.claims.Writ.Tier, j.claims.Writ.Mode, j.tally, runs)
 }
 
 // checkDebt: no lease of an earlier run is left that could not be proven dead.

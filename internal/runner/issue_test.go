@@ -58,7 +58,7 @@ func (w *world) grant(p writ.Plan, approvals ...writ.Approval) *issued {
 	digest := writ.DigestOf(b)
 	c, err := grant.Mint(grant.Input{
 		ID: newID[writ.GrantID](w, "gnt"), Issuer: controlSelf.Iss, Plan: p, PlanDigest: digest, Approvals: approvals,
-		Decision: writ.Decision{ID: newID[writ.DecisionID](w, "dec"), Plan: p.ID, PlanDigest: digest, Phase: writ.PhaseGrant, Verdict: writ.Allow, Reason: writ.ReasonAllowed, Policy: p.Policy},
+		Decision: writ.Decision{ID: newID[writ.DecisionID](w, "dec"), Plan: p.ID, PlanDigest: digest, Phase: writ.PhaseGrant, Verdict: writ.Allow, Reason: writ.ReasonAllowed, Policy: p.Policy, Tier: p.Tier},
 		Now:      time.Now(), Life: 5 * time.Minute, Mode: writ.ModeHandle,
 	})
 	must(w.t, err)
@@ -87,7 +87,7 @@ func (w *world) pack(g *issued) (assignment.Bundle, int64) {
 	body := writ.GrantBody{
 		Grant: g.claims.ID, Run: g.run, Plan: g.claims.AuthorizationDetails[0].Plan, PlanDigest: g.claims.AuthorizationDetails[0].PlanDigest,
 		Runner: g.claims.Audience, Holder: g.claims.Confirm.Thumbprint, Decision: g.claims.Writ.Decision, Approvals: g.claims.Writ.Approvals,
-		Policy: g.claims.Writ.Policy, Expires: time.Unix(g.claims.Expires, 0).UTC(), Duties: g.claims.Writ.Duties, TokenDigest: writ.DigestOf([]byte(g.compact)),
+		Policy: g.claims.Writ.Policy, Expires: time.Unix(g.claims.Expires, 0).UTC(), Tier: g.claims.Writ.Tier, Duties: g.claims.Writ.Duties, TokenDigest: writ.DigestOf([]byte(g.compact)),
 	}
 	if g.body != nil {
 		g.body(&body)

@@ -17,9 +17,10 @@ func (t Trust) PinsPlaybook(ref writ.PlaybookRef) bool {
 	})
 }
 
-// Question returns what approvals of a plan are counted for, on this runner's own roster.
-func (t Trust) Question(p writ.Plan, digest writ.Digest, now time.Time) approval.Question {
-	q := approval.Question{Plan: p, Digest: digest, Policy: p.Policy, Roster: t.Approvers,
+// Question returns what approvals of a plan are counted for, on this runner's own roster. tier is the one that the plan was
+// decided as of.
+func (t Trust) Question(p writ.Plan, digest writ.Digest, tier writ.Tier, now time.Time) approval.Question {
+	q := approval.Question{Plan: p, Tier: tier, Digest: digest, Policy: p.Policy, Roster: t.Approvers,
 		Slots: t.Slots(p.Service), Owner: t.OwnerOf(p.Requester), Now: now}
 	for _, by := range p.Lineage {
 		q.Passed = append(q.Passed, t.OwnerOf(by))
@@ -48,35 +49,33 @@ func (t Trust) OwnerOf(by writ.Principal) writ.Person {
 }
 
 // AllowsPlan checks a plan against the pins and the ceiling. tally is of the approvals that this runner has verified
-// against Question; runsLastHour counts the runs that it has started in the last hour, the one at hand left out.
+// against Question, tier the one that the plan was decided as of; runsLastHour counts the runs that it has started in the last hour, the one at hand left out.
 // Refusals say playbook_unpinned, over_ceiling, approval_quorum or approval_proof.
-func (t Trust) AllowsPlan(p writ.Plan, mode writ.HolderMode, tally approval.Tally, runsLastHour int) error {
+func (t Trust) AllowsPlan(p writ.Plan, decided writ.Tier, mode writ.HolderMode, tally approval.Tally, runsLastHour int) error {
 	if !t.Pins(p.Playbook, p.Emergency, p.Reverts) {
 		return writ.Refuse(writ.ReasonPlaybookUnpinned, fmt.Sprintf("%s@%d with this content is not pinned", writ.Printable(p.Playbook.Name, 80), p.Playbook.Version))
 	}
-	if err := t.within(p, mode, tally, runsLastHour); err != nil {
+	if err := t.within(p, decided, mode, tally, runsLastHour); err != nil {
 		return err
 	}
-	c, least := t.bounds(p)
-	q, ok := c.Quorum[tierOf(p)]
+	tier := p.InForce(decided)
+	c, least := t.bounds(p, tier)
+	q, ok := c.Quorum[tier]
 	if !ok {
-		return over("it says nothing about %s", tierOf(p))
+		return over("it says nothing about %s", tier)
 	}
 	if tally.People < q.Approvals || tally.People < least {
 		return writ.Refuse(writ.ReasonApprovalQuorum, fmt.Sprintf("%d of %d approvals", tally.People, q.Approvals))
 	}
 	if q.Approvals > 0 && tally.Proof.Strength() < max(1, q.Proof.Strength()) {
-		return writ.Refuse(writ.ReasonApprovalProof, fmt.Sprintf("%s asks for proofs of level %s", tierOf(p), q.Proof))
+		return writ.Refuse(writ.ReasonApprovalProof, fmt.Sprintf("%s asks for proofs of level %s", tier, q.Proof))
 	}
 	return nil
 }
 
-// tierOf never believes the plan's own word alone.
-func tierOf(p writ.Plan) writ.Tier { return plan.Tier(p.Tier, p.Steps) }
-
-func (t Trust) within(p writ.Plan, mode writ.HolderMode, tally approval.Tally, runsLastHour int) error {
-	tier := tierOf(p)
-	c, _ := t.bounds(p)
+func (t Trust) within(p writ.Plan, decided writ.Tier, mode writ.HolderMode, tally approval.Tally, runsLastHour int) error {
+	tier := p.InForce(decided) // never the plan's own word alone
+	c, _ := t.bounds(p, tier)
 	blast := plan.Blast(p.Steps)
 	objects, permille := max(blast.Objects, p.Blast.Objects), max(blast.Permille, p.Blast.Permille)
 	switch {

@@ -13,7 +13,7 @@ import (
 func counted(t testing.TB, tr trust.Trust) approval.Tally {
 	t.Helper()
 	p, digest := planAndDigest(t)
-	tally, err := approval.Count(tr.Question(p, digest, madeAt.Add(3*time.Minute)), []writ.Approval{vectorApproval(t)})
+	tally, err := approval.Count(tr.Question(p, digest, p.Tier, madeAt.Add(3*time.Minute)), []writ.Approval{vectorApproval(t)})
 	must(t, err)
 	return tally
 }
@@ -56,7 +56,7 @@ func TestI12TheCeilingBoundsEveryPlanWhateverItsGrantSays(t *testing.T) {
 			tally := counted(t, tr)
 			p := vectorPlan(t)
 			c.change(&tr, &p)
-			if got := writ.ReasonOf(tr.AllowsPlan(p, writ.ModeHandle, tally, 0)); got != c.want {
+			if got := writ.ReasonOf(tr.AllowsPlan(p, p.Tier, writ.ModeHandle, tally, 0)); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
@@ -67,7 +67,7 @@ func TestI12TheRateIsTheCeilings(t *testing.T) {
 	tr := vectorTrust(t)
 	tally, p := counted(t, tr), vectorPlan(t)
 	for runs, want := range map[int]writ.Reason{0: "", 5: "", 6: writ.ReasonOverCeiling, -1: writ.ReasonOverCeiling} {
-		if got := writ.ReasonOf(tr.AllowsPlan(p, writ.ModeHandle, tally, runs)); got != want {
+		if got := writ.ReasonOf(tr.AllowsPlan(p, p.Tier, writ.ModeHandle, tally, runs)); got != want {
 			t.Errorf("%d runs: got %q, want %q", runs, got, want)
 		}
 	}
@@ -76,33 +76,33 @@ func TestI12TheRateIsTheCeilings(t *testing.T) {
 // A grant under stolen issuer and ledger keys comes without genuine approvals.
 func TestI12WithoutGenuineApprovalsNothingHappensFromT2On(t *testing.T) {
 	tr := vectorTrust(t)
-	wantReason(t, tr.AllowsPlan(vectorPlan(t), writ.ModeHandle, approval.Tally{}, 0), writ.ReasonOverCeiling)
+	wantReason(t, tr.AllowsPlan(vectorPlan(t), writ.T2, writ.ModeHandle, approval.Tally{}, 0), writ.ReasonOverCeiling)
 	tr.Ceiling.HandleMaxTier = writ.T2
-	wantReason(t, tr.AllowsPlan(vectorPlan(t), writ.ModeHandle, approval.Tally{}, 0), writ.ReasonApprovalQuorum)
+	wantReason(t, tr.AllowsPlan(vectorPlan(t), writ.T2, writ.ModeHandle, approval.Tally{}, 0), writ.ReasonApprovalQuorum)
 	tr.Ceiling.Quorum[writ.T2] = trust.Quorum{} // even if such a file could be loaded
-	wantReason(t, tr.AllowsPlan(vectorPlan(t), writ.ModeHandle, approval.Tally{}, 0), writ.ReasonApprovalQuorum)
+	wantReason(t, tr.AllowsPlan(vectorPlan(t), writ.T2, writ.ModeHandle, approval.Tally{}, 0), writ.ReasonApprovalQuorum)
 
 	t1 := vectorPlan(t)
 	t1.Tier, t1.Steps[0].Tier = writ.T1, writ.T1
-	must(t, vectorTrust(t).AllowsPlan(t1, writ.ModeHandle, approval.Tally{}, 0))
+	must(t, vectorTrust(t).AllowsPlan(t1, writ.T1, writ.ModeHandle, approval.Tally{}, 0))
 	unsaid := vectorTrust(t)
 	delete(unsaid.Ceiling.Quorum, writ.T1)
-	wantReason(t, unsaid.AllowsPlan(t1, writ.ModeHandle, approval.Tally{}, 0), writ.ReasonOverCeiling)
+	wantReason(t, unsaid.AllowsPlan(t1, writ.T1, writ.ModeHandle, approval.Tally{}, 0), writ.ReasonOverCeiling)
 	tr.Ceiling.HandleMaxTier = writ.T0
-	wantReason(t, tr.AllowsPlan(t1, writ.ModeHandle, approval.Tally{}, 0), writ.ReasonOverCeiling)
-	wantReason(t, vectorTrust(t).AllowsPlan(t1, "bearer", approval.Tally{}, 0), writ.ReasonOverCeiling)
+	wantReason(t, tr.AllowsPlan(t1, writ.T1, writ.ModeHandle, approval.Tally{}, 0), writ.ReasonOverCeiling)
+	wantReason(t, vectorTrust(t).AllowsPlan(t1, writ.T1, "bearer", approval.Tally{}, 0), writ.ReasonOverCeiling)
 }
 
 func TestTheCeilingsQuorumAndProofHoldWhateverThePolicySays(t *testing.T) {
 	tr := vectorTrust(t)
 	tally := counted(t, tr)
 	tr.Ceiling.Quorum[writ.T2] = trust.Quorum{Approvals: 2, Proof: writ.ProofD}
-	wantReason(t, tr.AllowsPlan(vectorPlan(t), writ.ModeHandle, tally, 0), writ.ReasonApprovalQuorum)
+	wantReason(t, tr.AllowsPlan(vectorPlan(t), writ.T2, writ.ModeHandle, tally, 0), writ.ReasonApprovalQuorum)
 	tr.Ceiling.Quorum[writ.T2] = trust.Quorum{Approvals: 1, Proof: writ.ProofC}
-	wantReason(t, tr.AllowsPlan(vectorPlan(t), writ.ModeHandle, tally, 0), writ.ReasonApprovalProof)
+	wantReason(t, tr.AllowsPlan(vectorPlan(t), writ.T2, writ.ModeHandle, tally, 0), writ.ReasonApprovalProof)
 	tally.Proof = ""
 	tr.Ceiling.Quorum[writ.T2] = trust.Quorum{Approvals: 1}
-	wantReason(t, tr.AllowsPlan(vectorPlan(t), writ.ModeHandle, tally, 0), writ.ReasonApprovalProof)
+	wantReason(t, tr.AllowsPlan(vectorPlan(t), writ.T2, writ.ModeHandle, tally, 0), writ.ReasonApprovalProof)
 }
 
 func TestI02TheRunnerCountsOnItsOwnRoster(t *testing.T) {
@@ -125,7 +125,7 @@ func TestI02TheRunnerCountsOnItsOwnRoster(t *testing.T) {
 	} {
 		tr := vectorTrust(t)
 		c.change(&tr)
-		_, err := approval.Count(tr.Question(p, digest, at), as)
+		_, err := approval.Count(tr.Question(p, digest, p.Tier, at), as)
 		if got := writ.ReasonOf(err); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
@@ -134,7 +134,7 @@ func TestI02TheRunnerCountsOnItsOwnRoster(t *testing.T) {
 
 func TestAZeroTrustAllowsNothing(t *testing.T) {
 	var tr trust.Trust
-	wantReason(t, tr.AllowsPlan(vectorPlan(t), writ.ModeHandle, approval.Tally{People: 9, Proof: writ.ProofA}, 0), writ.ReasonPlaybookUnpinned)
+	wantReason(t, tr.AllowsPlan(vectorPlan(t), writ.T2, writ.ModeHandle, approval.Tally{People: 9, Proof: writ.ProofA}, 0), writ.ReasonPlaybookUnpinned)
 	if tr.PinsPlaybook(playbook()) || tr.PinsPlaybook(writ.PlaybookRef{}) {
 		t.Error("it pins a playbook")
 	}
@@ -145,7 +145,7 @@ func BenchmarkAllowsPlan(b *testing.B) {
 	tr := vectorTrust(b)
 	tally, p := counted(b, tr), vectorPlan(b)
 	for b.Loop() {
-		if err := tr.AllowsPlan(p, writ.ModeHandle, tally, 0); err != nil {
+		if err := tr.AllowsPlan(p, p.Tier, writ.ModeHandle, tally, 0); err != nil {
 			b.Fatal(err)
 		}
 	}

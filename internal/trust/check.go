@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/approval"
 )
 
 // Check refuses a trust file that is incomplete, contradicts itself, or asks less of people than a tier's meaning:
@@ -142,15 +143,7 @@ func (c Ceiling) check() error {
 }
 
 // leastApprovals is the meaning of the tiers, which no file can lower.
-func leastApprovals(t writ.Tier) int {
-	switch t {
-	case writ.T0, writ.T1:
-		return 0
-	case writ.T2:
-		return 1
-	}
-	return 2
-}
+func leastApprovals(t writ.Tier) int { return approval.Least(t, false) }
 
 func isURL(s string) bool {
 	u, err := url.Parse(s)

@@ -105,7 +105,7 @@ func (o *Offline) check(c Ceiling) error {
 }
 
 // leastEmergency is the least that a tier's meaning can be brought down to: two may become one, and one never nobody.
-func leastEmergency(t writ.Tier) int { return min(1, leastApprovals(t)) }
+func leastEmergency(t writ.Tier) int { return approval.Least(t, true) }
 
 // PinsEmergency reports whether exactly this playbook, by content, may run here as break-glass.
 func (t Trust) PinsEmergency(ref writ.PlaybookRef) bool {
@@ -125,8 +125,8 @@ func (t Trust) Pins(ref writ.PlaybookRef, emergency *writ.Emergency, reverts wri
 }
 
 // bounds are the limits and the quorum that a plan is held against.
-func (t Trust) bounds(p writ.Plan) (Ceiling, int) {
-	c, tier := t.Ceiling, tierOf(p)
+func (t Trust) bounds(p writ.Plan, tier writ.Tier) (Ceiling, int) {
+	c := t.Ceiling
 	if p.Emergency == nil || c.Emergency == nil {
 		return c, leastApprovals(tier)
 	}
@@ -135,10 +135,11 @@ func (t Trust) bounds(p writ.Plan) (Ceiling, int) {
 	return c, leastEmergency(tier)
 }
 
-// QuorumFor returns what of people a plan's tier asks for, as what the plan is.
-func (t Trust) QuorumFor(p writ.Plan) Quorum {
-	c, _ := t.bounds(p)
-	return c.Quorum[tierOf(p)]
+// QuorumFor returns what of people a plan's tier in force asks for, as what the plan is.
+func (t Trust) QuorumFor(p writ.Plan, decided writ.Tier) Quorum {
+	tier := p.InForce(decided)
+	c, _ := t.bounds(p, tier)
+	return c.Quorum[tier]
 }
 
 // Scope returns a service's scope while the control plane is down.
@@ -191,5 +192,5 @@ func (t Trust) AllowsOffline(p writ.Plan, statement []byte, signatures []string,
 	if need := max(e.Offline.Approvals, leastOffline); len(signers) < need {
 		return nil, writ.Refuse(writ.ReasonOfflineQuorum, fmt.Sprintf("%d of %d people have signed", len(signers), need))
 	}
-	return signers, t.within(p, writ.ModeHandle, approval.Tally{People: len(signers), Proof: writ.ProofC}, runsLastHour)
+	return signers, t.within(p, p.Tier, writ.ModeHandle, approval.Tally{People: len(signers), Proof: writ.ProofC}, runsLastHour)
 }

@@ -29,23 +29,23 @@ func TestTwoApproversBecomeOneAndNeverNobodyInAnEmergency(t *testing.T) {
 	p := vectorPlan(t)
 	p.Tier, p.Steps[0].Tier = writ.T3, writ.T3
 	people := func(n int) approval.Tally { return approval.Tally{People: n, Proof: writ.ProofC} }
-	wantReason(t, tr.AllowsPlan(p, writ.ModeHandle, people(1), 0), writ.ReasonApprovalQuorum)
-	must(t, tr.AllowsPlan(p, writ.ModeHandle, people(2), 0))
+	wantReason(t, tr.AllowsPlan(p, p.Tier, writ.ModeHandle, people(1), 0), writ.ReasonApprovalQuorum)
+	must(t, tr.AllowsPlan(p, p.Tier, writ.ModeHandle, people(2), 0))
 
 	p.Playbook, p.Emergency = tr.Ceiling.Emergency.Playbooks[0], &writ.Emergency{ID: "bgl_01JDB4A2Q7N5S3J8E6X0F4G1MB", Ask: writ.DigestOf(nil)}
-	must(t, tr.AllowsPlan(p, writ.ModeHandle, people(1), 0))
+	must(t, tr.AllowsPlan(p, p.Tier, writ.ModeHandle, people(1), 0))
 	tr.Ceiling.HandleMaxTier = writ.T3
-	wantReason(t, tr.AllowsPlan(p, writ.ModeHandle, approval.Tally{}, 0), writ.ReasonApprovalQuorum)
+	wantReason(t, tr.AllowsPlan(p, p.Tier, writ.ModeHandle, approval.Tally{}, 0), writ.ReasonApprovalQuorum)
 	tr.Ceiling.Emergency.Quorum[writ.T3] = trust.Quorum{} // even if such a file could be loaded
-	wantReason(t, tr.AllowsPlan(p, writ.ModeHandle, approval.Tally{}, 0), writ.ReasonApprovalQuorum)
-	wantReason(t, tr.AllowsPlan(p, writ.ModeHandle, people(1), 1), writ.ReasonOverCeiling) // its own rate
+	wantReason(t, tr.AllowsPlan(p, p.Tier, writ.ModeHandle, approval.Tally{}, 0), writ.ReasonApprovalQuorum)
+	wantReason(t, tr.AllowsPlan(p, p.Tier, writ.ModeHandle, people(1), 1), writ.ReasonOverCeiling) // its own rate
 	p.Playbook = playbook()
-	wantReason(t, tr.AllowsPlan(p, writ.ModeHandle, people(2), 0), writ.ReasonPlaybookUnpinned) // another list
+	wantReason(t, tr.AllowsPlan(p, p.Tier, writ.ModeHandle, people(2), 0), writ.ReasonPlaybookUnpinned) // another list
 	p.Playbook, p.Emergency = tr.Ceiling.Emergency.Playbooks[0], nil
-	wantReason(t, tr.AllowsPlan(p, writ.ModeHandle, people(2), 0), writ.ReasonPlaybookUnpinned)
+	wantReason(t, tr.AllowsPlan(p, p.Tier, writ.ModeHandle, people(2), 0), writ.ReasonPlaybookUnpinned)
 	p.Reverts = "run_01JDB4A2Q7N5S3J8E6X0F4G1MB" // what break-glass ran is put back by two, as ever
-	must(t, tr.AllowsPlan(p, writ.ModeHandle, people(2), 0))
-	wantReason(t, tr.AllowsPlan(p, writ.ModeHandle, people(1), 0), writ.ReasonApprovalQuorum)
+	must(t, tr.AllowsPlan(p, p.Tier, writ.ModeHandle, people(2), 0))
+	wantReason(t, tr.AllowsPlan(p, p.Tier, writ.ModeHandle, people(1), 0), writ.ReasonApprovalQuorum)
 }
 
 func TestAnEmergencySectionWidensNothingAndAsksSomebody(t *testing.T) {

@@ -219,7 +219,7 @@ func FuzzParse(f *testing.F) {
 		if again, err := tr.Bytes(); err != nil || !bytes.Equal(again, b) {
 			t.Fatalf("accepted %q, canonical %q, %v", b, again, err)
 		}
-		if tr.AllowsPlan(writ.Plan{}, writ.ModeHandle, approval.Tally{}, 0) == nil {
+		if tr.AllowsPlan(writ.Plan{}, writ.T1, writ.ModeHandle, approval.Tally{}, 0) == nil {
 			t.Fatal("it allows an empty plan")
 		}
 	})

@@ -131,9 +131,9 @@ func TestVectorsVerifyFromTheirFilesAlone(t *testing.T) {
 
 	a := writ.Approval{Statement: read("approval.json"), Signature: string(read("approval.sig"))}
 	must(t, grant.MatchApprovals(claims, []writ.Approval{a}))
-	tally, err := approval.Count(tr.Question(p, digest, now), []writ.Approval{a})
+	tally, err := approval.Count(tr.Question(p, digest, p.Tier, now), []writ.Approval{a})
 	must(t, err)
-	must(t, tr.AllowsPlan(p, claims.Writ.Mode, tally, 0))
+	must(t, tr.AllowsPlan(p, p.Tier, claims.Writ.Mode, tally, 0))
 
 	proof := storedToken(t, "proof.jwt", func() (string, error) {
 		return token.Prove(ecKey(t, "holder key"), token.Proof{Method: "POST", URL: present, AccessTokenHash: token.AccessTokenHash(compact)},

@@ -173,7 +173,7 @@ func vectorClaims(t testing.TB) writ.GrantClaims {
 	c, err := grant.Mint(grant.Input{
 		ID: "gnt_01JDB4ZK4E8Q6W2N7M5T9V3XCA", Issuer: issuer, Plan: p, PlanDigest: digest, Source: "INC-2291",
 		Decision: writ.Decision{ID: "dec_01JDB4ZH4E8Q6W2N7M5T9V3XCA", Plan: p.ID, PlanDigest: digest, Phase: writ.PhaseGrant,
-			Verdict: writ.Allow, Policy: p.Policy},
+			Verdict: writ.Allow, Policy: p.Policy, Tier: p.Tier},
 		Approvals: []writ.Approval{vectorApproval(t)}, Now: madeAt.Add(2 * time.Minute), Life: 5 * time.Minute, Mode: writ.ModeHandle,
 	})
 	must(t, err)

@@ -9,7 +9,8 @@ import (
 )
 
 // An approveView is a plan that is to be answered with a passkey. All that it shows of the plan comes from the bytes
-// that its digest covers, which the page's script hashes again before it asks for a passkey.
+// that its digest covers, which the page's script hashes again before it asks for a passkey; the tier in force is what
+// policy made of theirs.
 type approveView struct {
 	planView
 	Text string // the bytes, in base64
@@ -33,8 +34,8 @@ func (d *door) approve(ctx context.Context, by writ.Principal, r *http.Request) 
 	}
 	v := approveView{planView: d.planView(by, p), Text: base64.StdEncoding.EncodeToString(p.Bytes)}
 	v.Waiting = v.Waiting && !v.Moved
-	v.Type = p.Plan != nil && p.Plan.Tier == writ.T4
-	v.Look = p.Plan != nil && p.Plan.Tier >= writ.T3
+	v.Type = p.Tier() >= writ.T4
+	v.Look = p.Tier() >= writ.T3
 	v.Last = func() []past { return nil } // not of the plan's bytes
 	return view{title: "Answer: " + title(p), data: v}, nil
 }

@@ -155,7 +155,7 @@ func (f *fake) waiting() writ.PlanStatus {
 	return writ.PlanStatus{
 		ID: planID, Incident: incident, State: writ.PlanWaiting, Title: p.Title, Service: "payments-api", Environment: "prod", Requester: agent, Digest: digest, Plan: &p,
 		Playbook: writ.PlaybookRef{Name: "rollback-deployment", Version: 5, Digest: writ.DigestOf([]byte("playbook"))}, Parameters: writ.Parameters{"revision": writ.Int(41)},
-		Decision: &writ.Decision{Verdict: writ.Requires, Phase: writ.PhasePlan, Reason: writ.ReasonNeedsApproval, Policies: []string{"requirements/one-oncall"}, Because: []string{"One on-call of payments must agree."}, At: at},
+		Decision: &writ.Decision{Tier: writ.T2, Verdict: writ.Requires, Phase: writ.PhasePlan, Reason: writ.ReasonNeedsApproval, Policies: []string{"requirements/one-oncall"}, Because: []string{"One on-call of payments must agree."}, At: at},
 		Needs:    writ.Requirements{Approvals: map[string]int{"oncall": 1}, Proof: writ.ProofC},
 		Claim:    "Errors started with revision 42.", CreatedAt: at, ExpiresAt: at.Add(8 * time.Minute),
 		Evidence:  []writ.Evidence{f.reading()},

@@ -38,12 +38,12 @@ type card struct {
 	Alike int // asked for today: the same playbook on the same service
 }
 
-// Tier is that of the plan, which the list does not know.
-func (c card) Tier() string {
+// InForce is the plan's tier in force, which the list does not know.
+func (c card) InForce() string {
 	if c.Plan == nil {
 		return ""
 	}
-	return c.Plan.Tier.String()
+	return c.Tier().String()
 }
 
 func (d *door) inbox(ctx context.Context, by writ.Principal, _ *http.Request) (view, error) {
@@ -77,7 +77,7 @@ func (d *door) inbox(ctx context.Context, by writ.Principal, _ *http.Request) (v
 	}
 	// By time left to the minute, then the higher tier first.
 	slices.SortStableFunc(v.Cards, func(a, b card) int {
-		return cmp.Or(a.ExpiresAt.Truncate(time.Minute).Compare(b.ExpiresAt.Truncate(time.Minute)), cmp.Compare(b.Tier(), a.Tier()))
+		return cmp.Or(a.ExpiresAt.Truncate(time.Minute).Compare(b.ExpiresAt.Truncate(time.Minute)), cmp.Compare(b.InForce(), a.InForce()))
 	})
 	for _, p := range past {
 		if p.State == writ.PlanDone && len(p.Approvals) == 0 && p.Requester.Kind == writ.KindAgent && d.today(p.CreatedAt) && len(v.Quiet) < quietRows {

@@ -41,7 +41,7 @@ func (d *door) last(ctx context.Context, by writ.Principal, p writ.PlanStatus) (
 		if err != nil {
 			continue
 		}
-		if out = append(out, past{o.Run, o.CreatedAt, run.State, plan.Differences(*then.Plan, *p.Plan)}); len(out) == lastRuns {
+		if out = append(out, past{o.Run, o.CreatedAt, run.State, plan.Differences(then, p)}); len(out) == lastRuns {
 			return out
 		}
 	}

@@ -62,7 +62,7 @@ func (d *door) planView(by writ.Principal, p writ.PlanStatus) planView {
 	}
 	// Whoever is asked second judges alone (T3 and T4).
 	mine := slices.ContainsFunc(p.Approvals, func(a writ.ApprovalStatus) bool { return a.Approver.Principal().Same(by) })
-	if v.Waiting && !mine && p.Plan.Tier >= writ.T3 {
+	if v.Waiting && !mine && p.Tier() >= writ.T3 {
 		for i := range v.Answers {
 			v.Hidden = v.Hidden || v.Answers[i].Reason != ""
 			v.Answers[i].Reason = ""
