@@ -23,27 +23,34 @@ import (
 	"github.com/writ-dev/writ/policies"
 )
 
-// fleetSet writes the shipped set, about this fleet's playbook, into a directory, signed by its owner as a version.
+// fleetSet is shippedSet about this fleet's playbook.
 func (f *fleet) fleetSet(dir string, version int64, owner ed25519.PrivateKey, replace ...string) map[string][]byte {
 	f.t.Helper()
+	return shippedSet(f.t, dir, "put-back", version, owner, replace...)
+}
+
+// shippedSet writes the shipped set, whose tests are about a playbook of the storefront, into a directory, signed by its owner as
+// a version.
+func shippedSet(t testing.TB, dir, playbook string, version int64, owner ed25519.PrivateKey, replace ...string) map[string][]byte {
+	t.Helper()
 	names := strings.NewReplacer(append([]string{
-		"rollback-deployment", "put-back", "kubernetes/workload.rollback", "httpapi/release.set", "planes: [kubernetes]", "planes: [httpapi]",
-		"cordon-node", "put-back", "kubernetes/node.cordon", "httpapi/release.set",
+		"rollback-deployment", playbook, "kubernetes/workload.rollback", "httpapi/release.set", "planes: [kubernetes]", "planes: [httpapi]",
+		"cordon-node", playbook, "kubernetes/node.cordon", "httpapi/release.set",
 	}, replace...)...)
-	must(f.t, fs.WalkDir(policies.Default(), ".", func(name string, d fs.DirEntry, err error) error {
+	must(t, fs.WalkDir(policies.Default(), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		b, err := fs.ReadFile(policies.Default(), name)
-		must(f.t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755))
-		write(f.t, filepath.Join(dir, name), []byte(names.Replace(string(b))))
+		must(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755))
+		write(t, filepath.Join(dir, name), []byte(names.Replace(string(b))))
 		return err
 	}))
 	sources, _, err := policy.ReadSources(os.DirFS(dir))
-	must(f.t, err)
+	must(t, err)
 	sig, err := seal.Sign(sources, version, owner)
-	must(f.t, err)
-	write(f.t, filepath.Join(dir, policy.FileSignature), sig)
+	must(t, err)
+	write(t, filepath.Join(dir, policy.FileSignature), sig)
 	return sources
 }
 
