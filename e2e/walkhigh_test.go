@@ -74,6 +74,7 @@ func openHigh(t *testing.T, f *front) *high {
 	x.edit(func(c *config.Server) {
 		c.Policies, c.PolicyOwners = "policies", &config.PolicyOwners{Keys: []string{"keys/policy.pub"}, Threshold: 1, Approvers: team}
 		c.Limits = &config.Limits{Attempts: 100, AttemptsPerObject: 100}
+		c.EvidenceLife = config.Duration(time.Hour) // one reading is for the whole walk, however busy the machine
 	})
 	x.takesPasskeys()
 	x.audit(func(v *verify.Trust) {
