@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/config"
@@ -21,10 +22,15 @@ import (
 
 // A chromium is a browser with people in it, each with an authenticator of their own.
 type chromium struct {
-	t   testing.TB
-	in  io.WriteCloser
-	out *bufio.Reader
+	t    testing.TB
+	node *exec.Cmd
+	in   io.WriteCloser
+	out  *bufio.Reader
 }
+
+// longestAct is more than one act takes on a busy machine, whose own waits end after a minute each: a browser that says nothing
+// for longer hangs.
+const longestAct = 4 * time.Minute
 
 // An act is one thing that a person does in the browser; a scenery is what they then see.
 type act struct {
@@ -37,15 +43,19 @@ type act struct {
 	At          string      `json:"at,omitempty"`    // origin, for one of the approving origin
 	Press       string      `json:"press,omitempty"` // a button on it
 	Until       string      `json:"until,omitempty"` // what it is to say in the end
+	Head        bool        `json:"head,omitempty"`  // it is in the page's head
 	Plan        writ.PlanID `json:"plan,omitempty"`
 	Verdict     writ.Answer `json:"verdict,omitempty"`
 	Verified    bool        `json:"verified"`           // the authenticator finds that it is its user
 	Weakened    bool        `json:"weakened,omitempty"` // somebody has taken the demand for that out of the way
 	Wrong       bool        `json:"wrong,omitempty"`    // the person may not, so that a call is refused
+	Present     bool        `json:"present,omitempty"`  // the page asks for whichever passkey is in the authenticator
 	Altered     bool        `json:"altered,omitempty"`  // the bytes on the page are not those of its digest
 
-	Reads         bool              `json:"reads,omitempty"`    // the buttons have to wait until the exact change was on the screen
-	Typed         string            `json:"typed,omitempty"`    // of tier 4
+	Reads  bool                `json:"reads,omitempty"`  // the buttons have to wait until the exact change was on the screen
+	Typed  string              `json:"typed,omitempty"`  // of tier 4
+	Change writ.PolicyChangeID `json:"change,omitempty"` // to be answered in place of a plan
+
 	Incident      writ.IncidentID   `json:"incident,omitempty"` // of break-glass, as what follows
 	Playbook      string            `json:"playbook,omitempty"`
 	Parameters    map[string]string `json:"parameters,omitempty"`
@@ -86,7 +96,7 @@ func newChromium(t testing.TB, base, origin string, more ...map[string]string) *
 	must(t, err)
 	must(t, cmd.Start())
 	t.Cleanup(func() { in.Close(); cmd.Wait() })
-	c := &chromium{t, in, bufio.NewReader(out)}
+	c := &chromium{t, cmd, in, bufio.NewReader(out)}
 	job := map[string]string{"tools": tools, "chromium": bin, "base": base, "origin": origin}
 	for _, m := range more {
 		maps.Copy(job, m)
@@ -106,6 +116,8 @@ func (c *chromium) say(v any) {
 func (c *chromium) does(a act) scenery {
 	c.t.Helper()
 	c.say(a)
+	hangs := time.AfterFunc(longestAct, func() { c.node.Process.Kill() })
+	defer hangs.Stop()
 	line, err := c.out.ReadBytes('\n')
 	must(c.t, err)
 	var s scenery

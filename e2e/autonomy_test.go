@@ -64,7 +64,7 @@ func newEarning(t *testing.T) *earning {
 		}
 		o.Agents = append(o.Agents, setup.Agent{Name: helper, Team: install.Team, Owner: rob, Roles: []string{"repair"}}, setup.Agent{Name: idler, Team: install.Team, Owner: ana, Roles: []string{"diagnose"}})
 	})}
-	writeSet(t, filepath.Join(x.in.Dir, "policies"), policies.Dev(), `@id("grants/low-risk")`, fmt.Sprintf(`@id("grants/low-risk") @verify_within("%ds") @review_within("1s")`, checksWithin))
+	writeSet(t, filepath.Join(x.in.Dir, "policies"), policies.Dev(), "put-back", `@id("grants/low-risk")`, fmt.Sprintf(`@id("grants/low-risk") @verify_within("%ds") @review_within("1s")`, checksWithin))
 	x.edit(func(c *config.Server) {
 		c.Policies, c.Autonomy = "policies", &config.Autonomy{VerifiedRuns: 3}
 		c.Limits = &config.Limits{Attempts: 100, AttemptsPerObject: 100}

@@ -23,34 +23,42 @@ import (
 	"github.com/writ-dev/writ/policies"
 )
 
-// writeSet writes a shipped set, about the playbooks of these tests, into a directory, with texts replaced.
-func writeSet(t testing.TB, dir string, shipped fs.FS, replace ...string) {
+// fleetSet is shippedSet about this fleet's playbook.
+func (f *fleet) fleetSet(dir string, version int64, owner ed25519.PrivateKey, replace ...string) map[string][]byte {
+	f.t.Helper()
+	return shippedSet(f.t, dir, "put-back", version, owner, replace...)
+}
+
+// shippedSet writes the shipped set, whose tests are about a playbook of the storefront, into a directory, signed by its owner as
+// a version.
+func shippedSet(t testing.TB, dir, playbook string, version int64, owner ed25519.PrivateKey, replace ...string) map[string][]byte {
+	t.Helper()
+	writeSet(t, dir, policies.Default(), playbook, replace...)
+	sources, _, err := policy.ReadSources(os.DirFS(dir))
+	must(t, err)
+	sig, err := seal.Sign(sources, version, owner)
+	must(t, err)
+	write(t, filepath.Join(dir, policy.FileSignature), sig)
+	return sources
+}
+
+// writeSet writes a set that ships with Writ into a directory, about a playbook of the storefront, with texts replaced.
+func writeSet(t testing.TB, dir string, shipped fs.FS, playbook string, replace ...string) {
 	t.Helper()
 	names := strings.NewReplacer(append([]string{
-		"rollback-deployment", "put-back", "kubernetes/workload.rollback", "httpapi/release.set", "planes: [kubernetes]", "planes: [httpapi]",
-		"cordon-node", "put-back", "kubernetes/node.cordon", "httpapi/release.set",
+		"rollback-deployment", playbook, "kubernetes/workload.rollback", "httpapi/release.set", "planes: [kubernetes]", "planes: [httpapi]",
+		"cordon-node", playbook, "kubernetes/node.cordon", "httpapi/release.set",
 	}, replace...)...)
 	must(t, fs.WalkDir(shipped, ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		b, err := fs.ReadFile(shipped, name)
+		must(t, err)
 		must(t, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755))
 		write(t, filepath.Join(dir, name), []byte(names.Replace(string(b))))
-		return err
+		return nil
 	}))
-}
-
-// fleetSet writes the shipped set into a directory, signed by its owner as a version.
-func (f *fleet) fleetSet(dir string, version int64, owner ed25519.PrivateKey, replace ...string) map[string][]byte {
-	f.t.Helper()
-	writeSet(f.t, dir, policies.Default(), replace...)
-	sources, _, err := policy.ReadSources(os.DirFS(dir))
-	must(f.t, err)
-	sig, err := seal.Sign(sources, version, owner)
-	must(f.t, err)
-	write(f.t, filepath.Join(dir, policy.FileSignature), sig)
-	return sources
 }
 
 // metrics reads those of one server.

@@ -8,6 +8,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
+	"encoding/json"
 	"math/big"
 	"net"
 	"net/http/httptest"
@@ -30,6 +31,7 @@ import (
 	"github.com/writ-dev/writ/internal/testbed/idp"
 	"github.com/writ-dev/writ/internal/trust"
 	"github.com/writ-dev/writ/policies"
+	"github.com/writ-dev/writ/verify"
 )
 
 // A front ends TLS before a server, as a proxy does, for both of its origins.
@@ -38,6 +40,7 @@ type front struct {
 	base, origin string
 	spki         string // of its key, as Chromium pins it
 	to           *url.URL
+	issuer       *idp.Provider // at which people log in
 }
 
 func newFront(t *testing.T) *front {
@@ -61,11 +64,50 @@ func newFront(t *testing.T) *front {
 	t.Cleanup(func() { f.CloseClientConnections(); f.Close() })
 	f.base = "https://" + f.Listener.Addr().String()
 	f.origin = strings.Replace(f.base, "127.0.0.1", "localhost", 1)
+	f.issuer = idp.New(t, f.base+authn.PathCallback)
 	return f
+}
+
+// before has the front stand before an installation.
+func (f *front) before(c *counter, o *setup.Options) {
+	var err error
+	f.to, err = url.Parse("http://" + o.Listen)
+	must(c.t, err)
 }
 
 // Who log in at the issuer, and the person's name in the installation that each takes the place of.
 var people = map[string]struct{ sub, user string }{you: {"id1", "test-user@127.0.0.1"}, ana: {"id2", "test-user2"}}
+
+// loginsAt configures an installation, not yet started, for a front: its origins, its issuer, and the people who log in there.
+func (x *counter) loginsAt(f *front) {
+	x.t.Helper()
+	at := f.issuer.URL
+	x.edit(func(c *config.Server) {
+		secret := filepath.Join(x.in.Dir, "client-secret")
+		write(x.t, secret, []byte(idp.Secret))
+		c.ExternalURL, c.Approve = f.base, &config.Approve{Origin: f.origin}
+		c.Issuers = append(c.Issuers, config.Issuer{URL: at, Audience: idp.Client, Kind: "human", Algorithms: []string{"RS256"}})
+		c.Login = &config.Login{Issuer: at, Client: idp.Client, SecretFile: secret}
+		for i, a := range c.Approvers {
+			if p, ok := people[a.Sub]; ok {
+				c.Approvers[i].Iss, c.Approvers[i].Sub = at, p.sub
+			}
+		}
+	})
+	x.move(at, server.PresentURL(f.base))
+}
+
+// logsIn opens a browser in which you and ana log in at the issuer, and so at both origins.
+func (x *counter) logsIn(f *front) *chromium {
+	x.t.Helper()
+	b := newChromium(x.t, f.base, f.origin, map[string]string{"issuer": f.issuer.URL, "spki": f.spki})
+	for _, who := range []string{you, ana} {
+		if got := b.does(act{Do: "oidc", Who: who, User: people[who].user, Key: "verysecure"}); !strings.Contains(got.Page, authn.SessionCookie) || !strings.Contains(got.Page, "__Host-writ-approve") {
+			x.t.Fatalf("the cookies of %s: %s", who, got.Page)
+		}
+	}
+	return b
+}
 
 // TestTheWholeWalkInABrowser goes from the login at an OpenID provider to the end of a run, over HTTPS, in Chromium: the
 // hand-over to the approving origin, a passkey, an approval, a run that is watched live, a rejection, a freeze, an answer by
@@ -73,35 +115,12 @@ var people = map[string]struct{ sub, user string }{you: {"id1", "test-user@127.0
 func TestTheWholeWalkInABrowser(t *testing.T) {
 	t.Parallel()
 	f := newFront(t)
-	p := idp.New(t, f.base+authn.PathCallback)
-	x := prepareShop(t, func(_ *counter, o *setup.Options) {
-		var err error
-		f.to, err = url.Parse("http://" + o.Listen)
-		must(t, err)
-	})
-	x.edit(func(c *config.Server) {
-		secret := filepath.Join(x.in.Dir, "client-secret")
-		write(t, secret, []byte(idp.Secret))
-		c.Policies = asksForRollbacks(t)
-		c.ExternalURL, c.Approve = f.base, &config.Approve{Origin: f.origin}
-		c.Issuers = append(c.Issuers, config.Issuer{URL: p.URL, Audience: idp.Client, Kind: "human", Algorithms: []string{"RS256"}})
-		c.Login = &config.Login{Issuer: p.URL, Client: idp.Client, SecretFile: secret}
-		for i, a := range c.Approvers {
-			if at, ok := people[a.Sub]; ok {
-				c.Approvers[i].Iss, c.Approvers[i].Sub = p.URL, at.sub
-			}
-		}
-	})
-	x.move(p.URL, server.PresentURL(f.base))
+	x := prepareShop(t, f.before)
+	x.loginsAt(f)
+	x.edit(func(c *config.Server) { c.Policies = asksForRollbacks(t) })
 	x.start()
 	x.fails()
-	b := newChromium(t, f.base, f.origin, map[string]string{"issuer": p.URL, "spki": f.spki})
-
-	for _, who := range []string{you, ana} {
-		if got := b.does(act{Do: "oidc", Who: who, User: people[who].user, Key: "verysecure"}); !strings.Contains(got.Page, authn.SessionCookie) || !strings.Contains(got.Page, "__Host-writ-approve") {
-			t.Fatalf("the cookies of %s: %s", who, got.Page)
-		}
-	}
+	b := x.logsIn(f)
 	got := b.does(act{Do: "enrol", Who: you, Verified: true})
 	if got.Fingerprint == "" {
 		t.Fatalf("%s\n%s", got.Told, got.Page)
@@ -175,7 +194,8 @@ func asksForRollbacks(t *testing.T) string {
 	return dir
 }
 
-// move gives the people of the trust file the identities that they have at an issuer, and pins another execution URL.
+// move gives the people of the trust files, the runner's and the auditor's, the identities that they have at an issuer, and pins
+// another execution URL.
 func (x *counter) move(issuer, present string) {
 	x.t.Helper()
 	file := filepath.Join(x.in.Dir, "trust.json")
@@ -193,6 +213,24 @@ func (x *counter) move(issuer, present string) {
 	signed, err := trust.Sign(tr, owner)
 	must(x.t, err)
 	write(x.t, file, signed)
+	x.audit(func(v *verify.Trust) {
+		for i, a := range v.Approvers {
+			if at, ok := people[a.Sub]; ok {
+				v.Approvers[i].Iss, v.Approvers[i].Sub = issuer, at.sub
+			}
+		}
+	})
+}
+
+// audit changes the trust file of the offline verifier.
+func (s *site) audit(f func(*verify.Trust)) {
+	s.t.Helper()
+	v, err := verify.ParseTrust(read(s.t, s.in.Verify))
+	must(s.t, err)
+	f(&v)
+	b, err := json.Marshal(v)
+	must(s.t, err)
+	write(s.t, s.in.Verify, b)
 }
 
 // runOf waits for the run of a plan.

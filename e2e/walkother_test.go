@@ -100,20 +100,33 @@ func (x *detour) people() {
 }
 
 // enrols makes a passkey of a person, confirmed by another, and signs it in at the runner.
-func (x *detour) enrols(who, by string) {
+func (x *detour) enrols(who, by string) (fingerprint string) {
+	x.t.Helper()
+	fingerprint = x.makes(who)
+	x.confirms(by, fingerprint)
+	return fingerprint
+}
+
+// makes has a person make a passkey, which waits for somebody who confirms it.
+func (x *detour) makes(who string) (fingerprint string) {
 	x.t.Helper()
 	got := x.b.does(act{Do: "enrol", Who: who, Verified: true})
-	all := fingerprints.FindAllString(got.Page, -1)
-	for _, p := range all {
+	for _, p := range fingerprints.FindAllString(got.Page, -1) {
 		if !strings.Contains(x.known, p) {
-			got.Fingerprint = p
+			fingerprint = p
 		}
 	}
-	if got.Fingerprint == "" {
+	if fingerprint == "" {
 		x.t.Fatalf("%s\n%s", got.Told, got.Page)
 	}
-	x.known += got.Fingerprint + "\n"
-	x.b.does(act{Do: "confirm", Who: by, Fingerprint: got.Fingerprint})
+	x.known += fingerprint + "\n"
+	return fingerprint
+}
+
+// confirms has somebody confirm what they were told, and the owners of the trust files sign it in.
+func (x *detour) confirms(by, fingerprint string) {
+	x.t.Helper()
+	x.b.does(act{Do: "confirm", Who: by, Fingerprint: fingerprint})
 	x.signIn(x.wantCLI(x.t, 0, you, "approver", "export").out)
 }
 

@@ -3,8 +3,8 @@
 //   node approve.mjs        a JSON object on each line of standard input, and one on standard output for each
 //
 // The first line is the job: {tools, chromium, base, origin, issuer?, spki?}; spki names the one key whose certificate is taken. Then, each with who:
-// {do: "login", key}, {do: "oidc", user}, {do: "look", path, until, at?, press?}, {do: "enrol"},
-// {do: "confirm", fingerprint}, {do: "answer", plan, verdict, verified, reads?, typed?, weakened?}, {do: "device"}, {do: "glass", incident, playbook, parameters,
+// {do: "login", key}, {do: "oidc", user}, {do: "look", path, until, at?, press?, head?}, {do: "enrol"},
+// {do: "confirm", fingerprint}, {do: "remove", fingerprint}, {do: "answer", plan or change, verdict, verified, reads?, typed?, weakened?, present?}, {do: "device"}, {do: "glass", incident, playbook, parameters,
 // justification, verified, weakened?, altered?} and {do: "review", glass, justification}. An answer has what went wrong under found:
 // violations of the content policy, findings of axe, errors on the console.
 import { createInterface } from 'node:readline';
@@ -21,12 +21,13 @@ const browser = await chromium.launch({
 	executablePath: job.chromium, headless: true,
 	args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-dev-shm-usage', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost', ...(job.spki ? ['--ignore-certificate-errors-spki-list=' + job.spki] : [])],
 });
-const people = {};
+const people = {}, phone = { width: 390, height: 844 }, patience = 60_000; // ms that a busy machine takes for one step, at most
 let found = [], refusals = false;
 
 async function person(who) {
 	if (people[who]) return people[who];
-	const context = await browser.newContext({ viewport: { width: 390, height: 844 }, reducedMotion: 'reduce' });
+	const context = await browser.newContext({ viewport: phone, reducedMotion: 'reduce' });
+	context.setDefaultTimeout(patience);
 	const tab = await context.newPage();
 	// A call that is refused is an error on the console, too, where one is expected.
 	tab.on('console', m => { if (job.issuer && tab.url().startsWith(job.issuer)) return; if (['error', 'warning'].includes(m.type()) && !(refusals && m.text().startsWith('Failed to load resource'))) found.push('console: ' + m.text()); });
@@ -55,7 +56,7 @@ async function axe(tab, name) {
 async function settled(tab, button) {
 	await tab.evaluate(() => { window.before = true; });
 	await button.click();
-	await tab.waitForFunction(() => !window.before || document.getElementById('told').textContent, null, { timeout: 20_000 });
+	await tab.waitForFunction(() => !window.before || document.getElementById('told').textContent, null, { timeout: patience });
 	await tab.waitForLoadState('load');
 	return { told: await tab.locator('#told').count() ? await tab.locator('#told').textContent() : '', page: await tab.locator('main').innerText() };
 }
@@ -87,12 +88,13 @@ const acts = {
 	async look(p, c) {
 		if (c.path) await p.tab.goto((c.at === 'origin' ? job.origin : job.base) + c.path);
 		if (c.press) {
-			for (const s of await p.tab.locator('main summary').all()) if (!await s.evaluate(e => e.parentElement.open)) await s.click();
-			const form = p.tab.locator('main form').filter({ has: p.tab.getByRole('button', { name: c.press, exact: true }) }).first(), why = form.locator('input[name=reason]');
+			const part = c.head ? 'header .stop' : 'main';
+			for (const s of await p.tab.locator(part + ' summary').all()) if (!await s.evaluate(e => e.parentElement.open)) await s.click();
+			const form = p.tab.locator(part + ' form').filter({ has: p.tab.getByRole('button', { name: c.press, exact: true }) }).first(), why = form.locator('input[name=reason]');
 			if (await why.count()) await why.fill('seen in a browser');
 			await form.getByRole('button', { name: c.press, exact: true }).click();
 		}
-		await p.tab.waitForFunction(t => document.querySelector('main').innerText.includes(t), c.until, { timeout: 60_000 });
+		await p.tab.waitForFunction(t => document.querySelector('main').innerText.includes(t), c.until, { timeout: patience });
 		await axe(p.tab, c.path || c.press || c.until);
 		return { page: await p.tab.locator('body').innerText(), told: p.tab.url() };
 	},
@@ -122,33 +124,54 @@ const acts = {
 		await p.tab.waitForURL(job.origin + '/enrol');
 		return { page: await p.tab.locator('main').innerText() };
 	},
+	// remove takes a person's own passkey away, on the page, while its authenticator still has it.
+	async remove(p, c) {
+		await p.tab.goto(job.origin + '/enrol');
+		await p.tab.locator('main .card').filter({ hasText: c.fingerprint }).getByRole('button').click();
+		await p.tab.waitForFunction(f => !document.querySelector('main')?.innerText.includes(f), c.fingerprint);
+		return { page: await p.tab.locator('main').innerText() };
+	},
+	// answer goes from the page of a plan, or of a change of the policy set, to where a passkey answers it.
 	async answer(p, c) {
 		await p.wire.send('WebAuthn.setUserVerified', { authenticatorId: p.authenticatorId, isUserVerified: c.verified });
-		await p.tab.goto(job.base + '/plans/' + c.plan);
+		if (c.reads) await p.tab.setViewportSize({ ...phone, height: 300 });
+		await p.tab.goto(job.base + (c.change ? '/policy/' + c.change : '/plans/' + c.plan));
 		await p.tab.click('text=Approve or reject with a passkey');
-		await p.tab.waitForURL(job.origin + '/approve/' + c.plan);
+		await p.tab.waitForURL(job.origin + '/approve/' + (c.change ? 'policy/' + c.change : c.plan));
 		const before = await p.tab.locator('main').innerText();
-		if (c.reads) { // what is to be answered has to come onto the screen, to its end, before anything can be
+		if (c.reads) { // what is to be answered has to come onto the screen, to its end, before anything can be; here it is low
 			const yes = p.tab.locator('#plan button[value=approve]'), no = p.tab.locator('#plan button[value=reject]');
 			if (!await yes.isDisabled() || !await no.isDisabled()) found.push('the buttons do not wait for the exact change');
 			await p.tab.locator('#change-end').scrollIntoViewIfNeeded();
-			await p.tab.waitForFunction(() => [...document.querySelectorAll('#plan button')].every(b => !b.disabled), null, { timeout: 20_000 });
+			await p.tab.waitForFunction(() => [...document.querySelectorAll('#plan button')].every(b => !b.disabled), null, { timeout: patience });
+			await p.tab.setViewportSize(phone);
 		}
 		await axe(p.tab, 'approve');
 		if (c.typed) await p.tab.fill('input[name=typed]', c.typed);
 		refusals = !c.verified || c.altered || c.wrong;
 		if (c.weakened) await p.tab.route('**/begin', async r => { const got = await r.fetch(), ask = await got.json(); ask.public_key.userVerification = 'discouraged'; await r.fulfill({ response: got, json: ask }); });
 		if (c.altered) await p.tab.evaluate(() => { const d = document.getElementById('plan').dataset; d.text = btoa(atob(d.text).replace('"replicas"', '"replicaz"')); });
-		await p.tab.fill('input[name=reason]', 'as the graph says');
+		if (c.present) { // the page is made to ask for whatever the authenticator holds, whichever passkeys the server named
+			const has = (await p.wire.send('WebAuthn.getCredentials', { authenticatorId: p.authenticatorId })).credentials.map(k => k.credentialId);
+			if (!has.length) found.push('the authenticator is empty');
+			await p.tab.evaluate(has => {
+				const get = navigator.credentials.get.bind(navigator.credentials), allowCredentials = has.map(id => ({ type: 'public-key', id: Uint8Array.from(atob(id), c => c.charCodeAt(0)) }));
+				navigator.credentials.get = o => get({ publicKey: { ...o.publicKey, allowCredentials } });
+			}, has);
+		}
+		if (!c.change) await p.tab.fill('input[name=reason]', 'as the graph says'); // a change of the rules is answered without a word
 		const out = await settled(p.tab, p.tab.locator(`#plan button[value=${c.verdict}]`));
 		await p.tab.unroute('**/begin');
 		refusals = false;
 		return { ...out, before };
 	},
-	// device takes the authenticator away that a person had, and gives them another one.
+	// device gives a person their other authenticator: an empty one the first time, and from then on the one that they had before.
 	async device(p) {
+		const { credentials } = await p.wire.send('WebAuthn.getCredentials', { authenticatorId: p.authenticatorId });
 		await p.wire.send('WebAuthn.removeVirtualAuthenticator', { authenticatorId: p.authenticatorId });
 		p.authenticatorId = await authenticator(p.wire);
+		for (const credential of p.other ?? []) await p.wire.send('WebAuthn.addCredential', { authenticatorId: p.authenticatorId, credential });
+		p.other = credentials;
 		return {};
 	},
 	// glass asks for break-glass from the page of what is owed on, and looks at each step on a phone and on a desk.
@@ -206,7 +229,8 @@ try {
 			const p = await person(c.who);
 			out = await acts[c.do](p, c);
 		} catch (e) {
-			out = { failed: `${c.do}: ${e.message} at ${people[c.who]?.tab.url()}` };
+			const tab = people[c.who]?.tab;
+			out = { failed: `${c.do}: ${e.message} at ${tab?.url()}: ${(await tab?.locator('main').innerText({ timeout: 1000 }).catch(() => '') ?? '').slice(0, 2000)}` };
 		}
 		console.log(JSON.stringify({ ...out, found }));
 		found = [];

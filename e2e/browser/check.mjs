@@ -19,6 +19,7 @@ const sizes = [
 ];
 const found = [];
 let opened = 0;
+const tallest = 3000; // px of a picture: of a longer page the rest is more of the same
 
 // small finds what a thumb would miss: WCAG 2.2 asks for 24 px, a hurried thumb for 48. Links inside a sentence are exempt.
 const small = () => [...document.querySelectorAll('button, summary, input:not([type=hidden]):not([type=radio]), select, .button, nav a, .pick')]
@@ -58,7 +59,7 @@ async function open(browser, size, script, page) {
 		await look('');
 		if (job.shots) {
 			mkdirSync(job.shots, { recursive: true });
-			if (!script !== !job.script) await tab.screenshot({ path: `${job.shots}/${page.name}-${size.name}.png`, fullPage: true });
+			if (!script !== !job.script) await tab.screenshot({ path: `${job.shots}/${page.name}-${size.name}.png`, fullPage: true, clip: { x: 0, y: 0, width: size.width, height: Math.min(tallest, await tab.evaluate(() => Math.max(innerHeight, document.documentElement.scrollHeight))) } });
 		}
 		for (const s of await tab.locator('summary:visible').all()) if (!await s.evaluate(e => e.parentElement.open)) await s.click();
 		await look(', all open');

@@ -72,6 +72,12 @@ func (a approver) AnswerByPasskey(_ context.Context, _ writ.Principal, id writ.P
 // approvals are the pages of the approving origin, of a fake whose plan has bytes.
 func approvals(t testing.TB, f *fake) (http.Handler, func(*web.Config)) {
 	t.Helper()
+	return approvalsAt(t, f, approveOrigin)
+}
+
+// approvalsAt is approvals at another origin.
+func approvalsAt(t testing.TB, f *fake, origin string, changes ...func(*web.Config)) (http.Handler, func(*web.Config)) {
+	t.Helper()
 	b, err := os.ReadFile("../../testdata/vectors/plan.json")
 	must(t, err)
 	b = []byte(strings.TrimSuffix(string(b), "\n"))
@@ -80,7 +86,10 @@ func approvals(t testing.TB, f *fake) (http.Handler, func(*web.Config)) {
 	f.plan.ID, f.plan.Plan, f.plan.Bytes, f.plan.Digest = plan.ID, &plan, b, digest
 	var c web.Config
 	set := func(x *web.Config) {
-		x.Approving = &web.Approving{Origin: approveOrigin, Entrance: approver{f}, Passkeys: approver{f}, Assertions: approver{f}, Asks: approver{f}, Changes: f, Decisions: f}
+		x.Approving = &web.Approving{Origin: origin, Entrance: approver{f}, Passkeys: approver{f}, Assertions: approver{f}, Asks: approver{f}, Changes: f, Decisions: f}
+		for _, change := range changes {
+			change(x)
+		}
 		c = *x
 	}
 	site(t, f, set)
@@ -305,14 +314,20 @@ func FuzzACallOfTheScriptIsTakenOrRefused(f *testing.F) {
 	})
 }
 
-func TestTier4AsksForTheNameOfTheFirstObject(t *testing.T) {
-	f := newFake(t)
-	h, _ := approvals(t, f)
+// highest has the fake's plan be of tier 4.
+func highest(t *testing.T, f *fake) {
+	t.Helper()
 	plan := *f.plan.Plan
 	plan.Tier = writ.T4
 	b, err := plan.Bytes()
 	must(t, err)
 	f.plan.Plan, f.plan.Bytes, f.plan.Digest = &plan, b, writ.DigestOf(b)
+}
+
+func TestTier4AsksForTheNameOfTheFirstObject(t *testing.T) {
+	f := newFake(t)
+	h, _ := approvals(t, f)
+	highest(t, f)
 	a := ask(t, h, "GET", "/approve/"+string(f.plan.ID), nil, here)
 	if !strings.Contains(a.body, `name="typed"`) {
 		t.Errorf("%s: it does not", a.Status)

@@ -44,7 +44,7 @@ var sights = []sight{
 	{Name: "ledger", Path: "/ledger"}, {Name: "entry", Path: "/ledger/1"}, {Name: "playbooks", Path: "/playbooks"}, {Name: "playbook", Path: "/playbooks/rollback-deployment"},
 	{Name: "agents", Path: "/agents"}, {Name: "reach", Path: "/reach?all=1"}, {Name: "policy", Path: labPage}, {Name: "replay", Path: "/policy?replay=1"}, {Name: "freeze", Path: "/freeze"},
 	{Name: "breakglass", Path: "/breakglass"}, {Name: "glass", Path: "/breakglass/" + string(glassID)},
-	{Name: "policy-changes", Path: "/policy/changes"}, {Name: "policy-change", Path: "/policy/" + string(changeID)}, {Name: "gateway", Path: "/gateway"},
+	{Name: "policy-changes", Path: "/policy/changes"}, {Name: "policy-change", Path: "/policy/" + string(changeID)}, {Name: "oncall", Path: "/oncall"}, {Name: "gateway", Path: "/gateway"},
 }
 
 // tools are where ./test has put what e2e/browser/package-lock.json names.
@@ -113,16 +113,30 @@ func browseAt(t *testing.T, cookie, pictures string, handler func(base string) h
 }
 
 func TestPagesInABrowser(t *testing.T) {
-	pictures := *shots
-	if pictures != "" {
-		var err error
-		pictures, err = filepath.Abs(pictures)
-		must(t, err)
+	browse(t, night(t), nil, documented(t), sights...)
+}
+
+// TestTheApprovingPagesInABrowser does the same with the pages of the approving origin, where a plan of the highest tier, a change of
+// the rules and another person's passkey wait.
+func TestTheApprovingPagesInABrowser(t *testing.T) {
+	f := night(t)
+	browseAt(t, "approving", documented(t), func(base string) http.Handler {
+		h, _ := approvalsAt(t, f, base, func(c *web.Config) { c.ExternalURL = base })
+		highest(t, f)
+		return h
+	}, sight{Name: "approve", Path: "/approve/" + string(planID)}, sight{Name: "approve-policy", Path: "/approve/policy/" + string(changeID)}, sight{Name: "passkeys", Path: "/enrol"})
+}
+
+// documented is the directory for the pictures of docs/pages, which are made small in the end; empty when none are wanted.
+func documented(t *testing.T) string {
+	t.Helper()
+	if *shots == "" {
+		return ""
 	}
-	browse(t, night(t), nil, pictures, sights...)
-	if pictures != "" {
-		shrink(t, pictures)
-	}
+	dir, err := filepath.Abs(*shots)
+	must(t, err)
+	t.Cleanup(func() { shrink(t, dir) })
+	return dir
 }
 
 // night is a usual night with something of everything.

@@ -177,7 +177,7 @@ func mark(s any) string {
 		return "good"
 	case "waiting", "requires", "granted", "running", "planning", "open", "undone", "suspended", "asked", "used":
 		return "wait"
-	case "uncertain", "failed", "denied", "refused", "rejected", "deny", "stale", "expired", "reject", "removed", "not_justified":
+	case "uncertain", "failed", "denied", "refused", "rejected", "deny", "stale", "expired", "reject", "removed", "not_justified", "now allowed", "now asks", "asks less": // the last three permit more than before
 		return "bad"
 	}
 	return "dim"

@@ -59,10 +59,15 @@ var _ connector.Lease = (*lease)(nil)
 
 // Lease mints a token with exactly the scopes of r's calls, by the client whose class r's tier falls in.
 func (x *Connector) Lease(ctx context.Context, r connector.LeaseRequest, keep func([]byte) error) (connector.Lease, error) {
+	client, err := x.minter(r.Tier)
+	if err != nil {
+		return nil, err
+	}
 	l, err := x.prepare(r)
 	if err != nil {
 		return nil, err
 	}
+	l.client = client
 	if r.TTL < time.Second {
 		return nil, writ.Refuse(writ.ReasonLeaseFailed, "a lease lives at least a second")
 	}
@@ -112,7 +117,7 @@ func (l *lease) abandon(ctx context.Context, why error) error {
 }
 
 // Reopen returns the lease of a handle. Without a handle nothing with power was ever made, since the handle comes
-// first; then there is nothing to revoke.
+// first; then there is nothing to revoke, and the lease is proven dead even where no client could have minted it.
 func (x *Connector) Reopen(r connector.LeaseRequest, b []byte) (connector.Lease, error) {
 	l, err := x.prepare(r)
 	if err != nil {
@@ -133,6 +138,15 @@ func (x *Connector) Reopen(r connector.LeaseRequest, b []byte) (connector.Lease,
 	return l, nil
 }
 
+// minter is the client whose class a tier falls in.
+func (x *Connector) minter(t writ.Tier) (ClientConfig, error) {
+	i := slices.IndexFunc(x.token.Clients, func(k ClientConfig) bool { return k.Tier >= t })
+	if i < 0 || t < writ.T1 {
+		return ClientConfig{}, writ.Refuse(writ.ReasonLeaseFailed, fmt.Sprintf("no OAuth client mints leases of %s", t))
+	}
+	return x.token.Clients[i], nil
+}
+
 // prepare checks that r's steps are calls of the allow-list at its tier.
 func (x *Connector) prepare(r connector.LeaseRequest) (*lease, error) {
 	refuse := func(format string, args ...any) (*lease, error) {
@@ -141,11 +155,7 @@ func (x *Connector) prepare(r connector.LeaseRequest) (*lease, error) {
 	if r.Name == "" || len(r.Steps) == 0 {
 		return refuse("a lease has a name and at least one step")
 	}
-	i := slices.IndexFunc(x.token.Clients, func(k ClientConfig) bool { return k.Tier >= r.Tier })
-	if i < 0 || r.Tier < writ.T1 {
-		return refuse("no OAuth client mints leases of %s", r.Tier)
-	}
-	l := &lease{x: x, client: x.token.Clients[i], undo: r.Undo}
+	l := &lease{x: x, undo: r.Undo}
 	for _, p := range r.Steps {
 		if err := p.Check(); err != nil {
 			return nil, err

@@ -175,6 +175,28 @@ func TestI06NothingHasPowerBeforeItsHandleIsKept(t *testing.T) {
 	}
 }
 
+// A lease above the tier of every client is refused before anything is minted. It must not stay a debt of its runner, which would then
+// run nothing any more.
+func TestI06ALeaseThatNoClientMintsIsProvenDead(t *testing.T) {
+	s := shop(t)
+	x := connect(t, config(t, s, s.AdminURL()))
+	r := request(false, plan(t, x, setRelease("checkout", "v40")))
+	r.Tier = writ.T4
+	if _, err := x.Lease(t.Context(), r, func([]byte) error { t.Error("a handle was kept"); return nil }); writ.ReasonOf(err) != writ.ReasonLeaseFailed {
+		t.Fatalf("the lease of %s: %v", r.Tier, err)
+	}
+	l, err := x.Reopen(r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Revoke(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if p, err := l.Probe(t.Context()); err != nil || !p.PowerGone || !p.IdentityGone {
+		t.Errorf("probe %+v, %v", p, err)
+	}
+}
+
 // With client credentials a token can be lost on its way. The lease then stays unproven until that token has ended.
 func TestI06ATokenLostOnItsWayIsWaitedFor(t *testing.T) {
 	s := shop(t)

@@ -3,9 +3,11 @@
 package idp
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"html"
 	"io"
 	"net/http"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/zitadel/oidc/v3/example/server/exampleop"
 	"github.com/zitadel/oidc/v3/example/server/storage"
+	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
 // A Provider is one provider with a client and a person.
@@ -42,11 +45,33 @@ func New(t testing.TB, redirect string) *Provider {
 	client := storage.WebClient(Client, Secret, redirect)
 	users := storage.NewUserStore(at)
 	p.user = users.GetUserByID(Person).Username
-	storage.RegisterClients(client)
-	p.Config.Handler = exampleop.SetupServer(at, storage.NewStorage(users), nil, false)
+	p.Config.Handler = exampleop.SetupServer(at, store{storage.NewStorage(users), client}, nil, false)
 	p.Start()
 	t.Cleanup(p.Close)
 	return p
+}
+
+// A store knows one client. The library's own table of clients is one for the whole process: providers of tests that run at the
+// same time would change each other's.
+type store struct {
+	*storage.Storage
+	client *storage.Client
+}
+
+// GetClientByClientID implements op.Storage.
+func (s store) GetClientByClientID(_ context.Context, id string) (op.Client, error) {
+	if id != Client {
+		return nil, errors.New("client not found")
+	}
+	return storage.RedirectGlobsClient(s.client), nil
+}
+
+// AuthorizeClientIDSecret implements op.Storage.
+func (s store) AuthorizeClientIDSecret(_ context.Context, id, secret string) error {
+	if id != Client || secret != Secret {
+		return errors.New("client not found, or another secret")
+	}
+	return nil
 }
 
 // Browser keeps cookies, and does not follow redirects.
