@@ -113,10 +113,7 @@ type signIn struct {
 func runApproverExport(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "approver export", "", "Prints the active passkeys of each person as the approvers of a trust file have them. The server says whose they are;\nwhoever signs them in compares the fingerprints.")
 	r := remoteFlags(f)
-	if _, err := f.parse(args, 0); err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
+	if _, err := r.opened(f, args, 0); err != nil {
 		return err
 	}
 	people := []signIn{}

@@ -15,6 +15,7 @@ import (
 	"github.com/writ-dev/writ/internal/approval"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
+	"github.com/writ-dev/writ/internal/server/servertest"
 	"github.com/writ-dev/writ/internal/setup"
 	"github.com/writ-dev/writ/internal/testbed/softkey"
 	"github.com/writ-dev/writ/internal/trust"
@@ -23,7 +24,7 @@ import (
 // approvers is a running server with two people of one team, at which passkeys can be enrolled.
 func approvers(t *testing.T) (setup.Installation, string) {
 	t.Helper()
-	at := free(t, 3)
+	at := servertest.Addresses(t, 3)
 	in, err := setup.Write(filepath.Join(t.TempDir(), "writ"), setup.Options{
 		Listen: at[0], Runners: at[1], Signer: at[2], Now: time.Now(),
 		Services: []byte("kind: Component\nmetadata:\n  name: checkout\n  annotations: {writ.dev/environment: prod, writ.dev/locations: kubernetes://here/shop/deployment/checkout}\nspec: {owner: payments}\n"),
@@ -57,7 +58,7 @@ func approvers(t *testing.T) (setup.Installation, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve(t, c, sc)
+	servertest.Serve(t, c, sc)
 	return in, "http://" + at[0]
 }
 

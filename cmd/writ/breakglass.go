@@ -194,10 +194,7 @@ func runBreakGlassList(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "breakglass list", "[--state …]", "Lists uses of break-glass, newest first.")
 	r := remoteFlags(f)
 	state := f.String("state", "", "only this `state`: asked, used (a review is owed), reviewed, over")
-	if _, err := f.parse(args, 0); err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
+	if _, err := r.opened(f, args, 0); err != nil {
 		return err
 	}
 	return printList(a, r.format, r.BreakGlasses(ctx, writ.BreakGlassState(*state)), "BREAK-GLASS\tSTATE\tTEAM\tSERVICE\tPLAYBOOK\tASKED BY\tREVIEW", func(g writ.BreakGlass) string {

@@ -73,10 +73,7 @@ func what(z writ.Freeze) string {
 func runFreezeList(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "freeze list", "", "Lists what is frozen now.")
 	r := remoteFlags(f)
-	if _, err := f.parse(args, 0); err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
+	if _, err := r.opened(f, args, 0); err != nil {
 		return err
 	}
 	all := []writ.Freeze{}
@@ -168,10 +165,7 @@ func (r *remote) frozen(ctx context.Context, scope writ.FreezeScope, value strin
 func runStatus(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "status", "", "Shows the control plane at a glance.")
 	r := remoteFlags(f)
-	if _, err := f.parse(args, 0); err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
+	if _, err := r.opened(f, args, 0); err != nil {
 		return err
 	}
 	s, err := r.Status(ctx)

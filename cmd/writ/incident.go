@@ -12,10 +12,7 @@ func runIncidentList(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "incident list", "[--state open|resolved]", "Lists incidents, newest first.")
 	r := remoteFlags(f)
 	state := f.String("state", "", "only this `state`: open or resolved")
-	if _, err := f.parse(args, 0); err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
+	if _, err := r.opened(f, args, 0); err != nil {
 		return err
 	}
 	return printList(a, r.format, r.Incidents(ctx, writ.IncidentFilter{State: writ.IncidentState(*state)}), "INCIDENT\tSTATE\tSEVERITY\tSERVICE\tENV\tOPENED\tTITLE", func(i writ.Incident) string {
@@ -115,10 +112,7 @@ func runPlaybookList(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "playbook list", "[--service name]", "Lists the repairs that can be asked for.")
 	r := remoteFlags(f)
 	service := f.String("service", "", "only those for this `service`")
-	if _, err := f.parse(args, 0); err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
+	if _, err := r.opened(f, args, 0); err != nil {
 		return err
 	}
 	return printList(a, r.format, r.Playbooks(ctx, *service), "PLAYBOOK\tTIER\tPLANE\tOWNER\tTITLE", func(p writ.PlaybookSummary) string {
@@ -132,11 +126,8 @@ func runPlaybookList(ctx context.Context, a *app, args []string) error {
 func runPlaybookShow(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "playbook show", "<playbook>", "Describes one playbook.")
 	r := remoteFlags(f)
-	rest, err := f.parse(args, 1)
+	rest, err := r.opened(f, args, 1)
 	if err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
 		return err
 	}
 	p, err := r.Playbook(ctx, rest[0])

@@ -164,10 +164,7 @@ func runSessionList(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "session list", "", "Lists your own logins that are good now, oldest first.")
 	everybody := f.Bool("all", false, "everybody's, which people of the teams that the server's configuration names under operators may see")
 	r := remoteFlags(f)
-	if _, err := f.parse(args, 0); err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
+	if _, err := r.opened(f, args, 0); err != nil {
 		return err
 	}
 	sessions := r.Sessions(ctx)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -11,7 +10,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"io"
-	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -26,7 +24,7 @@ import (
 	"github.com/writ-dev/writ/internal/authn"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
-	"github.com/writ-dev/writ/internal/server"
+	"github.com/writ-dev/writ/internal/server/servertest"
 	"github.com/writ-dev/writ/internal/setup"
 	"github.com/writ-dev/writ/internal/testbed/idp"
 )
@@ -39,23 +37,9 @@ type portal struct {
 	roots *x509.CertPool
 }
 
-// free returns addresses of this machine that were free a moment ago.
-func free(t *testing.T, n int) (all []string) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		all = append(all, l.Addr().String())
-	}
-	return all
-}
-
 func newPortal(t *testing.T, changes ...func(*config.Server)) portal {
 	t.Helper()
-	at := free(t, 3)
+	at := servertest.Addresses(t, 3)
 	p := portal{url: "https://" + at[0]}
 	p.idp = idp.New(t, p.url+authn.PathCallback)
 	in, err := setup.Write(filepath.Join(t.TempDir(), "writ"), setup.Options{
@@ -105,28 +89,8 @@ func newPortal(t *testing.T, changes ...func(*config.Server)) portal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve(t, c, sc)
+	servertest.Serve(t, c, sc)
 	return p
-}
-
-// serve runs signer and server as their processes do, until the test ends.
-func serve(t *testing.T, c config.Server, sc config.Signer) {
-	t.Helper()
-	log := slog.New(slog.DiscardHandler)
-	signer, err := server.NewSigner(sc, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	life, end := context.WithCancel(context.WithoutCancel(t.Context())) // the signer outlives the server
-	signed, served := make(chan error, 1), make(chan error, 1)
-	go func() { signed <- signer.Serve(life) }()
-	ctx, stop := context.WithCancel(t.Context())
-	s, err := server.New(ctx, c, "test", true, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { served <- s.Serve(ctx) }()
-	t.Cleanup(func() { stop(); <-served; end(); <-signed })
 }
 
 // browser is one that trusts the server.

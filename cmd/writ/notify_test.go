@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
+	"github.com/writ-dev/writ/internal/server/servertest"
 	"github.com/writ-dev/writ/internal/setup"
 )
 
@@ -21,7 +22,7 @@ func told(t *testing.T, receiver http.HandlerFunc) (file string) {
 	t.Helper()
 	r := httptest.NewTLSServer(receiver)
 	t.Cleanup(r.Close)
-	at := free(t, 3)
+	at := servertest.Addresses(t, 3)
 	in, err := setup.Write(filepath.Join(t.TempDir(), "writ"), setup.Options{
 		Listen: at[0], Runners: at[1], Signer: at[2], Now: time.Now(),
 		Services: []byte("kind: Component\nmetadata:\n  name: checkout\n  annotations: {writ.dev/environment: prod, writ.dev/locations: kubernetes://here/shop/deployment/checkout}\nspec: {owner: payments}\n"),

@@ -12,11 +12,8 @@ import (
 func runRecall(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "recall", "<plan>", "Takes your own approval of a plan back, until its run has begun. You cannot answer that plan again.")
 	r := remoteFlags(f)
-	rest, err := f.parse(args, 1)
+	rest, err := r.opened(f, args, 1)
 	if err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
 		return err
 	}
 	p, err := r.plan(ctx, rest[0])
@@ -143,11 +140,8 @@ func runOnCallDelegate(ctx context.Context, a *app, args []string) error {
 func runOnCallReturn(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "oncall return", "<group | dlg_…>", "Gives a turn back before its time: who handed it over may, and who got it.")
 	r := remoteFlags(f)
-	rest, err := f.parse(args, 1)
+	rest, err := r.opened(f, args, 1)
 	if err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
 		return err
 	}
 	id, err := r.delegation(ctx, rest[0])

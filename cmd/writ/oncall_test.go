@@ -15,6 +15,7 @@ import (
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
 	"github.com/writ-dev/writ/internal/friction"
+	"github.com/writ-dev/writ/internal/server/servertest"
 	"github.com/writ-dev/writ/internal/setup"
 )
 
@@ -29,7 +30,7 @@ func TestMain(m *testing.M) {
 // onCallSite is a running server whose calendar says that bo has the turn all day, every day. It returns a command of a person.
 func onCallSite(t *testing.T) (string, func(who string, args ...string) (int, string, string)) {
 	t.Helper()
-	at := free(t, 3)
+	at := servertest.Addresses(t, 3)
 	in, err := setup.Write(filepath.Join(t.TempDir(), "writ"), setup.Options{
 		Listen: at[0], Runners: at[1], Signer: at[2], Now: time.Now(),
 		Services: []byte("kind: Component\nmetadata:\n  name: checkout\n  annotations: {writ.dev/environment: prod, writ.dev/locations: kubernetes://here/shop/deployment/checkout}\nspec: {owner: payments}\n"),
@@ -54,7 +55,7 @@ func onCallSite(t *testing.T) (string, func(who string, args ...string) (int, st
 	if err != nil {
 		t.Fatal(err)
 	}
-	serve(t, c, sc)
+	servertest.Serve(t, c, sc)
 	return in.Dir, func(who string, args ...string) (int, string, string) {
 		t.Helper()
 		return cli(t, append(args, "--config", filepath.Join(in.Dir, "cli-"+who+".yaml"))...)

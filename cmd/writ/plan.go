@@ -94,10 +94,7 @@ func listPlans(ctx context.Context, a *app, args []string, name string, state wr
 	if state == "" {
 		f.StringVar(&want, "state", "", "only this `state`: planning, waiting, ready, granted, done, denied, refused, rejected, expired, withdrawn, stale, observed")
 	}
-	if _, err := f.parse(args, 0); err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
+	if _, err := r.opened(f, args, 0); err != nil {
 		return err
 	}
 	if name == "inbox" && r.format != "json" { // what waits for a person is not plans alone
@@ -134,11 +131,8 @@ func listPlans(ctx context.Context, a *app, args []string, name string, state wr
 func runPlanShow(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "plan show", "<plan>", "Shows a plan: the exact change, its radius, guards, undo, evidence, claim, and who decided.")
 	r := remoteFlags(f)
-	rest, err := f.parse(args, 1)
+	rest, err := r.opened(f, args, 1)
 	if err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
 		return err
 	}
 	p, err := r.plan(ctx, rest[0])

@@ -49,10 +49,7 @@ func runPolicyChanges(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "policy changes", "[--state …]", "Lists changes of the policy set, newest first.")
 	r := remoteFlags(f)
 	state := f.String("state", "", "only this `state`: waiting, in_force, rejected, withdrawn, expired, stale")
-	if _, err := f.parse(args, 0); err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
+	if _, err := r.opened(f, args, 0); err != nil {
 		return err
 	}
 	return printList(a, r.format, r.PolicyChanges(ctx, writ.PolicyChangeState(*state)), "CHANGE\tSTATE\tVERSION\tPROPOSED BY\tAPPROVALS\tANSWER BEFORE", func(s writ.PolicyChangeStatus) string {
@@ -189,11 +186,8 @@ func runPolicyWithdraw(ctx context.Context, a *app, args []string) error {
 func runPolicyFetch(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "policy fetch", "<version | change | current> <dir>", "Writes the files of a set that was in force, or is proposed, into a new directory, with its signatures: to read it, to compare it (writ policy diff), or to sign it under a new version and so take the set back.")
 	r := remoteFlags(f)
-	rest, err := f.parse(args, 2)
+	rest, err := r.opened(f, args, 2)
 	if err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
 		return err
 	}
 	s, err := r.PolicySet(ctx, rest[0])

@@ -3,13 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/writ-dev/writ"
-	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/policy"
 	"github.com/writ-dev/writ/internal/policy/study"
 )
@@ -28,7 +29,7 @@ func runPolicyExplain(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	q, note, err := s.asked(ctx, b, rest[0], *bundle, r)
+	q, note, err := s.asked(ctx, a, b, rest[0], *bundle, r)
 	if err != nil {
 		return err
 	}
@@ -37,9 +38,9 @@ func runPolicyExplain(ctx context.Context, a *app, args []string) error {
 }
 
 // asked finds the request that is to be explained, and says what is to be known about it.
-func (s *policySet) asked(ctx context.Context, b *policy.Bundle, name, bundle string, r *remote) (policy.Request, string, error) {
+func (s *policySet) asked(ctx context.Context, a *app, b *policy.Bundle, name, bundle string, r *remote) (policy.Request, string, error) {
 	if id, err := writ.ParseDecisionID(name); err == nil {
-		records, err := readRecords(ctx, bundle, r)
+		records, err := readRecords(ctx, a, bundle, r)
 		if err != nil {
 			return policy.Request{}, "", err
 		}
@@ -80,7 +81,7 @@ func recorded(x study.Record, b *policy.Bundle) string {
 }
 
 // readRecords reads recorded decisions from a bundle's file, or from the server's ledger.
-func readRecords(ctx context.Context, file string, r *remote) (study.Records, error) {
+func readRecords(ctx context.Context, a *app, file string, r *remote) (study.Records, error) {
 	var raw []byte
 	var err error
 	if file != "" {
@@ -95,11 +96,21 @@ func readRecords(ctx context.Context, file string, r *remote) (study.Records, er
 			return study.Records{}, err
 		}
 	}
-	b, err := ledger.ParseBundle(raw)
-	if err != nil {
-		return study.Records{}, err
+	return study.FromFile(raw, entriesRead(a.stderr))
+}
+
+// progressEvery is how often a long command tells how far it is.
+const progressEvery = 2 * time.Second
+
+// entriesRead tells how far reading a ledger is: nothing of one that is read at once.
+func entriesRead(to io.Writer) func(done, of int) {
+	last := time.Now()
+	return func(done, of int) {
+		if now := time.Now(); now.Sub(last) >= progressEvery {
+			fmt.Fprintf(to, "%d of %d entries read\n", done, of)
+			last = now
+		}
 	}
-	return study.FromBundle(b)
 }
 
 // tierBecause says why a decision counted a higher tier than the playbook's own and its operations'.

@@ -20,7 +20,7 @@ func runPolicySimulate(ctx context.Context, a *app, args []string) error {
 		return err
 	}
 	start := time.Now()
-	sim, err := simulation(ctx, s, r, *bundle, *since, *workers)
+	sim, err := simulation(ctx, a, s, r, *bundle, *since, *workers)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func runPolicySimulate(ctx context.Context, a *app, args []string) error {
 }
 
 // simulation asks the server, or decides the records of a bundle here.
-func simulation(ctx context.Context, s *policySet, r *remote, bundle string, since time.Duration, workers int) (study.Simulation, error) {
+func simulation(ctx context.Context, a *app, s *policySet, r *remote, bundle string, since time.Duration, workers int) (study.Simulation, error) {
 	var sim study.Simulation
 	if bundle == "" {
 		if since != 0 {
@@ -54,7 +54,7 @@ func simulation(ctx context.Context, s *policySet, r *remote, bundle string, sin
 	if err != nil {
 		return sim, err
 	}
-	records, err := readRecords(ctx, bundle, r)
+	records, err := readRecords(ctx, a, bundle, r)
 	if err != nil {
 		return sim, err
 	}

@@ -12,10 +12,7 @@ func runRunList(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "run list", "", "Lists runs, newest first.")
 	r := remoteFlags(f)
 	state := f.String("state", "", "only this `state`")
-	if _, err := f.parse(args, 0); err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
+	if _, err := r.opened(f, args, 0); err != nil {
 		return err
 	}
 	return printList(a, r.format, r.Runs(ctx, writ.RunFilter{State: writ.RunState(*state)}), "RUN\tSTATE\tREASON\tLEASES\tWHAT", func(s writ.RunStatus) string {
@@ -66,11 +63,8 @@ func (r *remote) findRun(ctx context.Context, id string) (writ.RunID, error) {
 func runRunShow(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "run show", "<run>", "Shows a run with its story.")
 	r := remoteFlags(f)
-	rest, err := f.parse(args, 1)
+	rest, err := r.opened(f, args, 1)
 	if err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
 		return err
 	}
 	id, err := r.findRun(ctx, rest[0])
@@ -112,11 +106,8 @@ func runStatusOf(s writ.Run) error {
 func runRunWatch(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "run watch", "<run>", "Follows a run until it has ended and its leases are proven dead.")
 	r := remoteFlags(f)
-	rest, err := f.parse(args, 1)
+	rest, err := r.opened(f, args, 1)
 	if err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
 		return err
 	}
 	id, err := r.findRun(ctx, rest[0])

@@ -52,10 +52,7 @@ func runRunnerInvite(ctx context.Context, a *app, args []string) error {
 func runRunnerList(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "runner list", "", "Lists runners' keys and open invitations, past keys too.")
 	r := remoteFlags(f)
-	if _, err := f.parse(args, 0); err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
+	if _, err := r.opened(f, args, 0); err != nil {
 		return err
 	}
 	return printList(a, r.format, r.RunnerKeys(ctx), "RUNNER\tSTATE\tKEY\tBY", func(k writ.RunnerKey) string {

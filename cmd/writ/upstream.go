@@ -16,10 +16,7 @@ const upstreamUsage = "writ upstream list shows the tools"
 func runUpstreamList(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "upstream list", "", "Lists the tools of other MCP servers that the server's configuration allows, and whether a person has approved them.")
 	r := remoteFlags(f)
-	if _, err := f.parse(args, 0); err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
+	if _, err := r.opened(f, args, 0); err != nil {
 		return err
 	}
 	return printList(a, r.format, r.UpstreamTools(ctx), "TOOL\tSTATE\tTEAM\tAPPROVED BY\tWHY", func(t writ.UpstreamTool) string {
@@ -177,11 +174,8 @@ func orNull(b json.RawMessage) json.RawMessage {
 func runUpstreamVerify(ctx context.Context, a *app, args []string) error {
 	f := newFlags(a, "upstream verify", "<upstream>", "Asks an upstream what it offers now, and turns off what is not what was approved. The status is 5 when a tool is off.")
 	r := remoteFlags(f)
-	rest, err := f.parse(args, 1)
+	rest, err := r.opened(f, args, 1)
 	if err != nil {
-		return err
-	}
-	if err := r.open(); err != nil {
 		return err
 	}
 	all, err := r.VerifyUpstream(ctx, rest[0])

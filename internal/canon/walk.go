@@ -6,7 +6,7 @@ import (
 )
 
 // MaxMembers bounds the members of one object that Members splits: above what any format of Writ has.
-const MaxMembers = 128
+const MaxMembers = 64
 
 // Members splits the text of one JSON object: it calls fn for each member, in the order in which they stand there, with its
 // name and the text of its value. It is for readers who need a few members of many objects: it looks at what stands between
@@ -132,6 +132,13 @@ func quoted(b []byte, at int) int {
 
 // value returns where the value that begins at at ends, or -1. Brackets must match, MaxDepth of them at most.
 func value(b []byte, at int) int {
+	if at < len(b) && b[at] == '"' { // most are
+		return quoted(b, at)
+	}
+	return nested(b, at)
+}
+
+func nested(b []byte, at int) int {
 	var stack [MaxDepth + 1]byte
 	depth := 0
 	for at < len(b) {

@@ -23,7 +23,7 @@ var floor = map[string]int{
 	// F5 are the doors.
 	"api": 5, "authzen": 5, "bridge": 5, "mcp": 5, "client": 5, "oauth": 5, "web": 5,
 	// F6 puts it all together.
-	"server": assembly, "setup": assembly, "rotate": assembly, "storefront": assembly, "demo": assembly, "bench": assembly, "siege": assembly, "testbed": assembly, "testbed/trustdomain": assembly, "testbed/idp": assembly, "testbed/softkey": assembly, "guards": assembly,
+	"server": assembly, "server/servertest": assembly, "setup": assembly, "rotate": assembly, "storefront": assembly, "demo": assembly, "bench": assembly, "siege": assembly, "testbed": assembly, "testbed/trustdomain": assembly, "testbed/idp": assembly, "testbed/softkey": assembly, "guards": assembly,
 	"floors": assembly, "cmd/writ": assembly, "e2e": assembly, "e2e/install": assembly, "e2e/crash": assembly,
 }
 

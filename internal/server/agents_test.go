@@ -4,8 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -18,7 +16,7 @@ import (
 
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/connector/kubernetes"
-	"github.com/writ-dev/writ/internal/server"
+	"github.com/writ-dev/writ/internal/server/servertest"
 	"github.com/writ-dev/writ/internal/setup"
 	"github.com/writ-dev/writ/internal/testbed"
 	"github.com/writ-dev/writ/internal/testbed/trustdomain"
@@ -32,24 +30,10 @@ metadata:
 spec: {owner: payments}
 `
 
-// free returns addresses of this machine that were free a moment ago.
-func free(t *testing.T, n int) (all []string) {
-	t.Helper()
-	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		all = append(all, l.Addr().String())
-	}
-	return all
-}
-
 // start starts signer and server of a new installation, as their processes do, and returns the server's configuration.
 func start(t *testing.T, change func(*config.Server)) config.Server {
 	t.Helper()
-	at := free(t, 3)
+	at := servertest.Addresses(t, 3)
 	in, err := setup.Write(filepath.Join(t.TempDir(), "writ"), setup.Options{
 		Listen: at[0], Runners: at[1], Signer: at[2], Services: []byte(services), Now: time.Now(),
 		Targets: []setup.Target{{Location: "kubernetes://here", Kubeconfig: "/nowhere", Catalogue: kubernetes.Catalogue()}},
@@ -68,28 +52,7 @@ func start(t *testing.T, change func(*config.Server)) config.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := slog.New(slog.DiscardHandler)
-	signer, err := server.NewSigner(sc, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	life, end := context.WithCancel(t.Context())
-	signed, served := make(chan error, 1), make(chan error, 1)
-	go func() { signed <- signer.Serve(life) }()
-	ctx, stop := context.WithCancel(t.Context())
-	s, err := server.New(ctx, c, "test", true, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() { served <- s.Serve(ctx) }()
-	t.Cleanup(func() {
-		stop()
-		if err := <-served; err != nil && ctx.Err() == nil {
-			t.Error(err)
-		}
-		end()
-		<-signed
-	})
+	servertest.Serve(t, c, sc)
 	return c
 }
 
@@ -118,7 +81,7 @@ const list = `{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{}}`
 
 func TestAgentsOfSPIFFEReachTheirDoorAndTheServer(t *testing.T) {
 	d := trustdomain.New(t, "corp.example")
-	agents := free(t, 1)[0]
+	agents := servertest.Addresses(t, 1)[0]
 	c := start(t, func(c *config.Server) {
 		c.Tokens = nil // certificates and JWT-SVIDs open the doors themselves
 		c.SPIFFE = &config.SPIFFE{

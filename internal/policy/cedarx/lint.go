@@ -39,19 +39,8 @@ func (l *linter) say(format string, args ...any) {
 }
 
 func (l *linter) scope() {
-	for _, node := range []any{l.p.ast.Principal, l.p.ast.Action, l.p.ast.Resource} {
-		switch n := node.(type) {
-		case ast.ScopeTypeEq:
-			l.value(n.Entity)
-		case ast.ScopeTypeIn:
-			l.value(n.Entity)
-		case ast.ScopeTypeIsIn:
-			l.value(n.Entity)
-		case ast.ScopeTypeInSet:
-			for _, uid := range n.Entities {
-				l.value(uid)
-			}
-		}
+	for _, uid := range l.p.head() {
+		l.value(uid)
 	}
 }
 

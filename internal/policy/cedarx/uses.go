@@ -68,18 +68,28 @@ func (p *Policy) Uses() Uses {
 			return true
 		})
 	}
-	for _, node := range []any{p.ast.Principal, p.ast.Resource} {
-		switch n := node.(type) {
-		case ast.ScopeTypeEq:
-			u.named(n.Entity)
-		case ast.ScopeTypeIn:
-			u.named(n.Entity)
-		case ast.ScopeTypeIsIn:
-			u.named(n.Entity)
-		}
+	for _, uid := range p.head() { // but for actions
+		u.named(uid)
 	}
 	u.Members = slices.Sorted(maps.Keys(seen))
 	return u
+}
+
+// head are the entities that the head names, actions among them.
+func (p *Policy) head() (all []UID) {
+	for _, node := range []any{p.ast.Principal, p.ast.Action, p.ast.Resource} {
+		switch n := node.(type) {
+		case ast.ScopeTypeEq:
+			all = append(all, n.Entity)
+		case ast.ScopeTypeIn:
+			all = append(all, n.Entity)
+		case ast.ScopeTypeIsIn:
+			all = append(all, n.Entity)
+		case ast.ScopeTypeInSet:
+			all = append(all, n.Entities...)
+		}
+	}
+	return all
 }
 
 // member names a direct member of one of the request's variables.

@@ -2,6 +2,7 @@ package study
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"fmt"
 	"runtime"
@@ -174,7 +175,7 @@ func openDecision(body []byte) (*writ.DecisionBody, error) {
 		case "operations":
 			return list(value, &d.Operations)
 		case "requirements":
-			return strict(value, &d.Requirements)
+			return canon.Parse(value, &d.Requirements)
 		case "facts":
 			d.Facts = value
 			return nil
@@ -201,6 +202,9 @@ func text[T ~string](value []byte, into *T) error {
 	if bytes.IndexByte(value, '\\') >= 0 {
 		return json.Unmarshal(value, into)
 	}
+	if u, closed := any(into).(encoding.TextUnmarshaler); closed {
+		return u.UnmarshalText(value[1 : len(value)-1])
+	}
 	*into = T(value[1 : len(value)-1])
 	return nil
 }
@@ -212,11 +216,4 @@ func list(value []byte, into *[]string) error {
 		*into = append(*into, s)
 		return err
 	})
-}
-
-// strict takes known members only.
-func strict(value []byte, into any) error {
-	d := json.NewDecoder(bytes.NewReader(value))
-	d.DisallowUnknownFields()
-	return d.Decode(into)
 }
