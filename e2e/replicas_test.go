@@ -333,16 +333,6 @@ func (f *fleet) whole() {
 			t.Errorf("%s: %d, %v", q, n, err)
 		}
 	}
-	await(t, "every replica's clock and the runners'", func() (bool, string) {
-		st := anyone(f, "the status", func(ctx context.Context, i int) (writ.Status, error) { return f.people[i].Status(ctx) })
-		clocks := 0
-		for _, r := range st.Runners {
-			if r.Clock != nil {
-				clocks++
-			}
-		}
-		return len(st.Replicas) >= len(f.servers) && clocks == len(st.Runners), fmt.Sprintf("%d replicas, %d of %d runners", len(st.Replicas), clocks, len(st.Runners))
-	})
 	bundle := anyone(f, "the export", func(ctx context.Context, i int) ([]byte, error) { return f.people[i].Export(ctx, "") })
 	tr, err := verify.ParseTrust(read(t, f.in.Verify))
 	must(t, err)
