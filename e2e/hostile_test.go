@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
@@ -128,6 +129,7 @@ func (s *site) lawless() {
 		}
 		b, err := fs.ReadFile(policies.Dev(), name)
 		must(s.t, err)
+		b, _, _ = bytes.Cut(b, []byte("# Chains:")) // what is within reach where nobody is asked would raise every tier
 		must(s.t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700))
 		write(s.t, filepath.Join(dir, name), b)
 		return nil
