@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/pem"
@@ -42,7 +41,7 @@ func TestI12AStolenServerMovesNothingThatNeedsAPerson(t *testing.T) {
 			x := s.healthy(t, "policy").diagnosed()
 			x.refused(x.asks("scale-workload", map[string]any{"namespace": x.ns, "name": deployment, "replicas": 5}, writ.PlanGranted), writ.ReasonApprovalQuorum)
 		})
-		t.Run("for more than the ceiling", func(t *testing.T) {
+		t.Run("for tier 1, where the worst within reach then asks nobody either", func(t *testing.T) {
 			t.Parallel()
 			x := s.broken(t, "radius")
 			x.diagnosed()
@@ -50,7 +49,7 @@ func TestI12AStolenServerMovesNothingThatNeedsAPerson(t *testing.T) {
 			x.evidence = append(x.evidence, id)
 			pods := x.pods()
 			plan := x.asks("delete-stuck-pod", map[string]any{"kind": "deployment", "namespace": x.ns, "name": deployment, "pod": pods[0]}, writ.PlanGranted)
-			x.refused(plan, writ.ReasonOverCeiling)
+			x.refused(plan, writ.ReasonApprovalQuorum) // the plan counts as of the tier that it could reach; e2e/crash tries the ceiling itself
 			if now := x.pods(); strings.Join(now, " ") != strings.Join(pods, " ") {
 				t.Errorf("pods were %v and are %v", pods, now)
 			}
@@ -129,7 +128,6 @@ func (s *site) lawless() {
 		}
 		b, err := fs.ReadFile(policies.Dev(), name)
 		must(s.t, err)
-		b, _, _ = bytes.Cut(b, []byte("# Chains:")) // what is within reach where nobody is asked would raise every tier
 		must(s.t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o700))
 		write(s.t, filepath.Join(dir, name), b)
 		return nil
