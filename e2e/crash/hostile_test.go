@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -91,11 +92,14 @@ const (
 // from. Each way beyond what the cell's owner has signed is refused by the runner, for its own reason and without a call.
 func TestI12AHostileServerMakesARunnerProcessDoNothingBeyondItsCeiling(t *testing.T) {
 	t.Parallel()
-	s := prepare(t, threeProcesses)
-	s.edit(func(c *config.Server) { must(t, lawless(c, filepath.Join(s.dir, "lawless"))) })
-	s.start()
+	s := newSite(t, threeProcesses)
 	defer s.stop()
 	service := s.services[0]
+	asksNobody := sync.OnceFunc(func() {
+		s.server.end(syscall.SIGKILL)
+		s.edit(func(c *config.Server) { must(t, lawless(c, filepath.Join(s.dir, "lawless"))) })
+		must(t, s.server.start())
+	})
 	helps, scale := scenarioOf(scenarios, "success"), scenarioOf(scenarios, "approved")
 
 	// What the ceiling allows is done, and is what the attacker replays afterwards.
@@ -127,11 +131,6 @@ func TestI12AHostileServerMakesARunnerProcessDoNothingBeyondItsCeiling(t *testin
 		}), asIs, writ.ReasonOverCeiling, "no run may begin on"},
 		{"another operation", helps, ceiling(func(c *trust.Ceiling) { c.Operations = []writ.OperationName{"httpapi/release.set"} }), asIs, writ.ReasonOverCeiling, "operation httpapi/flag.set is not listed"},
 		{"another target", helps, ceiling(func(c *trust.Ceiling) { c.Targets = []writ.Location{shop + "/services/another"} }), asIs, writ.ReasonOverCeiling, "lies outside the targets"},
-		{"a higher tier", scale, ceiling(func(c *trust.Ceiling) {
-			c.MaxTier, c.Quorum = writ.T1, map[writ.Tier]trust.Quorum{writ.T1: {}}
-		}), asIs, writ.ReasonOverCeiling, "T2 is above T1"},
-		{"nobody's approval", scale, nil, asIs, writ.ReasonApprovalQuorum, "0 of 1 approvals"},
-		{"a freeze that is not told of for a minute", scale, nil, held(afterPlanning, aMinute), writ.ReasonFeedStale, "older than 30s"},
 		{"the trust file of before", helps, nil, held(afterPlanning, func(s *site) {
 			s.trusts(s.raised)
 		}), writ.ReasonTrustRollback, ""},
@@ -147,6 +146,12 @@ func TestI12AHostileServerMakesARunnerProcessDoNothingBeyondItsCeiling(t *testin
 			must(s.t, err)
 			s.trusts(signed)
 		}), writ.ReasonTrustInvalid, ""},
+		// From here on by a policy that asks nobody. It puts each plan as high as the worst that it allows.
+		{"a higher tier", scale, ceiling(func(c *trust.Ceiling) {
+			c.MaxTier, c.Quorum = writ.T1, map[writ.Tier]trust.Quorum{writ.T1: {}}
+		}), asIs, writ.ReasonOverCeiling, "T2 is above T1"},
+		{"nobody's approval", scale, nil, asIs, writ.ReasonApprovalQuorum, "0 of 1 approvals"},
+		{"a freeze that is not told of for a minute", scale, nil, held(afterPlanning, aMinute), writ.ReasonFeedStale, "older than 30s"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			file, err := os.ReadFile(s.trust())
@@ -158,6 +163,9 @@ func TestI12AHostileServerMakesARunnerProcessDoNothingBeyondItsCeiling(t *testin
 				c.signed = func(*trust.Trust) {}
 			}
 			s.raised = s.raise(c.signed)
+			if c.sc.name == scale.name {
+				asksNobody()
+			}
 			r, err := s.drive(c.play(c.sc), service)
 			s.sound(t, err)
 			s.sound(t, s.persist("the runner's words", func(ctx context.Context) (err error) {
