@@ -68,7 +68,10 @@ func (s *site) trusts(file []byte) {
 // held lets the runner stand still at a point of its next plan or run, and go on after change.
 func held(at string, change func(*site)) func(scenario) scenario {
 	return func(sc scenario) scenario {
-		sc.begin = func(s *site) { must(s.t, s.runner.write(at+"\n")) }
+		sc.begin = func(s *site) {
+			time.Sleep(settled)
+			must(s.t, s.runner.write(at+"\n"))
+		}
 		sc.during = func(s *site, _ writ.RunID) error {
 			if err := until("the runner to stand still", func() (bool, string) { return s.runner.stopped(), s.trouble() }); err != nil {
 				return err
@@ -80,6 +83,10 @@ func held(at string, change func(*site)) func(scenario) scenario {
 		return sc
 	}
 }
+
+// settled is how long a runner is left alone before its passages are counted: what it answered last reaches others before it has
+// passed the point after that answer, and would be counted with what comes.
+const settled = time.Second
 
 // Passages at which a runner stands still. It answers a reading first, and then with the plan.
 const (
