@@ -14,11 +14,14 @@ const MaxMembers = 64
 // stands twice, more than MaxMembers of them, and whatever is no object, is ErrForm. The slices are parts of b.
 func Members(b []byte, fn func(name, value []byte) error) error {
 	var names [MaxMembers][]byte
-	n := 0
+	n, sorted := 0, true
 	return walk(b, '{', '}', func(name, value []byte) error {
-		for _, before := range names[:n] {
-			if bytes.Equal(before, name) {
-				return fmt.Errorf("%w: a member stands twice", ErrForm)
+		// In canonical form each name is above the one before, and then none can stand twice.
+		if sorted = sorted && (n == 0 || bytes.Compare(names[n-1], name) < 0); !sorted {
+			for _, before := range names[:n] {
+				if bytes.Equal(before, name) {
+					return fmt.Errorf("%w: a member stands twice", ErrForm)
+				}
 			}
 		}
 		if n == MaxMembers {

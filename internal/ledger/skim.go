@@ -1,8 +1,8 @@
 package ledger
 
 import (
+	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
@@ -40,9 +40,11 @@ func Skim(leaf []byte) (Skimmed, error) {
 		case "v":
 			v, err = strconv.Atoi(string(value))
 		case "kind":
-			err = json.Unmarshal(value, &s.Kind)
+			if n := len(value); n > 2 && value[0] == '"' && bytes.IndexByte(value, '\\') < 0 { // a kind has no escapes
+				s.Kind = writ.EntryKind(value[1 : n-1])
+			}
 		case "time":
-			err = json.Unmarshal(value, &s.Time)
+			err = s.Time.UnmarshalJSON(value)
 		case "body":
 			s.Body = value
 		case "log", "task", "actor", "nonce", "refs", "blobs":

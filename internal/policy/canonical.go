@@ -124,9 +124,12 @@ func (f *Facts) canonical() (json.RawMessage, error) {
 // read from them, byte for byte. So nothing in them was left out, stood twice or had another spelling.
 func ParseFacts(b []byte) (Facts, error) {
 	var f Facts
-	if err := json.Unmarshal(b, &f); err == nil {
-		if again, err := f.canonical(); err == nil && bytes.Equal(again, b) {
-			return f, nil
+	for _, read := range []func() bool{func() bool { return f.read(b) }, func() bool { return json.Unmarshal(b, &f) == nil }} {
+		f = Facts{}
+		if read() {
+			if again, err := f.canonical(); err == nil && bytes.Equal(again, b) {
+				return f, nil
+			}
 		}
 	}
 	f = Facts{}

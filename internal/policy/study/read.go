@@ -180,7 +180,7 @@ func openDecision(body []byte) (*writ.DecisionBody, error) {
 			d.Facts = value
 			return nil
 		case "policy":
-			return json.Unmarshal(value, &d.Policy)
+			return digest(value, &d.Policy)
 		case "observed":
 			return json.Unmarshal(value, &d.Observed)
 		case "plan_digest", "engine", "duties":
@@ -207,6 +207,13 @@ func text[T ~string](value []byte, into *T) error {
 	}
 	*into = T(value[1 : len(value)-1])
 	return nil
+}
+
+func digest(value []byte, into *writ.Digest) error {
+	if len(value) < 2 || value[0] != '"' {
+		return fmt.Errorf("%w: text is wanted", writ.ErrInvalid)
+	}
+	return into.UnmarshalText(value[1 : len(value)-1])
 }
 
 func list(value []byte, into *[]string) error {
