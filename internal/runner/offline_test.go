@@ -446,7 +446,7 @@ func (g *glass) crashOffline(t *testing.T, n int) (left *world, answer runner.Of
 	q := g.planOffline(r)
 	answer = g.signed(q.Statement, "ann", "bob")
 	run = g.offlineRun(t, answer)
-	dir, count := t.TempDir(), 0
+	dir, count, over := t.TempDir(), 0, false
 	var mu sync.Mutex
 	gate := make(chan struct{})
 	close(gate)
@@ -461,7 +461,12 @@ func (g *glass) crashOffline(t *testing.T, n int) (left *world, answer runner.Of
 		mu.Unlock()
 		if here {
 			synctest.Wait()
-			left = g.snapshot(dir)
+			taken := g.snapshot(dir)
+			mu.Lock()
+			if !over {
+				left = taken
+			}
+			mu.Unlock()
 			close(open)
 		}
 		<-open
@@ -473,9 +478,10 @@ func (g *glass) crashOffline(t *testing.T, n int) (left *world, answer runner.Of
 	}
 	look.Store(nil)
 	mu.Lock()
+	over = true // what is pictured from here on is the end
 	open := gate
 	mu.Unlock()
-	<-open // whoever takes the picture has taken it
+	<-open
 	if left != nil {
 		left.change = g.change
 	}
