@@ -291,7 +291,12 @@ func (f *fleet) repaired(shop int) {
 	f.t.Helper()
 	ask := f.broken(shop)
 	before := f.shops[shop].Changes()
-	p := anyone(f, "the proposal", func(ctx context.Context, i int) (writ.PlanStatus, error) { return f.repairs[i].Propose(ctx, ask) })
+	p := anyone(f, "the proposal", func(ctx context.Context, i int) (writ.PlanStatus, error) {
+		for p, err := range f.people[i].Plans(ctx, writ.PlanFilter{Incident: ask.Incident}) {
+			return p, err // the answer to an earlier try got lost; the repair may even be done
+		}
+		return f.repairs[i].Propose(ctx, ask)
+	})
 	f.ended(shop, p.ID, before)
 }
 
