@@ -34,20 +34,10 @@ func runEvidenceVerify(ctx context.Context, a *app, args []string) error {
 	var bundle io.Reader
 	var notes [][]byte
 	if *trust != "" {
-		b, err := readInput(*trust)
-		if err != nil {
+		if t, notes, err = trusted(*trust, pins); err != nil {
 			return err
 		}
-		if t, err = verify.ParseTrust(b); err != nil {
-			return err
-		}
-		for _, p := range pins {
-			b, err := readInput(p)
-			if err != nil {
-				return err
-			}
-			notes = append(notes, b)
-		}
+		var b []byte
 		switch {
 		case *file != "":
 			b, err = readInput(*file)
@@ -65,16 +55,7 @@ func runEvidenceVerify(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return &exitError{exitDiffers, err.Error()}
 	}
-	if err := a.print(r.format, report, func() { fmt.Fprint(a.stdout, report.Text()) }); err != nil {
-		return err
-	}
-	switch report.Verdict() {
-	case verify.OK:
-		return nil
-	case verify.CannotTell:
-		return &exitError{exitUncertain, ""}
-	}
-	return &exitError{exitDiffers, ""}
+	return a.verdict(r.format, report)
 }
 
 // content reads a reading from the server, by its id, or from a file; asked says that it was the server.

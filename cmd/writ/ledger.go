@@ -92,21 +92,9 @@ func runLedgerVerify(_ context.Context, a *app, args []string) error {
 	if *trust == "" {
 		return &usageError{"--trust is missing: keys are never taken from the bundle", "--trust verify.json"}
 	}
-	tb, err := os.ReadFile(*trust)
-	if err != nil {
-		return fmt.Errorf("%w: %w", writ.ErrInvalid, err)
-	}
-	t, err := verify.ParseTrust(tb)
+	t, notes, err := trusted(*trust, pins)
 	if err != nil {
 		return err
-	}
-	var notes [][]byte
-	for _, p := range pins {
-		b, err := os.ReadFile(p)
-		if err != nil {
-			return fmt.Errorf("%w: %w", writ.ErrInvalid, err)
-		}
-		notes = append(notes, b)
 	}
 	in, err := os.Open(rest[0])
 	if err != nil {
@@ -117,14 +105,43 @@ func runLedgerVerify(_ context.Context, a *app, args []string) error {
 	if err != nil {
 		return &exitError{exitDiffers, err.Error()}
 	}
-	if err := a.print(*format, report, func() { fmt.Fprint(a.stdout, report.Text()) }); err != nil {
+	return a.verdict(*format, report)
+}
+
+// A judged is a report of the offline verifier.
+type judged interface {
+	Text() string
+	Verdict() verify.Verdict
+}
+
+// verdict prints a report and says by the exit status how it ends.
+func (a *app) verdict(format string, r judged) error {
+	if err := a.print(format, r, func() { fmt.Fprint(a.stdout, r.Text()) }); err != nil {
 		return err
 	}
-	switch report.Verdict() {
+	switch r.Verdict() {
 	case verify.OK:
 		return nil
 	case verify.CannotTell:
 		return &exitError{exitUncertain, ""}
 	}
 	return &exitError{exitDiffers, ""}
+}
+
+// trusted reads the auditors' trust file and the checkpoints that were kept elsewhere.
+func trusted(file string, pins words) (t verify.Trust, notes [][]byte, err error) {
+	b, err := readInput(file)
+	if err != nil {
+		return t, nil, err
+	}
+	if t, err = verify.ParseTrust(b); err != nil {
+		return t, nil, err
+	}
+	for _, p := range pins {
+		if b, err = readInput(p); err != nil {
+			return t, nil, err
+		}
+		notes = append(notes, b)
+	}
+	return t, notes, nil
 }

@@ -35,6 +35,7 @@ type Options struct {
 
 // A Connector serves one database. It is safe for concurrent use.
 type Connector struct {
+	connector.ReadOnly
 	target    writ.Location
 	name      string
 	user      string
@@ -75,7 +76,7 @@ func New(c Config, o Options) (*Connector, error) {
 	case len(c.Views) == 0 || len(c.Views) > maxViews:
 		return bad(fmt.Sprintf("there must be 1 to %d views", maxViews))
 	}
-	x := &Connector{
+	x := &Connector{ReadOnly: connector.ReadOnly("views can only be read: there are no operations on " + Plane),
 		target: target, name: c.Target, user: c.User, now: o.Now, rand: o.Rand, views: map[writ.OperationName]View{}, catalogue: connector.Catalogue{Plane: Plane, Operations: []connector.Operation{}},
 	}
 	if x.config, err = connection(c); err != nil {
@@ -129,9 +130,7 @@ func (x *Connector) Catalogue() connector.Catalogue { return x.catalogue }
 func (x *Connector) Observe(ctx context.Context, q connector.Query) (connector.Reading, error) {
 	v, ok := x.views[q.Reader]
 	if !ok {
-		return connector.Reading{}, &writ.Refusal{
-			Code: writ.ReasonUnknownReader, Detail: fmt.Sprintf("%s has no reader %q", x.target, writ.Printable(string(q.Reader), 80)), Kind: writ.ErrInvalid,
-		}
+		return connector.Reading{}, connector.UnknownReader(x.target, q.Reader)
 	}
 	if err := connector.CheckParameters(v.reader().Parameters, q.With); err != nil {
 		return connector.Reading{}, err
@@ -140,28 +139,4 @@ func (x *Connector) Observe(ctx context.Context, q connector.Query) (connector.R
 		return connector.Reading{}, writ.Refuse(writ.ReasonOutOfScope, fmt.Sprintf("%s does not belong to the incident's service", v.Object))
 	}
 	return x.read(ctx, v, q)
-}
-
-func readOnly() error {
-	return writ.Refuse(writ.ReasonOutOfScope, "views can only be read: there are no operations on "+Plane)
-}
-
-// Plan implements connector.Connector; it always refuses.
-func (x *Connector) Plan(context.Context, connector.Draft) (connector.Prepared, error) {
-	return connector.Prepared{}, readOnly()
-}
-
-// Revert implements connector.Connector; it always refuses.
-func (x *Connector) Revert(context.Context, connector.Reversal) (connector.Prepared, error) {
-	return connector.Prepared{}, readOnly()
-}
-
-// Lease implements connector.Connector; it always refuses and makes nothing: a reading's credential is its own affair.
-func (x *Connector) Lease(context.Context, connector.LeaseRequest, func([]byte) error) (connector.Lease, error) {
-	return nil, readOnly()
-}
-
-// Reopen implements connector.Connector; it always refuses.
-func (x *Connector) Reopen(connector.LeaseRequest, []byte) (connector.Lease, error) {
-	return nil, readOnly()
 }

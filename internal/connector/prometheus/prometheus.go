@@ -28,6 +28,7 @@ const Plane = "prometheus"
 
 // A Connector serves one Prometheus server. It is safe for concurrent use.
 type Connector struct {
+	connector.ReadOnly
 	target    writ.Location
 	base      *url.URL
 	token     string
@@ -67,7 +68,7 @@ func New(c Config, now func() time.Time) (*Connector, error) {
 			return bad("ca holds no PEM certificate")
 		}
 	}
-	x := &Connector{
+	x := &Connector{ReadOnly: connector.ReadOnly("metrics can only be read: there are no operations on " + Plane),
 		target: target, base: base, token: strings.TrimSpace(string(c.Token)), now: now, queries: map[writ.OperationName]Query{},
 		catalogue: connector.Catalogue{Plane: Plane, Operations: []connector.Operation{}},
 		http: &http.Client{
@@ -104,9 +105,7 @@ func (x *Connector) Catalogue() connector.Catalogue { return x.catalogue }
 func (x *Connector) Observe(ctx context.Context, q connector.Query) (connector.Reading, error) {
 	ask, ok := x.queries[q.Reader]
 	if !ok {
-		return connector.Reading{}, &writ.Refusal{
-			Code: writ.ReasonUnknownReader, Detail: fmt.Sprintf("%s has no reader %q", x.target, writ.Printable(string(q.Reader), 80)), Kind: writ.ErrInvalid,
-		}
+		return connector.Reading{}, connector.UnknownReader(x.target, q.Reader)
 	}
 	if err := connector.CheckParameters(ask.reader().Parameters, q.With); err != nil {
 		return connector.Reading{}, err
@@ -115,28 +114,4 @@ func (x *Connector) Observe(ctx context.Context, q connector.Query) (connector.R
 		return connector.Reading{}, writ.Refuse(writ.ReasonOutOfScope, fmt.Sprintf("%s does not belong to the incident's service", ask.Object))
 	}
 	return x.read(ctx, ask, q)
-}
-
-func readOnly() error {
-	return writ.Refuse(writ.ReasonOutOfScope, "metrics can only be read: there are no operations on "+Plane)
-}
-
-// Plan implements connector.Connector; it always refuses.
-func (x *Connector) Plan(context.Context, connector.Draft) (connector.Prepared, error) {
-	return connector.Prepared{}, readOnly()
-}
-
-// Revert implements connector.Connector; it always refuses.
-func (x *Connector) Revert(context.Context, connector.Reversal) (connector.Prepared, error) {
-	return connector.Prepared{}, readOnly()
-}
-
-// Lease implements connector.Connector; it always refuses and makes nothing.
-func (x *Connector) Lease(context.Context, connector.LeaseRequest, func([]byte) error) (connector.Lease, error) {
-	return nil, readOnly()
-}
-
-// Reopen implements connector.Connector; it always refuses.
-func (x *Connector) Reopen(connector.LeaseRequest, []byte) (connector.Lease, error) {
-	return nil, readOnly()
 }
