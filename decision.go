@@ -41,6 +41,17 @@ const (
 	Requires Verdict = "requires" // allowed once the requirements are met; executes nothing by itself
 )
 
+// Rank orders verdicts from allow (0) to deny (2). What is no verdict counts as deny.
+func (v Verdict) Rank() int {
+	switch v {
+	case Allow:
+		return 0
+	case Requires:
+		return 1
+	}
+	return 2
+}
+
 // Phase says when a decision was taken. Each is taken anew on the facts of its moment.
 type Phase string
 

@@ -145,20 +145,6 @@ func (s *chain) reviewedGlass(index int64, b writ.BreakGlassReviewBody) {
 	g.reviewed = true
 }
 
-// sameHuman reports whether two accounts are one member's of the roster.
-func (s *chain) sameHuman(a, b writ.Person) bool {
-	if a == b {
-		return true
-	}
-	for _, m := range s.c.keys.roster {
-		all := append([]writ.Person{m.Person()}, m.Accounts...)
-		if slices.Contains(all, a) && slices.Contains(all, b) {
-			return true
-		}
-	}
-	return false
-}
-
 func (s *chain) drilled(index int64, b writ.BreakGlassDrillBody) {
 	g := s.glass(b.ID)
 	run := s.runs[b.Run]

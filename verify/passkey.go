@@ -27,14 +27,14 @@ func (s *chain) passkey(index int64, b writ.PasskeyBody) {
 		s.wrong(index, "passkey", "passkey %s goes from %s to %s", b.Passkey, before.body.State, writ.Printable(string(b.State), 20))
 	case before != nil && (before.body.Person != b.Person || !bytes.Equal(before.body.Credential.Key, b.Credential.Key)):
 		s.wrong(index, "passkey", "passkey %s changes its person or its key", b.Passkey)
-	case b.State == writ.PasskeyActive && s.accountOf(b.Person, writ.Person{Iss: b.By.Iss, Sub: b.By.Sub}):
+	case b.State == writ.PasskeyActive && s.sameHuman(b.Person, writ.Person{Iss: b.By.Iss, Sub: b.By.Sub}):
 		s.wrong(index, "passkey", "passkey %s was confirmed by its own person", b.Passkey)
 	}
 	s.passkeys[b.Passkey] = &passkey{index, b}
 }
 
-// accountOf reports whether two accounts are of one human, as far as the auditor's roster knows.
-func (s *chain) accountOf(a, b writ.Person) bool {
+// sameHuman reports whether two accounts are of one human, as far as the auditor's roster knows.
+func (s *chain) sameHuman(a, b writ.Person) bool {
 	if a == b {
 		return true
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/writ-dev/writ/internal/pin"
 	"github.com/writ-dev/writ/internal/policy"
 	"github.com/writ-dev/writ/internal/policy/seal"
+	"github.com/writ-dev/writ/internal/quorum"
 	"github.com/writ-dev/writ/internal/server"
 )
 
@@ -54,7 +55,7 @@ func runPolicySign(_ context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.stdout, "✔ version %d, %d files, signed by %s\n", m.Version, len(m.Files), seal.KeyID(owner.Public().(ed25519.PublicKey)))
+	fmt.Fprintf(a.stdout, "✔ version %d, %d files, signed by %s\n", m.Version, len(m.Files), quorum.KeyID(owner.Public().(ed25519.PublicKey)))
 	return nil
 }
 
@@ -71,18 +72,18 @@ func addOwnerFlags(f *flags) *ownerFlags {
 	return o
 }
 
-func (o *ownerFlags) read(serverFile string, dev bool) (seal.Owners, error) {
+func (o *ownerFlags) read(serverFile string, dev bool) (quorum.Owners, error) {
 	if len(o.keys) == 0 {
 		if serverFile == "" {
-			return seal.Owners{}, &usageError{"say whose signatures count", "-c writ.yaml (its policy_owners), or --owner file --threshold N"}
+			return quorum.Owners{}, &usageError{"say whose signatures count", "-c writ.yaml (its policy_owners), or --owner file --threshold N"}
 		}
 		c, err := config.LoadServer(serverFile, dev)
 		if err != nil {
-			return seal.Owners{}, err
+			return quorum.Owners{}, err
 		}
 		return server.PolicyOwners(c)
 	}
-	out := seal.Owners{Threshold: o.threshold}
+	out := quorum.Owners{Threshold: o.threshold}
 	for _, file := range o.keys {
 		b, err := os.ReadFile(file)
 		if err != nil {

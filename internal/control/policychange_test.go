@@ -17,6 +17,7 @@ import (
 	"github.com/writ-dev/writ/internal/ident"
 	"github.com/writ-dev/writ/internal/policy"
 	"github.com/writ-dev/writ/internal/policy/seal"
+	"github.com/writ-dev/writ/internal/quorum"
 	"github.com/writ-dev/writ/policies"
 	"github.com/writ-dev/writ/verify"
 )
@@ -77,7 +78,7 @@ func setFiles(t testing.TB, version int64, replace map[string]string, owners ...
 
 // gate takes sets that two of three owners have signed; people of platform approve them.
 func gate(t testing.TB) *control.PolicyGate {
-	owners := seal.Owners{Threshold: 2}
+	owners := quorum.Owners{Threshold: 2}
 	for _, n := range []byte{1, 2, 3} {
 		owners.Keys = append(owners.Keys, setOwner(n).Public().(ed25519.PublicKey))
 	}

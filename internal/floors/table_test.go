@@ -14,7 +14,7 @@ var floor = map[string]int{
 	".": 1,
 	// F2 is pure logic.
 	"playbook": 2, "plan": 2, "policy": 2, "policy/study": 2, "policy/seal": 2, "approval": 2, "grant": 2, "ledger": 2, "connector": 2, "assignment": 2,
-	"trust": 2, "evidence": 2, "notice": 2, "catalogue": 2, "calendar": 2, "lineage": 2, "receipt": 2, "enrol": 2, "friction": 2, "playbook/strictyaml": 2, "event": 2,
+	"trust": 2, "evidence": 2, "notice": 2, "catalogue": 2, "calendar": 2, "lineage": 2, "receipt": 2, "quorum": 2, "enrol": 2, "friction": 2, "playbook/strictyaml": 2, "event": 2,
 	// F3 are adapters.
 	"store": 3, "store/storetest": 3, "connector/kubernetes": 3, "connector/httpapi": 3, "connector/prometheus": 3, "connector/postgres": 3, "connector/noop": 3,
 	"connector/connectortest": 3, "approval/approvaltest": 3, "authn": 3, "signer": 3, "verify": 3, "runner/journal": 3, "config": 3, "notify": 3, "passkey": 3, "veto": 3, "rota": 3, "gateway": 3, "gateway/gatewaytest": 3,
@@ -47,6 +47,8 @@ var sameFloor = map[edge]string{
 	{"catalogue", "playbook/strictyaml"}: "what people write is decoded strictly",
 	{"assignment", "ledger"}:             "work for a runner carries inclusion proofs",
 	{"receipt", "ledger"}:                "a receipt is an envelope of the ledger's kind",
+	{"trust", "quorum"}:                  "a cell's owners sign its trust file",
+	{"policy/seal", "quorum"}:            "a set's owners sign it",
 	{"trust", "approval"}:                "a runner judges approvals against its own roster",
 	{"trust", "plan"}:                    "a runner compares plans with its own ceiling",
 	{"trust", "grant"}:                   "a runner checks grants against its own keys",

@@ -20,7 +20,7 @@ var sets = []Guard{
 	},
 	{
 		Invariant: "I05",
-		File:      "internal/policy/seal/seal.go",
+		File:      "internal/quorum/quorum.go",
 		Guard:     "if len(good) < o.Threshold {",
 		Package:   "./internal/policy/seal",
 		Test:      "TestASetCountsOnlyWithEnoughOfItsOwnersSignatures",

@@ -11,8 +11,8 @@ var ownJudgements = []Guard{
 	},
 	{
 		Invariant: "I12",
-		File:      "internal/trust/sign.go",
-		Guard:     "if _, twice := keys[OwnerKeyID(o)]; twice {",
+		File:      "internal/quorum/quorum.go",
+		Guard:     "if _, twice := keys[id]; twice {",
 		Package:   "./internal/runner",
 		Test:      "TestPitfall27AnyFaultOfTheCeilingStopsAllWork",
 	},

@@ -40,8 +40,8 @@ func (a answer) severity() int {
 // join combines the answers on two actions of one ask. The worst verdict wins and its rules are named; requirements
 // of both are joined and never averaged.
 func (a answer) join(b answer) answer {
-	if rank(b.verdict) != rank(a.verdict) {
-		if rank(b.verdict) > rank(a.verdict) {
+	if b.verdict.Rank() != a.verdict.Rank() {
+		if b.verdict.Rank() > a.verdict.Rank() {
 			return b
 		}
 		return a
@@ -56,17 +56,6 @@ func (a answer) join(b answer) answer {
 	out.requirements = joinRequirements(a.requirements, b.requirements)
 	out.duties = a.duties.Join(b.duties)
 	return out
-}
-
-// rank orders verdicts from allow to deny; anything else counts as deny.
-func rank(v writ.Verdict) int {
-	switch v {
-	case writ.Allow:
-		return 0
-	case writ.Requires:
-		return 1
-	}
-	return 2
 }
 
 // union joins two sorted lists.

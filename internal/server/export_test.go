@@ -11,7 +11,7 @@ import (
 	"github.com/writ-dev/writ/internal/assignment"
 	"github.com/writ-dev/writ/internal/control"
 	"github.com/writ-dev/writ/internal/policy"
-	"github.com/writ-dev/writ/internal/policy/seal"
+	"github.com/writ-dev/writ/internal/quorum"
 )
 
 // A Watched is a directory of policies that is looked at when the test says so.
@@ -24,7 +24,7 @@ type Watched struct {
 func WatchPolicy(dir string, v policy.Vocabulary, threshold int, owners []ed25519.PublicKey, to adopter, log *slog.Logger) (*Watched, control.PolicySet, error) {
 	p := policySource{dir: dir, words: v}
 	if len(owners) > 0 {
-		p.owners = &seal.Owners{Keys: owners, Threshold: threshold}
+		p.owners = &quorum.Owners{Keys: owners, Threshold: threshold}
 	}
 	set, name, err := p.load()
 	return &Watched{p, &policyWatch{from: p, to: to, log: log, tried: name, seen: name}}, set, err

@@ -16,6 +16,7 @@ import (
 	"github.com/writ-dev/writ/internal/control"
 	"github.com/writ-dev/writ/internal/policy"
 	"github.com/writ-dev/writ/internal/policy/seal"
+	"github.com/writ-dev/writ/internal/quorum"
 	"github.com/writ-dev/writ/internal/store"
 )
 
@@ -27,8 +28,8 @@ const pollEvery = 2 * time.Second
 type policySource struct {
 	dir    string // empty: the set that ships with Writ
 	dev    bool
-	owners *seal.Owners // nil: the set need not be signed
-	group  string       // of the roster, whose people approve changes of a signed set
+	owners *quorum.Owners // nil: the set need not be signed
+	group  string         // of the roster, whose people approve changes of a signed set
 	words  policy.Vocabulary
 }
 
@@ -92,8 +93,8 @@ func (p policySource) loadKept(k keptSet) (control.PolicySet, error) {
 }
 
 // PolicyOwners reads the keys of policy_owners.
-func PolicyOwners(c config.Server) (seal.Owners, error) {
-	var o seal.Owners
+func PolicyOwners(c config.Server) (quorum.Owners, error) {
+	var o quorum.Owners
 	if c.PolicyOwners == nil {
 		return o, fmt.Errorf("%w: policy_owners is missing", writ.ErrInvalid)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/canon"
+	"github.com/writ-dev/writ/internal/quorum"
 )
 
 // Load verifies a trust file and returns its contents. At least threshold different owners must have signed it, of the
@@ -18,18 +19,14 @@ func Load(file []byte, owners []ed25519.PublicKey, threshold int, highest int64,
 	if len(file) == 0 {
 		return Trust{}, writ.Refuse(writ.ReasonTrustMissing, "there is no trust file")
 	}
-	if threshold < 1 || threshold > len(owners) {
-		return invalid(fmt.Sprintf("%d of %d owners cannot be asked for", threshold, len(owners)))
-	}
-	keys, err := ownerKeys(owners)
+	e, err := quorum.Open(file, PayloadType, MaxFile)
 	if err != nil {
 		return invalid(err.Error())
 	}
-	payload, err := signedBy(file, keys, threshold)
-	if err != nil {
+	if _, err := (quorum.Owners{Keys: owners, Threshold: threshold}).Signed(e); err != nil {
 		return invalid(err.Error())
 	}
-	t, err := Parse(payload)
+	t, err := Parse(e.Payload)
 	if err != nil {
 		return invalid(writ.Printable(err.Error(), 300))
 	}

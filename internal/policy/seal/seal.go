@@ -8,28 +8,22 @@ package seal
 
 import (
 	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
-	"github.com/secure-systems-lab/go-securesystemslib/dsse"
-
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/canon"
 	"github.com/writ-dev/writ/internal/policy"
+	"github.com/writ-dev/writ/internal/quorum"
 )
 
 // PayloadType is the DSSE type of a manifest: a signature on it is void for anything else.
 const PayloadType = "application/vnd.writ.policy.v1+json"
 
-// Bounds on what is parsed: a manifest names policy.MaxFiles files of 150 bytes each, and each signature has 180.
-const (
-	MaxFile       = 512 << 10
-	maxSignatures = 16 // owners of one set
-)
+// MaxFile bounds what is parsed: a manifest names policy.MaxFiles files of 150 bytes each, and each signature has 180.
+const MaxFile = 512 << 10
 
 // A Manifest names a set by content.
 type Manifest struct {
@@ -96,24 +90,6 @@ func (m Manifest) matches(sources map[string][]byte) error {
 	return nil
 }
 
-// envelope is a DSSE envelope in a closed form.
-type envelope struct {
-	PayloadType string      `json:"payloadType"`
-	Payload     []byte      `json:"payload"`
-	Signatures  []signature `json:"signatures"`
-}
-
-type signature struct {
-	KeyID string `json:"keyid"`
-	Sig   []byte `json:"sig"`
-}
-
-// KeyID is the name of an owner's key: the hexadecimal SHA-256 of its 32 bytes.
-func KeyID(pub ed25519.PublicKey) string {
-	sum := sha256.Sum256(pub)
-	return hex.EncodeToString(sum[:])
-}
-
 // Sign returns the signature file of sources with their first owner's signature. Errors wrap writ.ErrInvalid.
 func Sign(sources map[string][]byte, version int64, owner ed25519.PrivateKey) ([]byte, error) {
 	m := Of(sources, version)
@@ -124,7 +100,7 @@ func Sign(sources map[string][]byte, version int64, owner ed25519.PrivateKey) ([
 	if err != nil {
 		return nil, bad(err)
 	}
-	return add(envelope{PayloadType: PayloadType, Payload: b}, owner)
+	return add(quorum.Envelope{PayloadType: PayloadType, Payload: b}, owner)
 }
 
 // AddSignature returns the file with one more owner's signature on the same sources. It does not check the signatures
@@ -149,42 +125,9 @@ func Read(file []byte) (Manifest, error) {
 	return m, nil
 }
 
-// Owners are the keys that a server pins, and how many of them must have signed.
-type Owners struct {
-	Keys      []ed25519.PublicKey
-	Threshold int
-}
-
-// Check refuses owners that cannot be asked: 1 ≤ threshold ≤ the number of different keys.
-func (o Owners) Check() error {
-	_, err := o.byID()
-	return err
-}
-
-func (o Owners) byID() (map[string]ed25519.PublicKey, error) {
-	keys := map[string]ed25519.PublicKey{}
-	for _, k := range o.Keys {
-		if len(k) != ed25519.PublicKeySize {
-			return nil, bad(errors.New("an owner's key is not Ed25519"))
-		}
-		keys[KeyID(k)] = k
-	}
-	switch {
-	case len(keys) != len(o.Keys):
-		return nil, bad(errors.New("an owner is pinned twice"))
-	case o.Threshold < 1 || o.Threshold > len(keys):
-		return nil, bad(fmt.Errorf("%d of %d owners cannot be asked for", o.Threshold, len(keys)))
-	}
-	return keys, nil
-}
-
 // Verify checks that enough owners signed exactly these sources, and returns the manifest and the names of the keys that
 // did, sorted. Signatures by others do not count. Errors wrap writ.ErrInvalid.
-func Verify(file []byte, sources map[string][]byte, o Owners) (Manifest, []string, error) {
-	keys, err := o.byID()
-	if err != nil {
-		return Manifest{}, nil, err
-	}
+func Verify(file []byte, sources map[string][]byte, o quorum.Owners) (Manifest, []string, error) {
 	if len(file) == 0 {
 		return Manifest{}, nil, bad(errors.New("the set is not signed: " + policy.FileSignature + " is missing"))
 	}
@@ -192,51 +135,29 @@ func Verify(file []byte, sources map[string][]byte, o Owners) (Manifest, []strin
 	if err != nil {
 		return Manifest{}, nil, bad(err)
 	}
-	message := dsse.PAE(e.PayloadType, e.Payload)
-	good := map[string]bool{}
-	for _, s := range e.Signatures {
-		if key, known := keys[s.KeyID]; known && ed25519.Verify(key, message, s.Sig) {
-			good[s.KeyID] = true
-		}
-	}
-	if len(good) < o.Threshold {
-		return Manifest{}, nil, bad(fmt.Errorf("%d of its owners have signed it, and %d must", len(good), o.Threshold))
+	who, err := o.Signed(e)
+	if err != nil {
+		return Manifest{}, nil, bad(err)
 	}
 	if err := m.matches(sources); err != nil {
 		return Manifest{}, nil, bad(err)
 	}
-	return m, slices.Sorted(maps.Keys(good)), nil
+	return m, who, nil
 }
 
-func add(e envelope, owner ed25519.PrivateKey) ([]byte, error) {
-	if len(owner) != ed25519.PrivateKeySize {
-		return nil, bad(errors.New("an owner's key is Ed25519"))
+func add(e quorum.Envelope, owner ed25519.PrivateKey) ([]byte, error) {
+	b, err := e.Sign(owner)
+	if err != nil {
+		return nil, bad(err)
 	}
-	id := KeyID(owner.Public().(ed25519.PublicKey))
-	if slices.ContainsFunc(e.Signatures, func(s signature) bool { return s.KeyID == id }) {
-		return nil, fmt.Errorf("%w: policy signature: this owner has signed already", writ.ErrConflict)
-	}
-	if len(e.Signatures) == maxSignatures {
-		return nil, bad(fmt.Errorf("more than %d signatures", maxSignatures))
-	}
-	e.Signatures = append(e.Signatures, signature{KeyID: id, Sig: ed25519.Sign(owner, dsse.PAE(e.PayloadType, e.Payload))})
-	return canon.Marshal(e)
+	return b, nil
 }
 
-func open(file []byte) (envelope, Manifest, error) {
-	var e envelope
+func open(file []byte) (quorum.Envelope, Manifest, error) {
 	var m Manifest
-	if len(file) > MaxFile {
-		return e, m, fmt.Errorf("%s has more than %d bytes", policy.FileSignature, MaxFile)
-	}
-	if err := canon.ParseLoose(file, &e); err != nil {
-		return e, m, errors.New(policy.FileSignature + " is not a DSSE envelope")
-	}
-	switch {
-	case e.PayloadType != PayloadType:
-		return e, m, errors.New("the payload type must be " + PayloadType)
-	case len(e.Signatures) == 0 || len(e.Signatures) > maxSignatures:
-		return e, m, fmt.Errorf("it must have 1 to %d signatures", maxSignatures)
+	e, err := quorum.Open(file, PayloadType, MaxFile)
+	if err != nil {
+		return e, m, fmt.Errorf("%s: %w", policy.FileSignature, err)
 	}
 	if err := canon.Parse(e.Payload, &m); err != nil {
 		return e, m, errors.New("the payload is not a manifest in canonical form")
@@ -245,8 +166,11 @@ func open(file []byte) (envelope, Manifest, error) {
 }
 
 func bad(err error) error {
-	if errors.Is(err, writ.ErrInvalid) {
+	switch {
+	case errors.Is(err, writ.ErrInvalid):
 		return err
+	case errors.Is(err, writ.ErrConflict):
+		return fmt.Errorf("policy signature: %w", err)
 	}
 	return fmt.Errorf("%w: policy signature: %w", writ.ErrInvalid, err)
 }

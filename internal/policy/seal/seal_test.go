@@ -11,12 +11,13 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/policy/seal"
+	"github.com/writ-dev/writ/internal/quorum"
 )
 
 func key(n byte) ed25519.PrivateKey { return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{n}, 32)) }
 
-func owners(threshold int, n ...byte) seal.Owners {
-	o := seal.Owners{Threshold: threshold}
+func owners(threshold int, n ...byte) quorum.Owners {
+	o := quorum.Owners{Threshold: threshold}
 	for _, x := range n {
 		o.Keys = append(o.Keys, key(x).Public().(ed25519.PublicKey))
 	}
@@ -44,7 +45,7 @@ func signed(t *testing.T, version int64, by ...byte) []byte {
 func TestASetCountsOnlyWithEnoughOfItsOwnersSignatures(t *testing.T) {
 	for name, c := range map[string]struct {
 		by     []byte
-		owners seal.Owners
+		owners quorum.Owners
 		ok     bool
 	}{
 		"one of one":               {[]byte{1}, owners(1, 1), true},

@@ -42,7 +42,7 @@ func (k Kind) Wider() bool { return k == NowAllowed || k == NowAsks || k == Asks
 
 // kindOf compares two answers to one request.
 func kindOf(before, after writ.Decision) Kind {
-	was, is := rank(before.Verdict), rank(after.Verdict)
+	was, is := before.Verdict.Rank(), after.Verdict.Rank()
 	switch {
 	case before.Observed && !after.Observed && after.Verdict == writ.Allow:
 		return NowAllowed

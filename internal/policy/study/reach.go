@@ -70,7 +70,7 @@ func Ways(b *policy.Bundle, ask Ask, now int64) []Way {
 			}
 			of = append(of, w)
 		}
-		slices.SortStableFunc(of, func(a, b Way) int { return rank(a.Verdict) - rank(b.Verdict) })
+		slices.SortStableFunc(of, func(a, b Way) int { return a.Verdict.Rank() - b.Verdict.Rank() })
 		out = append(out, of...)
 	}
 	for i := range out {

@@ -76,17 +76,6 @@ func members(q policy.Request) map[string]string {
 	return out
 }
 
-// rank orders verdicts from allow to deny.
-func rank(v writ.Verdict) int {
-	switch v {
-	case writ.Allow:
-		return 0
-	case writ.Requires:
-		return 1
-	}
-	return 2
-}
-
 // Outcome is a decision in one line.
 func Outcome(d writ.Decision) string {
 	var w strings.Builder
