@@ -7,9 +7,12 @@ import (
 )
 
 // Size and age of the window over which rates are counted: at DefaultRate it is full after 0.6 s, so that a repair
-// shows at once; what is older than windowAge counts no longer, so that a silent service has no rate.
+// shows at once; what is older than windowAge counts no longer, so that a silent service has no rate. The window is of the
+// requests that began last, out of the windowKept that ended last: what fails ends early, and on a busy machine what does
+// not fail ends in bursts that would push every failure out.
 const (
 	windowSize = 30
+	windowKept = 8 * windowSize
 	windowAge  = 10 * time.Second
 )
 
@@ -21,10 +24,12 @@ type outcome struct {
 	passedOn bool // by a service that this one asked
 }
 
+func (o outcome) began() time.Time { return o.at.Add(-o.took) }
+
 // A window keeps the last outcomes of a service.
 type window struct {
 	mu   sync.Mutex
-	ring [windowSize]outcome
+	ring [windowKept]outcome
 	next int
 	n    int
 }
@@ -33,8 +38,8 @@ func (w *window) add(o outcome) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ring[w.next] = o
-	w.next = (w.next + 1) % windowSize
-	w.n = min(w.n+1, windowSize)
+	w.next = (w.next + 1) % windowKept
+	w.n = min(w.n+1, windowKept)
 }
 
 // Rates are a service's recent figures.
@@ -51,8 +56,9 @@ func (w *window) rates(now time.Time) Rates {
 	var r Rates
 	var took []time.Duration
 	failed, passedOn := 0, 0
-	for i := range w.n {
-		o := w.ring[i]
+	kept := slices.Clone(w.ring[:w.n])
+	slices.SortFunc(kept, func(a, b outcome) int { return b.began().Compare(a.began()) })
+	for _, o := range kept[:min(len(kept), windowSize)] {
 		if now.Sub(o.at) > windowAge {
 			continue
 		}
