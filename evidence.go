@@ -44,6 +44,14 @@ type EvidenceRef struct {
 	At         time.Time  `json:"at"`
 }
 
+// MaxClaimLife is how old the reading of a plan's claims and guards may be when its grant is issued: as long as a runner may
+// take to resolve a plan, so that a plan nobody has to approve rests on the readings that it was made from. Owners can want it
+// shorter, but not than MinClaimLife, below which a reading would be too old when its answer is there.
+const (
+	MaxClaimLife = 60 * time.Second
+	MinClaimLife = 2 * time.Second
+)
+
 // Condition is a typed predicate over one observation: a guard before a run, a post-check after it, or a claim.
 type Condition struct {
 	Name          string        `json:"name"` // unique in its playbook

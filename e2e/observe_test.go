@@ -29,8 +29,12 @@ const (
 // gatedLife is how old evidence may be: short, so that a test can wait for its end. What it slows, it tries again.
 const gatedLife = 4 * time.Second
 
-// claimAge is how old the reading of a plan's claims may be at its grant, and a margin: an older one is read again first.
-const claimAge = 61 * time.Second
+// claimLife is how old the reading of a plan's claims may be at its grant, here as short as it can be set; an older one is read
+// again first. claimAge is older than that.
+const (
+	claimLife = writ.MinClaimLife
+	claimAge  = claimLife + time.Second
+)
 
 // TestD1AGrantNeedsEvidenceThatStillHolds plays the gate on a real cluster with whole processes, on two services at a time:
 // missing, contradicted and stale evidence each refuse and name the claim; true evidence makes a plan. Then both plans wait
@@ -40,7 +44,10 @@ func TestD1AGrantNeedsEvidenceThatStillHolds(t *testing.T) {
 	t.Parallel()
 	s := prepare(t, threeProcesses, nil, "gone", "holds")
 	life := config.Duration(0)
-	s.edit(func(c *config.Server) { life, c.EvidenceLife = c.EvidenceLife, config.Duration(gatedLife) })
+	s.edit(func(c *config.Server) {
+		life, c.EvidenceLife = c.EvidenceLife, config.Duration(gatedLife)
+		c.ClaimLife = config.Duration(claimLife)
+	})
 	s.start()
 	scenes := map[string]*scene{}
 	for _, service := range []string{"gone", "holds"} {

@@ -42,6 +42,10 @@ func playbookSet(t testing.TB) [][]byte {
 			v := bytes.Replace(b, []byte("name: scale-workload\n"), []byte("name: "+scaleGated+"\n"), 1)
 			out = append(out, bytes.Replace(v, []byte("guards:\n"), []byte(gatedBlock), 1))
 		}
+		if f == "rollback-deployment.yaml" {
+			v := bytes.Replace(b, []byte("name: rollback-deployment\n"), []byte("name: "+rollbackYoung+"\n"), 1)
+			out = append(out, bytes.Replace(v, []byte("guards:\n"), []byte(youngBlock), 1))
+		}
 		if f != "restart-workload.yaml" {
 			continue
 		}

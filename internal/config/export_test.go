@@ -6,6 +6,9 @@ func LoadNotices(file string) (Server, error) { return loadPart(file, (*checks).
 // LoadTokens reads and checks only what a server's file says of the token endpoint.
 func LoadTokens(file string) (Server, error) { return loadPart(file, (*checks).tokens) }
 
+// LoadEvidence reads and checks only what a server's file says of how old readings may be.
+func LoadEvidence(file string) (Server, error) { return loadPart(file, (*checks).evidence) }
+
 // LoadOnCall reads and checks only what a server's file says of who is on call and of fatigue.
 func LoadOnCall(file string) (Server, error) { return loadPart(file, (*checks).onCall) }
 

@@ -50,6 +50,7 @@ type Server struct {
 	PlanLife          Duration       `yaml:"plan_life"`                    // how long a plan waits for people
 	EvidenceRetention Duration       `yaml:"evidence_retention,omitempty"` // how long the bytes of readings are kept; default 2160h
 	EvidenceLife      Duration       `yaml:"evidence_life"`                // how old cited evidence may be
+	ClaimLife         Duration       `yaml:"claim_life,omitempty"`         // how old a plan's conditions may be read at its grant; default 60s, and not longer
 	Notify            *Notify        `yaml:"notify,omitempty"`             // who is told of what, and how
 	Limits            *Limits        `yaml:"limits,omitempty"`             // how much at once and how often; what is left out has a default
 	BreakGlass        *BreakGlass    `yaml:"breakglass,omitempty"`         // what an ask for it needs
@@ -294,8 +295,7 @@ func LoadServer(file string, dev bool) (Server, error) {
 	c.want(len(s.Playbooks) > 0, "playbooks must name at least one directory or file")
 	c.want(s.Services != "", "services must name a catalog-info.yaml")
 	c.want(s.PlanLife > 0, "plan_life must say how long a plan waits, such as 15m")
-	c.want(s.EvidenceRetention == 0 || s.EvidenceRetention >= s.EvidenceLife, "evidence_retention must not be shorter than evidence_life")
-	c.want(s.EvidenceLife > 0, "evidence_life must say how old evidence may be, such as 10m")
+	c.evidence(s)
 	if l := s.Limits; l != nil {
 		for _, x := range []struct {
 			name string
@@ -394,4 +394,12 @@ func (s Server) Roster() approval.Roster {
 // isScope reports whether s is a scope-token (RFC 6749 section 3.3).
 func isScope(s string) bool {
 	return s != "" && len(s) <= 256 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\\' })
+}
+
+// evidence checks how old readings may be, and how long they are kept.
+func (c *checks) evidence(s Server) {
+	c.want(s.EvidenceRetention == 0 || s.EvidenceRetention >= s.EvidenceLife, "evidence_retention must not be shorter than evidence_life")
+	c.want(s.EvidenceLife > 0, "evidence_life must say how old evidence may be, such as 10m")
+	life := time.Duration(s.ClaimLife)
+	c.want(life == 0 || life >= writ.MinClaimLife && life <= writ.MaxClaimLife, "claim_life must be from %s to %s, the default", writ.MinClaimLife, writ.MaxClaimLife)
 }

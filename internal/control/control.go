@@ -9,6 +9,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -70,6 +71,7 @@ type Config struct {
 	PlanLife          time.Duration   // how long a plan waits for people before it is denied
 	EvidenceRetention time.Duration   // how long the bytes of a reading are kept; 0 means DefaultRetention
 	EvidenceLife      time.Duration   // how old cited evidence may be and still count as fresh
+	ClaimLife         time.Duration   // how old what a plan rests on may be at its grant; 0 means the longest
 	Limits            Limits          // zero members mean the defaults
 	BreakGlass        BreakGlass      // likewise
 	Autonomy          Autonomy        // likewise
@@ -124,9 +126,12 @@ func New(c Config) (*Control, error) {
 		return nil, errors.New("control: origin, issuer and present URL are required")
 	case c.PlanLife <= 0 || c.EvidenceLife <= 0:
 		return nil, errors.New("control: plan life and evidence life are required")
+	case c.ClaimLife != 0 && (c.ClaimLife < writ.MinClaimLife || c.ClaimLife > writ.MaxClaimLife):
+		return nil, fmt.Errorf("%w: control: claim life must be from %s to %s", writ.ErrInvalid, writ.MinClaimLife, writ.MaxClaimLife)
 	case !c.Limits.check():
 		return nil, fmt.Errorf("%w: control: limits must not be negative, and their window at most %s", writ.ErrInvalid, keepAttempts)
 	}
+	c.ClaimLife = cmp.Or(c.ClaimLife, writ.MaxClaimLife)
 	c.Limits, c.BreakGlass, c.Autonomy = c.Limits.whole(), c.BreakGlass.whole(), c.Autonomy.whole()
 	if err := first(c.BreakGlass.check(), c.Autonomy.check()); err != nil {
 		return nil, err

@@ -16,10 +16,6 @@ import (
 // This file gates authority by evidence (D1): what a plan rests on is read by its runner right before the grant, and a
 // grant exists only if all of it holds. What an agent says about it carries no weight.
 
-// claimLife is how old the reading of a plan's claims and guards may be when its grant is issued: as long as a runner may
-// take to resolve a plan, so that a plan nobody has to approve rests on the readings that it was made from.
-const claimLife = planningLife
-
 // A rereadDoc is the newest reading of what a plan rests on.
 type rereadDoc struct {
 	At     time.Time            `json:",omitzero"`  // by the server's clock, at the latest
@@ -53,7 +49,7 @@ func earlier(a, b time.Time) time.Time {
 
 // readTooOld reports whether a plan must be read again before its grant. One that comes from its runner just now need not.
 func (c *Control) readTooOld(p planRow, state writ.PlanState, plan writ.Plan) bool {
-	return state != writ.PlanPlanning && len(restsOn(plan)) > 0 && c.now().Sub(p.Reread.At) > claimLife
+	return state != writ.PlanPlanning && len(restsOn(plan)) > 0 && c.now().Sub(p.Reread.At) > c.ClaimLife
 }
 
 // readAgain asks the plan's runner to read what the plan rests on, once, and leaves the plan where it is. A runner that

@@ -68,6 +68,34 @@ func TestD1WhatAPlanRestsOnIsReadAgainBeforeItsGrant(t *testing.T) {
 	}
 }
 
+// Owners can want what a plan rests on younger at its grant, within bounds; younger than that it is not read again.
+func TestD1OwnersSayHowOldAReadingMayBeAtTheGrant(t *testing.T) {
+	const life, age = 5 * time.Second, 10 * time.Second
+	for name, again := range map[string]bool{"theirs": true, "the longest": false} {
+		w := newWorld(t, func(c *control.Config) {
+			if again {
+				c.ClaimLife = life
+			}
+		})
+		s := w.waiting()
+		w.pass(age)
+		_, err := w.approve(s.ID, "ann", "owner")
+		must(t, err)
+		w.settledAs(s.ID, writ.PlanGranted)
+		if old := w.lastFacts().ClaimsAge > int(life.Seconds()); old == again {
+			t.Errorf("%s: what the grant rests on was read %d s ago", name, w.lastFacts().ClaimsAge)
+		}
+	}
+	for _, bad := range []time.Duration{-time.Second, writ.MinClaimLife - 1, writ.MaxClaimLife + 1} {
+		var c control.Config
+		newWorld(t, func(good *control.Config) { c = *good })
+		c.ClaimLife = bad
+		if _, err := control.New(c); err == nil {
+			t.Errorf("a life of %s is taken", bad)
+		}
+	}
+}
+
 func TestD1EvidenceThatDoesNotHoldAnyMoreRefusesAndNamesTheClaim(t *testing.T) {
 	for name, c := range map[string]struct {
 		again func(*fakeRunner, assignment.Reread) assignment.Answer

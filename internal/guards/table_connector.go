@@ -10,6 +10,22 @@ var connectors = []Guard{
 		Test:      "TestI03WhatStaysOnTheRunnerIsWhatThePlanCommitsTo",
 	},
 	{
+		Invariant: "I05",
+		File:      "internal/connector/kubernetes/before.go",
+		Guard:     `case r.set.annotation(historyAnnotation) != "":`,
+		Instead:   "case false:",
+		Package:   "./internal/connector/kubernetes",
+		Test:      "TestROB07WhatIsOlderThanTheRevisionInUse",
+	},
+	{
+		Invariant: "I05",
+		File:      "internal/connector/kubernetes/before.go",
+		Guard:     `return time.Time{}, false // the controller has not seen the newest template`,
+		Instead:   "_ = o",
+		Package:   "./internal/connector/kubernetes",
+		Test:      "TestROB07WhatIsOlderThanTheRevisionInUse",
+	},
+	{
 		Invariant: "I06",
 		File:      "internal/connector/httpapi/revoke.go",
 		Guard:     "IdentityGone:   identity.status == http.StatusUnauthorized,",

@@ -221,7 +221,7 @@ func newControl(c config.Server, front *gateway.Gateway, st *store.Store, identi
 		Approve: approve,
 		Author:  author, GrantKey: grantKey, GrantKeys: issued, DispatchKey: dispatchKey, Dispatchers: dispatchers, Policy: rules.policy.Bundle, PolicyGate: rules.source.gate(), TryPolicy: rules.source.try, Library: rules.library,
 		Services: rules.services, Calendars: rules.calendar, Veto: refuser, Targets: rules.targets, Runners: runners, Agents: agents, Roster: c.Roster(), Mapped: mapped(c), Operators: c.Operators, Protected: c.ProtectedLocations(),
-		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), EvidenceRetention: time.Duration(c.EvidenceRetention), Limits: limits(c.Limits), BreakGlass: breakGlass(c.BreakGlass), Autonomy: autonomy(c.Autonomy), Now: fault.Clock(), Rand: rand.Reader, Log: log,
+		PlanLife: time.Duration(c.PlanLife), EvidenceLife: time.Duration(c.EvidenceLife), ClaimLife: time.Duration(c.ClaimLife), EvidenceRetention: time.Duration(c.EvidenceRetention), Limits: limits(c.Limits), BreakGlass: breakGlass(c.BreakGlass), Autonomy: autonomy(c.Autonomy), Now: fault.Clock(), Rand: rand.Reader, Log: log,
 		Died: func(what string, after time.Duration) { deaths.WithLabelValues(what).Observe(after.Seconds()) },
 	})
 }

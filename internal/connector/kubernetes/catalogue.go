@@ -128,6 +128,8 @@ func readers() []connector.Reader {
 			Parameters: []connector.Parameter{paramKind("deployment"), paramNamespace, paramName},
 			Facts: []connector.Fact{
 				integer("revisions", "revisions kept"), integer("current", "revision in use"), integer("previous", "revision that a rollback goes to; 0 if none"),
+				truth("unavailable_before_revision", "it has lacked available replicas since before the revision in use; absent if unknown"),
+				integer("unready_before_revision", "pods that have not been ready since before the revision in use; absent if unknown"),
 			},
 		},
 		{

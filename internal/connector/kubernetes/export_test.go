@@ -124,3 +124,28 @@ func Allowance(budget []byte, ready, want, now int64) int64 {
 	}
 	return allowance(b, ready, want, now)
 }
+
+// Before computes what was wrong with a deployment before the revision in use.
+func Before(deployment []byte, sets, pods [][]byte) (writ.Observation, error) {
+	o, err := parseObject(deployment)
+	if err != nil {
+		return nil, err
+	}
+	var all []revision
+	for i, b := range sets {
+		set, err := parseObject(b)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, revision{number: int64(len(sets) - i), set: set, template: set.sub("spec", "template")})
+	}
+	var mine []object
+	for _, b := range pods {
+		p, err := parseObject(b)
+		if err != nil {
+			return nil, err
+		}
+		mine = append(mine, p)
+	}
+	return before(o, all, mine), nil
+}

@@ -53,10 +53,15 @@ func isReady(o object) bool { return condition(o, "Ready") }
 
 // condition reports whether a condition of o is "True".
 func condition(o object, name string) bool {
+	return conditionOf(o, name).str("status") == "True"
+}
+
+// conditionOf is the condition of that name; nil if there is none.
+func conditionOf(o object, name string) object {
 	for _, c := range objects(o.list("status", "conditions")) {
 		if c.str("type") == name {
-			return c.str("status") == "True"
+			return c
 		}
 	}
-	return false
+	return nil
 }

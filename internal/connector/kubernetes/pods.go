@@ -20,29 +20,19 @@ func listPods(ctx context.Context, c *Connector, p place, _ connector.Query) (re
 	if err != nil {
 		return reading{}, err
 	}
-	mine := map[string]bool{o.uid(): true}
+	var sets []revision
 	if p.kind.name == "deployment" {
-		all, err := c.revisions(ctx, p, o)
-		if err != nil {
+		if sets, err = c.revisions(ctx, p, o); err != nil {
 			return reading{}, err
 		}
-		for _, r := range all {
-			mine[r.set.uid()] = true
-		}
 	}
-	pods, _ := kindNamed("pod")
-	path := place{kind: pods, namespace: p.namespace}.collection()
-	q := url.Values{"labelSelector": {selector(o)}, "limit": {strconv.Itoa(maxListed)}}
-	list, _, err := c.read.read(ctx, path, q.Encode())
+	path, pods, cut, err := c.podsOf(ctx, p, o, sets)
 	if err != nil {
 		return reading{}, err
 	}
-	out := reading{source: "GET " + path, cut: list.str("metadata", "continue") != ""}
+	out := reading{source: "GET " + path, cut: cut}
 	var all, ready, waiting, restarts int64
-	for _, pod := range objects(list.list("items")) {
-		if ref, ok := controllerOf(pod); !ok || !mine[ref.uid] {
-			continue
-		}
+	for _, pod := range pods {
 		line, again, waits := podLine(pod)
 		out.lines = append(out.lines, line)
 		all++
@@ -56,6 +46,28 @@ func listPods(ctx context.Context, c *Connector, p place, _ connector.Query) (re
 	}
 	out.facts = writ.Observation{"pods": writ.Int(all), "ready": writ.Int(ready), "unready": writ.Int(all - ready), "waiting": writ.Int(waiting), "restarts": writ.Int(restarts)}
 	return out, nil
+}
+
+// podsOf lists the pods of a workload, a deployment's by its ReplicaSets. It says where it looked, and whether there are more
+// than it looked at.
+func (c *Connector) podsOf(ctx context.Context, p place, o object, sets []revision) (path string, mine []object, cut bool, err error) {
+	owners := map[string]bool{o.uid(): true}
+	for _, r := range sets {
+		owners[r.set.uid()] = true
+	}
+	pods, _ := kindNamed("pod")
+	path = place{kind: pods, namespace: p.namespace}.collection()
+	q := url.Values{"labelSelector": {selector(o)}, "limit": {strconv.Itoa(maxListed)}}
+	list, _, err := c.read.read(ctx, path, q.Encode())
+	if err != nil {
+		return path, nil, false, err
+	}
+	for _, pod := range objects(list.list("items")) {
+		if ref, ok := controllerOf(pod); ok && owners[ref.uid] {
+			mine = append(mine, pod)
+		}
+	}
+	return path, mine, list.str("metadata", "continue") != "", nil
 }
 
 // podLine is one pod, how often its containers were restarted, and whether one waits to start.

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"maps"
 	"strconv"
 
 	"github.com/writ-dev/writ"
@@ -79,7 +80,11 @@ func workloadHistory(ctx context.Context, c *Connector, p place, _ connector.Que
 	if err != nil {
 		return reading{}, err
 	}
-	out := reading{source: "ReplicaSets of " + p.String()}
+	_, pods, more, err := c.podsOf(ctx, p, o, all)
+	if err != nil {
+		return reading{}, err
+	}
+	out := reading{source: "ReplicaSets and pods of " + p.String()}
 	var previous int64
 	for _, r := range all {
 		used := sameTemplate(r, o)
@@ -93,6 +98,9 @@ func workloadHistory(ctx context.Context, c *Connector, p place, _ connector.Que
 		})
 	}
 	out.facts = writ.Observation{"revisions": writ.Int(int64(len(all))), "current": writ.Int(inUse(o, all)), "previous": writ.Int(previous)}
+	if !more { // with pods that were not looked at, nothing is known of what was before
+		maps.Copy(out.facts, before(o, all, pods))
+	}
 	return out, nil
 }
 
