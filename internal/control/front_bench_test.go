@@ -70,7 +70,7 @@ func throughGateway(b *testing.B, x *fronting) func(int) error {
 	must(b, err)
 	pinned := all[0].Digest()
 	return func(int) error {
-		_, err := g.Call(b.Context(), pods, pinned, []byte(shopPods))
+		_, err := g.Call(b.Context(), pods, func() (writ.Digest, []byte, error) { return pinned, []byte(shopPods), nil })
 		return err
 	}
 }
