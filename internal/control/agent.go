@@ -96,14 +96,22 @@ func (c *Control) agent(tx *store.Tx, by writ.Principal) (writ.Agent, error) {
 
 // asker admits agents with one of the roles, and people.
 func (c *Control) asker(ctx context.Context, by writ.Principal, roles ...writ.AgentRole) (a writ.Agent, err error) {
+	if by.Kind != writ.KindAgent {
+		return c.askerIn(nil, by, roles...)
+	}
+	err = c.Store.View(ctx, func(tx *store.Tx) error { a, err = c.askerIn(tx, by, roles...); return err })
+	return a, err
+}
+
+// askerIn is asker in a transaction, which only agents need.
+func (c *Control) askerIn(tx *store.Tx, by writ.Principal, roles ...writ.AgentRole) (a writ.Agent, err error) {
 	switch {
 	case by.Kind == writ.KindHuman && by.Valid():
 		return a, nil
 	case by.Kind != writ.KindAgent:
 		return a, writ.Refuse(writ.ReasonKind, "only an agent or a person may call this")
 	}
-	err = c.Store.View(ctx, func(tx *store.Tx) error { a, err = c.agent(tx, by); return err })
-	if err != nil {
+	if a, err = c.agent(tx, by); err != nil {
 		return writ.Agent{}, err
 	}
 	if !slices.ContainsFunc(roles, func(r writ.AgentRole) bool { return slices.Contains(a.Roles, r) }) {

@@ -27,6 +27,7 @@ import (
 	"github.com/writ-dev/writ/internal/calendar"
 	"github.com/writ-dev/writ/internal/catalogue"
 	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/gateway"
 	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/passkey"
 	"github.com/writ-dev/writ/internal/policy"
@@ -93,11 +94,13 @@ type Target struct {
 type Control struct {
 	Config
 	declared map[writ.Principal]writ.Agent // of Config.Agents
-	replica  string                        // names this process among its replicas
-	holder   string                        // thumbprint of the dispatch key
-	self     writ.Principal
-	watch    *watch
-	events   eventCache
+
+	approvals gateway.Approvals // of tools of upstreams
+	replica   string            // names this process among its replicas
+	holder    string            // thumbprint of the dispatch key
+	self      writ.Principal
+	watch     *watch
+	events    eventCache
 
 	set        atomic.Pointer[PolicySet] // in force; never nil
 	problem    atomic.Pointer[string]

@@ -54,15 +54,21 @@ type fronted struct {
 
 // ReadUpstream calls one approved tool for an incident, and records arguments and answer before it gives the answer. The
 // order is: who may, what was approved, the arguments against it, policy, the call, and the entry; a failure at any of them
-// ends it. Policy and approval are looked at once more when the entry is made: an answer to a call that is no longer
-// allowed is not given.
+// ends it. While the second to fourth are looked at, the upstream is asked what it offers, which tells it nothing of the call.
+// All but the call is looked at once more when the entry is made: an answer to a call that is no longer allowed is not given.
 func (c *Control) ReadUpstream(ctx context.Context, by writ.Principal, incident writ.IncidentID, name writ.UpstreamToolName, arguments []byte) (writ.UpstreamReading, error) {
 	r, err := c.readUpstream(ctx, by, incident, name, arguments)
 	return r, c.deny(ctx, "upstream read", by, "", err)
 }
 
 func (c *Control) readUpstream(ctx context.Context, by writ.Principal, incident writ.IncidentID, name writ.UpstreamToolName, arguments []byte) (r writ.UpstreamReading, err error) {
-	a, err := c.asker(ctx, by, writ.RoleDiagnose, writ.RoleRepair)
+	var a writ.Agent
+	err = c.Store.View(ctx, func(tx *store.Tx) (err error) {
+		if a, err = c.askerIn(tx, by, writ.RoleDiagnose, writ.RoleRepair); err != nil {
+			return err
+		}
+		return stopped(tx, by) // before anything is asked of the upstream
+	})
 	if err != nil {
 		return r, err
 	}
@@ -74,11 +80,11 @@ func (c *Control) readUpstream(ctx context.Context, by writ.Principal, incident 
 		return r, writ.Refuse(writ.ReasonOutOfScope, fmt.Sprintf("agent %s is not among those that may call upstream %s", a.Name, u.Name))
 	}
 	f := fronted{incident: incident, name: name}
-	if err := c.Store.View(ctx, func(tx *store.Tx) (err error) { f, err = c.mayFront(tx, by, u, f, arguments); return err }); err != nil {
-		return r, err
-	}
 	began := c.now()
-	answer, err := c.Upstreams.Call(ctx, name, f.pin.Digest, f.arguments.Canonical)
+	answer, err := c.Upstreams.Call(ctx, name, func() (writ.Digest, []byte, error) {
+		err := c.Store.View(ctx, func(tx *store.Tx) (err error) { f, err = c.mayFront(tx, by, u, f, arguments); return err })
+		return f.pin.Digest, f.arguments.Canonical, err
+	})
 	if found, ok := errors.AsType[*gateway.Changed](err); ok {
 		return r, first(c.turnOff(ctx, name, f.pin.Digest, found), off(name, writ.ReasonToolChanged))
 	}
@@ -111,11 +117,11 @@ func (c *Control) mayFront(tx *store.Tx, by writ.Principal, u gateway.Upstream, 
 		return f, off(f.name, pin.Reason)
 	}
 	f.pin = pin
-	d, err := gateway.ParseDefinition(pin.Definition)
+	d, err := c.approvals.Parse(pin.Definition)
 	if err != nil {
 		return f, err
 	}
-	if !d.Digest().Equal(pin.Digest) || d.Upstream != u.Name {
+	if !d.Is(u.Name, pin.Digest) {
 		return f, off(f.name, writ.ReasonToolChanged) // what the database holds is not what was approved
 	}
 	if f.arguments, err = d.Check(arguments); err != nil {
@@ -157,7 +163,7 @@ func (c *Control) decideFronted(tx *store.Tx, by writ.Principal, in writ.Inciden
 	return c.judge(tx, ask, plan)
 }
 
-// recordFronted makes the entry, in a transaction that looks once more whether all this is allowed.
+// recordFronted makes the entry, in a transaction that looks once more whether all this is allowed, and that keeps the bytes.
 func (c *Control) recordFronted(ctx context.Context, by writ.Principal, u gateway.Upstream, f fronted, arguments []byte, got gateway.Answer, began time.Time) (r writ.UpstreamReading, err error) {
 	id, err := newID[writ.EvidenceID](c, "ev")
 	if err != nil {
@@ -167,16 +173,13 @@ func (c *Control) recordFronted(ctx context.Context, by writ.Principal, u gatewa
 	asked, hidden := redactJSON(f.arguments.Canonical)
 	// One blob holds question and answer, so that neither can be swapped.
 	b := slices.Concat([]byte("arguments "), asked, []byte("\n\n"), []byte(text))
-	if len(b) > store.MaxBlob {
-		return r, fmt.Errorf("%w: a reading of %d bytes", writ.ErrInvalid, len(b))
-	}
-	commit, err := c.Store.PutBlob(ctx, blobEvidence, classEvidence, b)
+	blob, err := c.Store.SealBlob(ctx, blobEvidence, classEvidence, b)
 	if err != nil {
 		return r, err
 	}
-	at := c.now()
+	commit, at := blob.Commitment, c.now()
 	e := writ.Evidence{
-		ID: id, Incident: f.incident, AskedBy: by, Source: "upstream " + u.Name, At: at, Commitment: commit, Size: len(b), Truncated: got.Cut, Writable: true, Redacted: removed + hidden,
+		ID: id, Incident: f.incident, AskedBy: by, Source: "upstream " + u.Name, At: at, Commitment: commit, Size: len(b), Truncated: got.Cut, Writable: true, Redacted: removed + hidden, KeptUntil: at.Add(c.retention()),
 		Query: writ.Query{Reader: f.name.Action(), Target: writ.Location(writ.PlaneUpstream + "://" + u.Name)},
 	}
 	err = c.Store.Update(ctx, func(tx *store.Tx) error {
@@ -187,6 +190,9 @@ func (c *Control) recordFronted(ctx context.Context, by writ.Principal, u gatewa
 		if !now.pin.Digest.Equal(f.pin.Digest) {
 			return off(f.name, writ.ReasonToolChanged)
 		}
+		if err := tx.PutBlob(blob); err != nil {
+			return err
+		}
 		policies := slices.Clone(now.decision.Policies)
 		at, err := c.append(tx, writ.EntryUpstreamRead, f.incident, writ.UpstreamReadBody{
 			Evidence: id, AskedBy: by, Name: f.name, Pin: f.pin.Digest, At: at, Commitment: commit, Size: e.Size, Redacted: e.Redacted, Truncated: e.Truncated,
@@ -195,7 +201,7 @@ func (c *Control) recordFronted(ctx context.Context, by writ.Principal, u gatewa
 		if err != nil {
 			return err
 		}
-		return store.Create(tx, store.Evidence, store.Row{ID: string(id), Incident: string(f.incident), State: stateFronted}, evidenceRow{Evidence: evidenceDoc{Evidence: e, Commitment: commit}, Leaf: at.hash})
+		return store.Create(tx, store.Evidence, store.Row{ID: string(id), Incident: string(f.incident), State: stateFronted, Due: millis(e.KeptUntil)}, evidenceRow{Evidence: evidenceDoc{Evidence: e, Commitment: commit}, Leaf: at.hash})
 	})
 	// Committed: only now is there an answer to give.
 	if err != nil {

@@ -358,6 +358,39 @@ func TestAnAnswerToACallThatIsNoLongerAllowedIsNotGiven(t *testing.T) {
 }
 
 // A replica that has not seen the change refuses what another has turned off: the state is in the rows.
+func TestI18AFrozenAgentReachesNoUpstream(t *testing.T) {
+	t.Parallel()
+	x := front(t, nil, gatewaytest.Pods()).pinned(pods)
+	asked := x.up.Lists()
+	_, err := x.ctl.Freeze(x.ctx, ann, writ.FreezeAgent, diagnose.Iss+" "+diagnose.Sub, "it may be in somebody else's hands")
+	must(t, err)
+	_, err = x.read(diagnose, shopPods)
+	code(t, err, writ.ReasonFrozen)
+	if got := x.up.Lists(); got != asked || len(x.up.Calls()) > 0 {
+		t.Errorf("the upstream was asked %d times, and called %d times", got-asked, len(x.up.Calls()))
+	}
+}
+
+// R27: bytes that came through an upstream end with their time too.
+func TestR27TheBytesOfAFrontedReadingEnd(t *testing.T) {
+	t.Parallel()
+	x := front(t, nil, gatewaytest.Pods()).pinned(pods)
+	r, err := x.read(diagnose, shopPods)
+	must(t, err)
+	e, b, err := x.ctl.Evidence(x.ctx, ann, r.Evidence)
+	must(t, err)
+	if len(b) == 0 || !e.KeptUntil.Equal(e.At.Add(control.DefaultRetention)) {
+		t.Errorf("at first: %q, kept until %s", b, e.KeptUntil)
+	}
+	_, err = x.ctl.Alert(x.ctx, source, group("group-1", func(g *writ.AlertGroup) { g.Status = "resolved" }))
+	must(t, err)
+	x.pass(control.DefaultRetention + time.Hour)
+	must(t, x.ctl.SweepEvidence(x.ctx))
+	if e, b, err = x.ctl.Evidence(x.ctx, ann, r.Evidence); err != nil || len(b) > 0 || e.Erased.IsZero() {
+		t.Errorf("afterwards: %q, erased %s, %v", b, e.Erased, err)
+	}
+}
+
 func TestMCP01AToolIsOffForEveryReplica(t *testing.T) {
 	t.Parallel()
 	x := front(t, nil, gatewaytest.Pods()).pinned(pods)

@@ -123,15 +123,14 @@ func (c *Control) ask(ctx context.Context, by writ.Principal, incident writ.Inci
 
 // observed takes a runner's reading.
 func (c *Control) observed(ctx context.Context, runner writ.RunnerID, a assignmentRow, ans assignment.Answer) error {
-	var commit writ.Commitment
+	var blob store.Sealed
 	o := ans.Observed
 	if o != nil {
 		if len(o.Bytes) > maxEvidenceBytes {
 			return fmt.Errorf("%w: a reading of %d bytes; the limit is %d", writ.ErrInvalid, len(o.Bytes), maxEvidenceBytes)
 		}
 		var err error
-		// The blob comes first: an orphan of it harms nobody, an entry without it would be a gap.
-		if commit, err = c.Store.PutBlob(ctx, blobEvidence, classEvidence, o.Bytes); err != nil {
+		if blob, err = c.Store.SealBlob(ctx, blobEvidence, classEvidence, o.Bytes); err != nil {
 			return err
 		}
 	}
@@ -149,8 +148,11 @@ func (c *Control) observed(ctx context.Context, runner writ.RunnerID, a assignme
 		}
 		ev.State = stateRefused
 		if o != nil {
+			if err := tx.PutBlob(blob); err != nil { // an entry without it would be a gap
+				return err
+			}
 			ev.State = stateRead
-			e := &doc.Evidence
+			e, commit := &doc.Evidence, blob.Commitment
 			e.Source, e.At, e.Commitment, e.Size = writ.Printable(o.Source, 300), writ.Instant(o.At), commit, len(o.Bytes)
 			if now := c.now(); e.At.After(now) { // a runner's clock that runs ahead would keep a reading fresh
 				e.At = now

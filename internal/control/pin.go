@@ -15,13 +15,13 @@ import (
 )
 
 // Upstreams is what control needs of the gateway. Discover and Call speak to the upstream each time they are called, within
-// its timeout; Call makes the call at most once, and only after it has seen that the tool is the pinned one: otherwise its
-// error is *gateway.Changed. Methods may be called concurrently.
+// its timeout; Call makes the call at most once, and only after may has allowed it and the tool was seen to be the pinned one:
+// otherwise its error is that of may, or *gateway.Changed. Methods may be called concurrently.
 type Upstreams interface {
 	Upstreams() []gateway.Upstream
 	Upstream(name string) (gateway.Upstream, bool)
 	Discover(ctx context.Context, upstream string) ([]gateway.Definition, error)
-	Call(ctx context.Context, name writ.UpstreamToolName, pinned writ.Digest, arguments []byte) (gateway.Answer, error)
+	Call(ctx context.Context, name writ.UpstreamToolName, may gateway.May) (gateway.Answer, error)
 }
 
 // A pinRow is what people have approved of one tool. The row's ID is the tool's name, its state a writ.ToolState.

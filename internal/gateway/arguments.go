@@ -34,11 +34,19 @@ type Arguments struct {
 // Check parses the arguments of a call strictly against the definition: nothing that it does not name, every type and
 // bound, one meaning for all readers. It refuses with the name of the argument and what it may be.
 func (d Definition) Check(b []byte) (Arguments, error) {
-	s, err := parseSchema(d.InputSchema)
+	s, err := d.schema()
 	if err != nil {
-		return Arguments{}, fmt.Errorf("%w: the approved schema: %w", writ.ErrInvalid, err)
+		return Arguments{}, err
 	}
 	return s.arguments(b)
+}
+
+func (d Definition) schema() (*schema, error) {
+	s, err := parseSchema(d.InputSchema)
+	if err != nil {
+		return nil, fmt.Errorf("%w: the approved schema: %w", writ.ErrInvalid, err)
+	}
+	return s, nil
 }
 
 func (s *schema) arguments(b []byte) (Arguments, error) {

@@ -34,7 +34,7 @@ func BenchmarkCall(b *testing.B) {
 			if err != nil {
 				return err
 			}
-			_, err = g.Call(b.Context(), pods, d.Digest(), a.Canonical)
+			_, err = g.Call(b.Context(), pods, may(d.Digest(), a.Canonical))
 			return err
 		},
 	} {

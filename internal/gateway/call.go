@@ -43,20 +43,35 @@ func Compare(offered []Definition, name string, pinned writ.Digest) error {
 	return nil
 }
 
-// Call makes one call, at most Timeout. The upstream is asked first what it offers now, and nothing is sent to a tool that
-// is not the pinned one: then the error is *Changed. Arguments are in canonical form and checked. The call is made once.
-func (g *Gateway) Call(ctx context.Context, name writ.UpstreamToolName, pinned writ.Digest, arguments []byte) (Answer, error) {
+// A May says whether a call may be made: under which approval, and with which arguments, in canonical form and checked. An
+// error is a no.
+type May func() (pinned writ.Digest, arguments []byte, err error)
+
+// Call makes one call if it may be made, within Timeout. While may decides, the upstream is asked what it offers now: a
+// question that has nothing of the call in it. Nothing of the call is sent before may has said yes, nor to a tool that is not
+// the pinned one: then the error is *Changed. The error of may is returned as it is. The call is made once.
+func (g *Gateway) Call(ctx context.Context, name writ.UpstreamToolName, may May) (Answer, error) {
 	l, ok := g.links[name.Upstream]
 	if !ok {
 		return Answer{}, fmt.Errorf("%w: no upstream %q", writ.ErrNotFound, writ.Printable(name.Upstream, 60))
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.Timeout)
 	defer cancel()
-	offered, err := l.discover(ctx)
-	if err != nil {
-		return Answer{}, err
+	looked := l.look(ctx, name.Tool)
+	pinned, arguments, no := may()
+	if no != nil {
+		return Answer{}, no
 	}
-	if err := Compare(offered, name.Tool, pinned); err != nil {
+	var now look
+	select {
+	case now = <-looked:
+	case <-ctx.Done():
+		return Answer{}, l.errReach()
+	}
+	if now.err != nil {
+		return Answer{}, now.err
+	}
+	if err := Compare(now.offered, name.Tool, pinned); err != nil {
 		return Answer{}, err
 	}
 	s, err := l.open(ctx)
@@ -71,6 +86,25 @@ func (g *Gateway) Call(ctx context.Context, name writ.UpstreamToolName, pinned w
 		return Answer{}, l.drop(ctx, s, errors.New("it asks for input"))
 	}
 	return answer(got), nil
+}
+
+// A look is what an upstream offers under one name.
+type look struct {
+	offered []Definition
+	err     error
+}
+
+// look asks the upstream. A caller that is refused meanwhile does not wait for it, and does not cut the connection that others
+// use: the question ends by itself, at the latest after Timeout.
+func (l *link) look(ctx context.Context, tool string) <-chan look {
+	looked := make(chan look, 1)
+	go func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Timeout)
+		defer cancel()
+		offered, err := l.discover(ctx, tool)
+		looked <- look{offered, err}
+	}()
+	return looked
 }
 
 // answer keeps the text of a result. Structured content is kept where there is no text; whatever is no text is named and

@@ -95,7 +95,7 @@ func TestAnUpstreamThatIsACommandGetsItsCredentialAndNothingElse(t *testing.T) {
 	g := command(t, "reads", patient)
 	pinned := offered(t, g).Digest()
 	for range 2 { // over the same process
-		got, err := g.Call(t.Context(), pods, pinned, []byte(`{"namespace":"shop"}`))
+		got, err := g.Call(t.Context(), pods, may(pinned, []byte(`{"namespace":"shop"}`)))
 		must(t, err)
 		var environ []string
 		must(t, json.Unmarshal([]byte(got.Text), &environ))
@@ -111,9 +111,9 @@ func TestACommandThatSwapsItsToolIsNotCalled(t *testing.T) {
 	t.Parallel()
 	g := command(t, "swaps", patient)
 	pinned := offered(t, g).Digest()
-	_, err := g.Call(t.Context(), pods, pinned, []byte(`{"namespace":"shop"}`))
+	_, err := g.Call(t.Context(), pods, may(pinned, []byte(`{"namespace":"shop"}`)))
 	must(t, err)
-	_, err = g.Call(t.Context(), pods, pinned, []byte(`{"namespace":"shop"}`))
+	_, err = g.Call(t.Context(), pods, may(pinned, []byte(`{"namespace":"shop"}`)))
 	if found, ok := errors.AsType[*gateway.Changed](err); !ok || found.Offered == nil {
 		t.Errorf("it answers with %v", err)
 	}
@@ -124,7 +124,7 @@ func TestACommandThatDiesIsStartedAgain(t *testing.T) {
 	t.Parallel()
 	g := command(t, "dies", patient)
 	pinned := offered(t, g).Digest()
-	if _, err := g.Call(t.Context(), pods, pinned, []byte(`{"namespace":"shop"}`)); !errors.Is(err, writ.ErrUnavailable) || strings.Contains(err.Error(), "exit") {
+	if _, err := g.Call(t.Context(), pods, may(pinned, []byte(`{"namespace":"shop"}`))); !errors.Is(err, writ.ErrUnavailable) || strings.Contains(err.Error(), "exit") {
 		t.Errorf("it answers with %v", err)
 	}
 	if d := offered(t, g).Digest(); !d.Equal(pinned) {
@@ -158,7 +158,7 @@ func TestAHostileCommandIsBounded(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			if _, err := command(t, mode, timeout).Call(ctx, pods, pinned, []byte(`{"namespace":"shop"}`)); !errors.Is(err, writ.ErrUnavailable) {
+			if _, err := command(t, mode, timeout).Call(ctx, pods, may(pinned, []byte(`{"namespace":"shop"}`))); !errors.Is(err, writ.ErrUnavailable) {
 				t.Errorf("it answers with %v", err)
 			}
 			if ctx.Err() != nil {

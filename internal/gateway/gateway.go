@@ -102,7 +102,7 @@ func (g *Gateway) Discover(ctx context.Context, upstream string) ([]Definition, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.Timeout)
 	defer cancel()
-	return l.discover(ctx)
+	return l.discover(ctx, "")
 }
 
 // Close ends the connections.

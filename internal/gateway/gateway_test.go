@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,35 @@ func offered(t testing.TB, g *gateway.Gateway) gateway.Definition {
 }
 
 // The digest changes with whatever a model would read of a tool, and with nothing else.
+// may allows a call.
+func may(pinned writ.Digest, arguments []byte) gateway.May {
+	return func() (writ.Digest, []byte, error) { return pinned, arguments, nil }
+}
+
+// The upstream is asked what it offers while a call is decided, and hears nothing of the call before it is allowed. A no ends
+// the call and not the connection, which others use.
+func TestNothingOfACallIsSentBeforeItIsAllowed(t *testing.T) {
+	u := gatewaytest.Start(t, gatewaytest.Pods())
+	g := to(t, u.URL)
+	d := offered(t, g)
+	no := errors.New("not allowed")
+	for range 3 {
+		if _, err := g.Call(t.Context(), pods, func() (writ.Digest, []byte, error) { return d.Digest(), []byte(`{"namespace":"shop"}`), no }); !errors.Is(err, no) {
+			t.Errorf("want the refusal, got %v", err)
+		}
+	}
+	if calls := u.Calls(); len(calls) > 0 {
+		t.Errorf("%d calls reached the upstream", len(calls))
+	}
+	if _, err := g.Call(t.Context(), pods, may(d.Digest(), []byte(`{"namespace":"shop"}`))); err != nil {
+		t.Error(err)
+	}
+	sessions := slices.Compact(slices.Sorted(slices.Values(u.Header("Mcp-Session-Id"))))
+	if len(sessions) != 1 {
+		t.Errorf("%d sessions were opened", len(sessions))
+	}
+}
+
 func TestTheDigestIsOfAllThatAModelReads(t *testing.T) {
 	t.Parallel()
 	u := gatewaytest.Start(t, gatewaytest.Pods())
@@ -136,13 +166,13 @@ func TestAHostileUpstreamIsBounded(t *testing.T) {
 			if f.answer != nil {
 				u.Answer(f.answer)
 			}
-			_, err := g.Call(t.Context(), pods, d.Digest(), []byte("{}"))
+			_, err := g.Call(t.Context(), pods, may(d.Digest(), []byte("{}")))
 			if !errors.Is(err, writ.ErrUnavailable) || strings.Contains(err.Error(), "obey") {
 				t.Errorf("the call ended with %v", err)
 			}
 			u.Offer(gatewaytest.Pods())
 			u.Answers("again")
-			if a, err := g.Call(t.Context(), pods, d.Digest(), []byte("{}")); err != nil || a.Text != "again" {
+			if a, err := g.Call(t.Context(), pods, may(d.Digest(), []byte("{}"))); err != nil || a.Text != "again" {
 				t.Errorf("afterwards it answers %q, %v", a.Text, err)
 			}
 		})
@@ -160,7 +190,7 @@ func TestAnAnswerIsCutAndIsText(t *testing.T) {
 	g := to(t, u.URL)
 	d := offered(t, g)
 	u.Answers(strings.Repeat("ü", gateway.MaxAnswer))
-	a, err := g.Call(t.Context(), pods, d.Digest(), []byte("{}"))
+	a, err := g.Call(t.Context(), pods, may(d.Digest(), []byte("{}")))
 	must(t, err)
 	if !a.Cut || len(a.Text) > gateway.MaxAnswer {
 		t.Errorf("%d bytes, cut %t", len(a.Text), a.Cut)
@@ -168,7 +198,7 @@ func TestAnAnswerIsCutAndIsText(t *testing.T) {
 	u.Answer(func(context.Context, gatewaytest.Call) (*mcp.CallToolResult, error) {
 		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.ImageContent{Data: []byte("x"), MIMEType: "image/png"}, &mcp.TextContent{Text: "a"}}, IsError: true}, nil
 	})
-	a, err = g.Call(t.Context(), pods, d.Digest(), []byte("{}"))
+	a, err = g.Call(t.Context(), pods, may(d.Digest(), []byte("{}")))
 	must(t, err)
 	if !a.Failed || strings.Contains(a.Text, "image/png") || !strings.HasSuffix(a.Text, "\na") {
 		t.Errorf("it is %+v", a)
@@ -198,7 +228,7 @@ func TestADeadUpstreamIsRefusedAndFoundAgain(t *testing.T) {
 	g := to(t, u.URL)
 	d := offered(t, g)
 	u.Stop()
-	if _, err := g.Call(t.Context(), pods, d.Digest(), []byte("{}")); !errors.Is(err, writ.ErrUnavailable) {
+	if _, err := g.Call(t.Context(), pods, may(d.Digest(), []byte("{}"))); !errors.Is(err, writ.ErrUnavailable) {
 		t.Errorf("it ended with %v", err)
 	}
 }

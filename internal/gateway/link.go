@@ -124,15 +124,16 @@ func (l *link) drop(ctx context.Context, s *mcp.ClientSession, err error) error 
 	return l.broke(ctx, s, err)
 }
 
-// discover lists what is offered now, always by asking.
-func (l *link) discover(ctx context.Context) ([]Definition, error) {
+// discover lists what is offered now, always by asking: all of it, or what stands under one name, which is all that a call
+// has to compare.
+func (l *link) discover(ctx context.Context, only string) ([]Definition, error) {
 	s, err := l.open(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var out []Definition
 	names := map[string]int{}
-	cursor := ""
+	cursor, all := "", 0
 	for page := 0; ; page++ {
 		got, err := s.ListTools(ctx, &mcp.ListToolsParams{Cursor: cursor})
 		if err != nil {
@@ -140,6 +141,9 @@ func (l *link) discover(ctx context.Context) ([]Definition, error) {
 		}
 		for _, t := range got.Tools {
 			if t == nil {
+				continue
+			}
+			if all++; only != "" && t.Name != only {
 				continue
 			}
 			d, err := definition(l.Name, t)
@@ -156,11 +160,11 @@ func (l *link) discover(ctx context.Context) ([]Definition, error) {
 		if cursor = got.NextCursor; cursor == "" {
 			break
 		}
-		if page+1 >= maxPages || len(out) > MaxOffered {
+		if page+1 >= maxPages || all > MaxOffered {
 			return nil, l.drop(ctx, s, fmt.Errorf("it offers more than %d tools", MaxOffered))
 		}
 	}
-	if len(out) > MaxOffered {
+	if all > MaxOffered {
 		return nil, l.drop(ctx, s, fmt.Errorf("it offers more than %d tools", MaxOffered))
 	}
 	slices.SortFunc(out, func(a, b Definition) int { return strings.Compare(a.Name, b.Name) })

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -81,14 +83,10 @@ func (b *blobs) kind(err error) error {
 // PutBlob stores content with a fresh salt and returns the commitment to put into an entry. It is durable when it
 // returns; put the blob before the entry that commits to it. class is evidence, claim, plan or text.
 func (s *Store) PutBlob(ctx context.Context, name, class string, content []byte) (writ.Commitment, error) {
-	if len(content) > MaxBlob || name == "" || len(name) > maxText || !storable(name) {
-		return writ.Commitment{}, fmt.Errorf("%w: a blob has a name and at most %d bytes", writ.ErrInvalid, MaxBlob)
+	salt, commitment, err := s.commitTo(name, class, content)
+	if err != nil {
+		return writ.Commitment{}, err
 	}
-	var salt [writ.SaltSize]byte
-	if _, err := io.ReadFull(s.rand, salt[:]); err != nil {
-		return writ.Commitment{}, fmt.Errorf("%w: no randomness for a salt: %w", writ.ErrUnavailable, err)
-	}
-	commitment := writ.Commit(salt, name, content)
 	if content == nil {
 		content = []byte{}
 	}
@@ -96,7 +94,7 @@ func (s *Store) PutBlob(ctx context.Context, name, class string, content []byte)
 	if err := fault.Fail(fault.StoreBlob); err != nil {
 		return writ.Commitment{}, fmt.Errorf("blob: %w", kind(err))
 	}
-	_, err := s.blobs.exec(ctx, "INSERT INTO blob (commitment, name, class, size, made, erased, salt, content) VALUES (?, ?, ?, ?, ?, 0, ?, ?)",
+	_, err = s.blobs.exec(ctx, "INSERT INTO blob (commitment, name, class, size, made, erased, salt, content) VALUES (?, ?, ?, ?, ?, 0, ?, ?)",
 		commitment.String(), name, class, len(content), s.now().UnixMilli(), salt[:], content)
 	fault.After(fault.StoreBlob)
 	if err != nil {
@@ -104,6 +102,23 @@ func (s *Store) PutBlob(ctx context.Context, name, class string, content []byte)
 	}
 	return commitment, nil
 }
+
+// commitTo checks a blob and commits to it under a fresh salt.
+func (s *Store) commitTo(name, class string, content []byte) (salt [writ.SaltSize]byte, c writ.Commitment, err error) {
+	if len(content) > MaxBlob || name == "" || len(name) > maxText || !storable(name) {
+		return salt, c, fmt.Errorf("%w: a blob has a name and at most %d bytes", writ.ErrInvalid, MaxBlob)
+	}
+	if !slices.Contains(classes, class) {
+		return salt, c, fmt.Errorf("%w: no class of blobs is called %q: %s", writ.ErrInvalid, writ.Printable(class, 40), strings.Join(classes, ", "))
+	}
+	if _, err := io.ReadFull(s.rand, salt[:]); err != nil {
+		return salt, c, fmt.Errorf("%w: no randomness for a salt: %w", writ.ErrUnavailable, err)
+	}
+	return salt, writ.Commit(salt, name, content), nil
+}
+
+// classes of blobs, as the schemas know them.
+var classes = []string{"evidence", "claim", "plan", "text"}
 
 // Blob returns the content behind a commitment, with the salt and name that open it; they are checked against it. It
 // returns ErrNotFound when there is none, or when it has been erased.
@@ -114,42 +129,24 @@ func (s *Store) Blob(ctx context.Context, c writ.Commitment) (content []byte, sa
 		Scan(&name, &erased, &stored, &content)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return nil, salt, "", fmt.Errorf("%w: blob %s", writ.ErrNotFound, c)
+		if content, salt, name, err = s.unseal(ctx, c); err != nil {
+			return nil, [writ.SaltSize]byte{}, "", err
+		}
 	case err != nil:
 		return nil, salt, "", fmt.Errorf("blob: %w", s.blobs.kind(err))
 	case erased > 0:
 		return nil, salt, "", fmt.Errorf("%w: blob %s has been erased", writ.ErrNotFound, c)
+	case len(stored) != len(salt):
+		return nil, salt, "", notCommitted(c)
+	default:
+		salt = [writ.SaltSize]byte(stored)
 	}
-	copy(salt[:], stored)
-	if len(stored) != len(salt) || !writ.Commit(salt, name, content).Equal(c) {
-		return nil, [writ.SaltSize]byte{}, "", fmt.Errorf("%w: blob %s is not what was committed to", writ.ErrInvalid, c)
+	if !writ.Commit(salt, name, content).Equal(c) {
+		return nil, [writ.SaltSize]byte{}, "", notCommitted(c)
 	}
 	return content, salt, name, nil
 }
 
-// EraseBlob destroys content and salt; the commitment stays and from then on reveals nothing. Erasing again does
-// nothing. SQLite's pages are overwritten and its write-ahead log is emptied before it returns. PostgreSQL's row is gone
-// for every query and its space is free, but the bytes stay in the server's files until others are written over them,
-// and in its write-ahead log until that is recycled. Backups are the operator's.
-func (s *Store) EraseBlob(ctx context.Context, c writ.Commitment) error {
-	r, err := s.blobs.exec(ctx, "UPDATE blob SET erased = CASE erased WHEN 0 THEN ? ELSE erased END, salt = NULL, content = NULL WHERE commitment = ?",
-		max(1, s.now().UnixMilli()), c.String())
-	if err != nil {
-		return fmt.Errorf("blob: %w", err)
-	}
-	if n, err := r.RowsAffected(); err != nil || n == 0 {
-		return errors.Join(err, fmt.Errorf("%w: blob %s", writ.ErrNotFound, c))
-	}
-	if s.blobs.server {
-		_, err := s.blobs.exec(ctx, "VACUUM blob")
-		return err
-	}
-	var busy, pages, moved int
-	if err := s.blobs.db.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &pages, &moved); err != nil {
-		return fmt.Errorf("blob: %w", kind(err))
-	}
-	if busy != 0 {
-		return fmt.Errorf("%w: the blob is erased, but the write-ahead log could not be emptied; erase it again", writ.ErrBusy)
-	}
-	return nil
+func notCommitted(c writ.Commitment) error {
+	return fmt.Errorf("%w: blob %s is not what was committed to", writ.ErrInvalid, c)
 }

@@ -1,5 +1,5 @@
 // Package store keeps the control plane's state and its ledger in one database, so that a change of state and the entry
-// that records it commit together or not at all, and keeps off-ledger blobs with their salts in a second one. The
+// that records it commit together or not at all. Off-ledger blobs with their salts, or the keys to them, are in a second one. The
 // databases are SQLite files of one process, or PostgreSQL databases that several replicas share.
 //
 // One goroutine writes. It commits the closures that are waiting together (group commit), each in its own savepoint:
@@ -73,6 +73,7 @@ type Store struct {
 	writer   *writer
 	readers  *readers
 	blobs    *blobs
+	keys     keyring // of sealed blobs
 
 	commits atomic.Int64 // how many there have been
 
@@ -177,7 +178,7 @@ func (s *Store) openPostgres(ctx context.Context, c Config) (err error) {
 	}
 	var losses atomic.Int64
 	session := newPGSession(state, &losses, c.note())
-	s.writer = &writer{session: session}
+	s.writer = &writer{session: session, now: c.Now}
 	if err := session.claim(ctx, c.Origin); err != nil {
 		return err
 	}
@@ -211,7 +212,7 @@ func (s *Store) openSQLite(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	s.writer = &writer{session: session}
+	s.writer = &writer{session: session, now: c.Now}
 	if err := session.load(s.writer); err != nil {
 		return err
 	}

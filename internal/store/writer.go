@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/fault"
@@ -27,6 +28,7 @@ type request struct {
 type writer struct {
 	session
 	state
+	now    func() time.Time
 	safe   state      // as of the last commit
 	seq    int64      // last row number given out, kept or not
 	batch  []*request // being committed

@@ -142,6 +142,13 @@ func (u *Upstream) Calls() []Call {
 	return slices.Clone(u.calls)
 }
 
+// Lists counts how often it was asked for its tools.
+func (u *Upstream) Lists() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.lists
+}
+
 // Header lists all values of one header in all requests.
 func (u *Upstream) Header(name string) []string {
 	u.mu.Lock()

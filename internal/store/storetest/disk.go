@@ -172,6 +172,72 @@ func testBlob(t *testing.T, e Engine) {
 	wantErr(t, "too large", err, writ.ErrInvalid)
 }
 
+func testSealed(t *testing.T, e Engine) {
+	f := start(t, e)
+	content := []byte("what was read, and nobody may find on a disk")
+	b, err := f.SealBlob(f.ctx(), "evidence", "evidence", content)
+	must(t, err)
+	_, _, _, err = f.Blob(f.ctx(), b.Commitment)
+	wantErr(t, "before its transaction", err, writ.ErrNotFound)
+	boom := errors.New("boom")
+	wantErr(t, "a closure that fails", f.update(func(tx *store.Tx) error { return errors.Join(tx.PutBlob(b), boom) }), boom)
+	_, _, _, err = f.Blob(f.ctx(), b.Commitment)
+	wantErr(t, "a closure that failed keeps nothing", err, writ.ErrNotFound)
+	must(t, f.update(func(tx *store.Tx) error { return tx.PutBlob(b) }))
+	wantErr(t, "twice", f.update(func(tx *store.Tx) error { return tx.PutBlob(b) }), writ.ErrConflict)
+	f.reopen()
+	got, salt, name, err := f.Blob(f.ctx(), b.Commitment)
+	must(t, err)
+	if !bytes.Equal(got, content) || name != "evidence" || !writ.Commit(salt, name, got).Equal(b.Commitment) {
+		t.Errorf("%q under %q does not open its commitment", got, name)
+	}
+	for name, content := range map[string][]byte{"nothing": nil, "the largest beside the ledger": make([]byte, store.MaxSealed), "one byte more": make([]byte, store.MaxSealed+1)} {
+		b, err := f.SealBlob(f.ctx(), "x", "evidence", content)
+		must(t, err)
+		must(t, f.update(func(tx *store.Tx) error { return tx.PutBlob(b) }))
+		if got, _, _, err := f.Blob(f.ctx(), b.Commitment); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("%s: %d bytes, %v", name, len(got), err)
+		}
+		must(t, f.EraseBlob(f.ctx(), b.Commitment))
+		_, _, _, err = f.Blob(f.ctx(), b.Commitment)
+		wantErr(t, name+", erased", err, writ.ErrNotFound)
+	}
+	_, err = f.SealBlob(f.ctx(), "x", "no class", content)
+	wantErr(t, "unknown class", err, writ.ErrInvalid)
+	must(t, f.EraseBlob(f.ctx(), b.Commitment))
+	must(t, f.EraseBlob(f.ctx(), b.Commitment))
+	f.reopen()
+	_, _, _, err = f.Blob(f.ctx(), b.Commitment)
+	wantErr(t, "an erased blob", err, writ.ErrNotFound)
+}
+
+// testSealedApart proves that the state database says nothing by itself: neither of what it keeps as ciphertext, nor of the
+// salt, and that each content has a key of its own.
+func testSealedApart(t *testing.T, e Engine) {
+	f := start(t, e)
+	content := []byte("personal data that nobody else has")
+	var all []store.Sealed
+	for range 3 {
+		b, err := f.SealBlob(f.ctx(), "evidence", "evidence", content)
+		must(t, err)
+		must(t, f.update(func(tx *store.Tx) error { return tx.PutBlob(b) }))
+		all = append(all, b)
+	}
+	_, salt, _, err := f.Blob(f.ctx(), all[0].Commitment)
+	must(t, err)
+	if onDisk(t, f.dir, content) || onDisk(t, f.dir, salt[:]) {
+		t.Error("content or salt can be read from the disk")
+	}
+	must(t, f.EraseBlob(f.ctx(), all[0].Commitment))
+	_, _, _, err = f.Blob(f.ctx(), all[0].Commitment)
+	wantErr(t, "the erased one", err, writ.ErrNotFound)
+	for _, b := range all[1:] {
+		if got, _, _, err := f.Blob(f.ctx(), b.Commitment); err != nil || !bytes.Equal(got, content) {
+			t.Errorf("another blob was lost with it: %q %v", got, err)
+		}
+	}
+}
+
 func testErase(t *testing.T, e Engine) {
 	f := start(t, e)
 	secret := []byte("personal data that nobody else has")

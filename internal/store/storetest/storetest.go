@@ -72,6 +72,7 @@ func Run(t *testing.T, e Engine) {
 		"I01 kill -9 in the middle of commits":                            testKilled,
 		"I17 kill -9 between commit and signature":                        testKilledAtSignature,
 		"blobs open their commitments":                                    testBlob,
+		"a sealed blob stands with its entry or not at all":               testSealed,
 	})
 }
 
@@ -83,6 +84,7 @@ func RunFile(t *testing.T, e Engine) {
 		"a full disk refuses and keeps nothing half":     testDiskFull,
 		"a read-only disk gives a clear error":           testReadOnly,
 		"I20 an erased blob is gone from the disk":       testErase,
+		"I20 a sealed blob cannot be read from the disk": testSealedApart,
 	})
 }
 
