@@ -140,14 +140,10 @@ func TestI05AnEntryThatIsNotOfTheFormEndsTheReplay(t *testing.T) {
 }
 
 func FuzzAFileIsReadOrRefused(f *testing.F) {
-	good := file(f, recorded(f, defaults(f), policytest.Asks(2)))
-	f.Add(good)
+	set := defaults(f)
+	f.Add(file(f, recorded(f, set, policytest.Asks(2))))
 	f.Add([]byte(`{"v":1,"entries":[{"index":0,"leaf":"e30="}]}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		if _, err := study.FromFile(raw, nil); err != nil && !errors.Is(err, writ.ErrInvalid) {
-			t.Fatalf("%v", err)
-		}
-	})
+	f.Fuzz(func(t *testing.T, raw []byte) { agree(t, set, raw) })
 }
 
 // BenchmarkReplay is writ policy simulate from a bundle's bytes to the answer.
@@ -157,12 +153,11 @@ func BenchmarkReplay(b *testing.B) {
 	b.SetBytes(int64(len(raw)))
 	n, before := 0, policytest.Processor(b)
 	for b.Loop() {
-		r, err := study.FromFile(raw, nil)
+		sim, err := study.Replay(set, raw, runtime.GOMAXPROCS(0), nil)
 		if err != nil {
 			b.Fatal(err)
 		}
-		study.Simulate(set, r, runtime.GOMAXPROCS(0))
-		n += len(r.All)
+		n += sim.Records
 	}
 	perSecond(b, before, n)
 }
