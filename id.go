@@ -13,6 +13,14 @@ const (
 	crockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 )
 
+// inCrockford says of each byte whether it stands in an identifier.
+var inCrockford = func() (out [256]bool) {
+	for i := range len(crockford) {
+		out[crockford[i]] = true
+	}
+	return out
+}()
+
 // IncidentID names one incident: "inc_" and a ULID.
 type IncidentID string
 
@@ -135,8 +143,8 @@ func parseID[T ~string](s, prefix string) (T, error) {
 	if !ok || len(ulid) != ulidLen || ulid[0] > '7' {
 		return "", fmt.Errorf("%w: an id of this kind is %q and 26 characters", ErrInvalid, prefix+"_")
 	}
-	for _, c := range ulid {
-		if !strings.ContainsRune(crockford, c) {
+	for i := range len(ulid) {
+		if !inCrockford[ulid[i]] {
 			return "", fmt.Errorf("%w: an id of this kind is %q and 26 characters of %s", ErrInvalid, prefix+"_", crockford)
 		}
 	}

@@ -82,21 +82,26 @@ func recorded(x study.Record, b *policy.Bundle) string {
 
 // readRecords reads recorded decisions from a bundle's file, or from the server's ledger.
 func readRecords(ctx context.Context, a *app, file string, r *remote) (study.Records, error) {
-	var raw []byte
-	var err error
-	if file != "" {
-		if raw, err = os.ReadFile(file); err != nil {
-			return study.Records{}, fmt.Errorf("%w: bundle: %w", writ.ErrInvalid, err)
-		}
-	} else {
-		if err := r.open(); err != nil {
-			return study.Records{}, err
-		}
-		if raw, err = r.Export(ctx, ""); err != nil {
-			return study.Records{}, err
-		}
+	raw, err := readLedger(ctx, file, r)
+	if err != nil {
+		return study.Records{}, err
 	}
 	return study.FromFile(raw, entriesRead(a.stderr))
+}
+
+// readLedger reads a bundle's file, or exports the server's ledger.
+func readLedger(ctx context.Context, file string, r *remote) ([]byte, error) {
+	if file == "" {
+		if err := r.open(); err != nil {
+			return nil, err
+		}
+		return r.Export(ctx, "")
+	}
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%w: bundle: %w", writ.ErrInvalid, err)
+	}
+	return raw, nil
 }
 
 // progressEvery is how often a long command tells how far it is.

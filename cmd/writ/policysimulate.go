@@ -54,7 +54,14 @@ func simulation(ctx context.Context, a *app, s *policySet, r *remote, bundle str
 	if err != nil {
 		return sim, err
 	}
-	records, err := readRecords(ctx, a, bundle, r)
+	raw, err := readLedger(ctx, bundle, r)
+	if err != nil {
+		return sim, err
+	}
+	if since <= 0 {
+		return study.Replay(next, raw, workers, entriesRead(a.stderr))
+	}
+	records, err := study.FromFile(raw, entriesRead(a.stderr))
 	if err != nil {
 		return sim, err
 	}
@@ -63,7 +70,7 @@ func simulation(ctx context.Context, a *app, s *policySet, r *remote, bundle str
 
 // lately keeps the records of the last while before the newest.
 func lately(r study.Records, since time.Duration) study.Records {
-	if since <= 0 || len(r.All) == 0 {
+	if len(r.All) == 0 {
 		return r
 	}
 	newest := r.All[0].At

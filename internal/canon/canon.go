@@ -42,8 +42,10 @@ func Parse(b []byte, v any) error {
 	w := works.Get().(*work)
 	defer w.done()
 	var err error
-	if w.form, err = w.scan(w.form[:0], b); err != nil {
-		return err
+	if !isCanonical(b) { // what is not would not survive the round trip: scan says what is wrong
+		if w.form, err = w.scan(w.form[:0], b); err != nil {
+			return err
+		}
 	}
 	if err := decode(b, v); err != nil {
 		return err

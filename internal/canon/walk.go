@@ -38,20 +38,6 @@ func Elements(b []byte, fn func(value []byte) error) error {
 	return walk(b, '[', ']', func(_, value []byte) error { return fn(value) })
 }
 
-// Canonical reports, by an error otherwise, that b is JSON in its canonical form.
-func Canonical(b []byte) error {
-	w := works.Get().(*work)
-	defer w.done()
-	var err error
-	if w.form, err = w.scan(w.form[:0], b); err != nil {
-		return err
-	}
-	if !bytes.Equal(w.form, b) {
-		return fmt.Errorf("%w: not in canonical form", ErrForm)
-	}
-	return nil
-}
-
 func walk(b []byte, open, end byte, fn func(name, value []byte) error) error {
 	bad := func(what string, at int) error { return fmt.Errorf("%w: %s at byte %d", ErrForm, what, at) }
 	at := blank(b, 0)

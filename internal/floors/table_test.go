@@ -17,7 +17,7 @@ var floor = map[string]int{
 	"trust": 2, "evidence": 2, "notice": 2, "catalogue": 2, "calendar": 2, "lineage": 2, "receipt": 2, "quorum": 2, "enrol": 2, "friction": 2, "playbook/strictyaml": 2, "event": 2,
 	// F3 are adapters.
 	"store": 3, "store/storetest": 3, "connector/kubernetes": 3, "connector/httpapi": 3, "connector/prometheus": 3, "connector/postgres": 3, "connector/noop": 3,
-	"connector/connectortest": 3, "approval/approvaltest": 3, "authn": 3, "signer": 3, "verify": 3, "runner/journal": 3, "config": 3, "notify": 3, "passkey": 3, "veto": 3, "rota": 3, "gateway": 3, "gateway/gatewaytest": 3,
+	"connector/connectortest": 3, "approval/approvaltest": 3, "policy/policytest": 3, "authn": 3, "signer": 3, "verify": 3, "runner/journal": 3, "config": 3, "notify": 3, "passkey": 3, "veto": 3, "rota": 3, "gateway": 3, "gateway/gatewaytest": 3,
 	// F4 are the use cases.
 	"runner": 4, "control": 4,
 	// F5 are the doors.

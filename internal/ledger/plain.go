@@ -36,31 +36,50 @@ func (e Envelope) write() ([]byte, bool) {
 
 // read takes exactly what write makes. False says nothing about b but that canon must look at it.
 func read(b []byte) (Envelope, bool) {
-	var parts [4][]byte
-	rest, ok := bytes.CutPrefix(b, []byte(beforePayload))
-	for i, end := range []string{beforeType, beforeKeyID, beforeSig, afterSig} {
-		if ok {
-			parts[i], rest, ok = bytes.Cut(rest, []byte(end))
-		}
-	}
+	p, ok := split(b)
 	if !ok {
 		return Envelope{}, false
 	}
-	payload, err := base64.StdEncoding.AppendDecode(nil, parts[0])
-	if err != nil {
+	payload, ok := decode(nil, p.payload)
+	if !ok {
 		return Envelope{}, false
 	}
-	sig, err := base64.StdEncoding.AppendDecode(nil, parts[3])
-	if err != nil {
-		return Envelope{}, false
-	}
-	e := Envelope{Payload: payload, PayloadType: string(parts[1]), Signatures: []Signature{{string(parts[2]), sig}}}
-	again, ok := e.write()
-	return e, ok && bytes.Equal(again, b)
+	sig, ok := decode(nil, p.sig)
+	return Envelope{Payload: payload, PayloadType: string(p.payloadType), Signatures: []Signature{{string(p.keyID), sig}}}, ok
 }
 
+// parts are the four values as they stand in the text of a plain envelope: names, and base64.
+type parts struct{ payload, payloadType, keyID, sig []byte }
+
+// split cuts a plain envelope into its values, which are parts of b. The base64 in it is still to be decoded.
+func split(b []byte) (p parts, ok bool) {
+	rest, ok := bytes.CutPrefix(b, []byte(beforePayload))
+	for _, next := range []struct {
+		value *[]byte
+		end   string
+	}{{&p.payload, beforeType}, {&p.payloadType, beforeKeyID}, {&p.keyID, beforeSig}, {&p.sig, afterSig}} {
+		n := bytes.IndexByte(rest, '"') // no value has one: it would be escaped
+		if !ok || n < 0 || !bytes.HasPrefix(rest[n:], []byte(next.end)) {
+			return parts{}, false
+		}
+		*next.value, rest = rest[:n], rest[n+len(next.end):]
+	}
+	return p, len(rest) == 0 && plain(p.payloadType) && plain(p.keyID)
+}
+
+// decode appends what text is the base64 of to dst. It takes the one spelling that encoding gives, and nothing empty.
+func decode(dst, text []byte) ([]byte, bool) {
+	n := len(dst)
+	dst, err := strict.AppendDecode(dst, text)
+	// The decoder skips line ends, which no encoder writes: then the text is longer.
+	return dst, err == nil && len(dst) > n && strict.EncodedLen(len(dst)-n) == len(text)
+}
+
+// strict refuses bits that are left over.
+var strict = base64.StdEncoding.Strict()
+
 // plain reports whether JSON writes s as it is.
-func plain(s string) bool {
+func plain[T string | []byte](s T) bool {
 	for i := range len(s) {
 		if s[i] < ' ' || s[i] > '~' || s[i] == '"' || s[i] == '\\' {
 			return false

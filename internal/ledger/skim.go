@@ -1,8 +1,7 @@
 package ledger
 
 import (
-	"bytes"
-	"encoding/base64"
+	"crypto/ed25519"
 	"fmt"
 	"strconv"
 	"time"
@@ -14,7 +13,8 @@ import (
 // This file reads many entries for a few of them: the leaves of a bundle without its proofs, and of an entry what it is
 // before its body. Who wants to know whether the log is whole takes package verify.
 
-// A Skimmed is an entry whose kind and time were read, and whose body was not looked into.
+// A Skimmed is an entry whose kind and time were read, and whose body was not looked into. It is good until its Skimmer's
+// next call.
 type Skimmed struct {
 	Kind writ.EntryKind
 	Time time.Time
@@ -23,25 +23,57 @@ type Skimmed struct {
 	payload []byte
 }
 
+// A Skimmer reads one leaf after the other into memory that it keeps. The zero Skimmer is ready; it is for one goroutine.
+type Skimmer struct{ leaf, payload, sig []byte }
+
 // Skim reads of a leaf what it is. It takes an envelope over a record of known members, version, kind and time, as Open
-// does, and checks neither the other members nor the body: Whole does, for those entries that are used.
-func Skim(leaf []byte) (Skimmed, error) {
+// does, and checks neither the other members nor the body: Whole does, for those entries that are used. It verifies no
+// signature.
+func (m *Skimmer) Skim(leaf []byte) (Skimmed, error) {
 	if err := checkSize(leaf); err != nil {
 		return Skimmed{}, err
 	}
-	env, err := OpenEnvelope(leaf, RecordType)
+	payload, err := m.open(leaf)
 	if err != nil {
 		return Skimmed{}, err
 	}
-	s := Skimmed{payload: env.Payload}
+	return skim(payload)
+}
+
+// SkimLeaf is Skim for a leaf whose bytes are still in base64.
+func (m *Skimmer) SkimLeaf(l Leaf) (Skimmed, error) {
+	var ok bool
+	if m.leaf, ok = decode(m.leaf[:0], l.text); !ok && len(l.text) > 0 {
+		return Skimmed{}, fmt.Errorf("%w: entry %d is not base64", writ.ErrInvalid, l.Index)
+	}
+	return m.Skim(m.leaf)
+}
+
+// open returns the payload of the envelope that OpenEnvelope takes for an entry's.
+func (m *Skimmer) open(leaf []byte) ([]byte, error) {
+	if p, ok := split(leaf); ok && string(p.payloadType) == RecordType && len(p.keyID) > 0 {
+		var whole bool
+		m.payload, whole = decode(m.payload[:0], p.payload)
+		m.sig, ok = decode(m.sig[:0], p.sig)
+		if whole && ok && len(m.sig) == ed25519.SignatureSize {
+			return m.payload, nil
+		}
+	}
+	env, err := OpenEnvelope(leaf, RecordType)
+	return env.Payload, err
+}
+
+func skim(payload []byte) (Skimmed, error) {
+	s := Skimmed{payload: payload}
 	v := 0
-	err = canon.Members(env.Payload, func(name, value []byte) (err error) {
+	err := canon.Members(payload, func(name, value []byte) (err error) {
 		switch string(name) {
 		case "v":
 			v, err = strconv.Atoi(string(value))
 		case "kind":
-			if n := len(value); n > 2 && value[0] == '"' && bytes.IndexByte(value, '\\') < 0 { // a kind has no escapes
-				s.Kind = writ.EntryKind(value[1 : n-1])
+			var known bool
+			if s.Kind, known = quotedKinds[string(value)]; !known {
+				err = fmt.Errorf("entry kind %s", writ.Printable(string(value), 40))
 			}
 		case "time":
 			err = s.Time.UnmarshalJSON(value)
@@ -58,13 +90,20 @@ func Skim(leaf []byte) (Skimmed, error) {
 		return Skimmed{}, fmt.Errorf("%w: record: %w", writ.ErrInvalid, err)
 	case v != writ.FormatVersion:
 		return Skimmed{}, fmt.Errorf("%w: record version %d", writ.ErrInvalid, v)
-	case writ.EntryBodies[s.Kind] == nil:
-		return Skimmed{}, fmt.Errorf("%w: entry kind %q", writ.ErrInvalid, writ.Printable(string(s.Kind), 40))
-	case len(s.Body) == 0 || s.Time.IsZero():
-		return Skimmed{}, fmt.Errorf("%w: record of kind %s lacks body or time", writ.ErrInvalid, s.Kind)
+	case s.Kind == "" || len(s.Body) == 0 || s.Time.IsZero():
+		return Skimmed{}, fmt.Errorf("%w: record of kind %q lacks kind, body or time", writ.ErrInvalid, s.Kind)
 	}
 	return s, nil
 }
+
+// quotedKinds are the kinds of entries as they stand in a record. None has an escape.
+var quotedKinds = func() map[string]writ.EntryKind {
+	out := make(map[string]writ.EntryKind, len(writ.EntryBodies))
+	for k := range writ.EntryBodies {
+		out[strconv.Quote(string(k))] = k
+	}
+	return out
+}()
 
 // Whole refuses an entry whose record, with all that is in it, is not in canonical form: a name that stands twice, at
 // whatever depth, text that is no UTF-8, another spelling.
@@ -76,8 +115,8 @@ func (s Skimmed) Whole() error {
 }
 
 // Leaves reads the leaves of a bundle in their order, with their indices, and neither its proofs nor its blobs. It takes
-// the bundles that ParseBundle takes, up to MaxBundle bytes. The leaves' bytes are still to be decoded: Bytes does it, from
-// as many goroutines as one likes. The bundle must not change meanwhile.
+// the bundles that ParseBundle takes, up to MaxBundle bytes. The leaves' bytes are still to be decoded: a Skimmer does it. The
+// bundle must not change meanwhile.
 func Leaves(raw []byte) ([]Leaf, error) {
 	bad := func(err error) ([]Leaf, error) { return nil, fmt.Errorf("%w: bundle: %w", writ.ErrInvalid, err) }
 	if len(raw) > MaxBundle {
@@ -139,13 +178,4 @@ func Leaves(raw []byte) ([]Leaf, error) {
 type Leaf struct {
 	Index int64
 	text  []byte
-}
-
-// Bytes decodes the leaf.
-func (l Leaf) Bytes() ([]byte, error) {
-	b, err := base64.StdEncoding.Strict().AppendDecode(nil, l.text)
-	if err != nil {
-		return nil, fmt.Errorf("%w: entry %d is not base64", writ.ErrInvalid, l.Index)
-	}
-	return b, nil
 }

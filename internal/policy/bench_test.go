@@ -9,6 +9,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/policy"
+	"github.com/writ-dev/writ/internal/policy/policytest"
 )
 
 // fifteen is the size of a small deployment: 15 rules that all have to be looked at.
@@ -57,7 +58,7 @@ func BenchmarkDecide(b *testing.B) {
 			}
 			took := make([]time.Duration, 0, 1<<16)
 			b.ReportAllocs()
-			before := processor(b)
+			before := policytest.Processor(b)
 			for b.Loop() {
 				start := time.Now()
 				bundle.Decide(q)
@@ -65,7 +66,7 @@ func BenchmarkDecide(b *testing.B) {
 					took = append(took, time.Since(start))
 				}
 			}
-			reportProcessor(b, before)
+			policytest.ReportProcessor(b, before, b.N, "op")
 			slices.Sort(took)
 			b.ReportMetric(float64(took[len(took)/2].Nanoseconds())/1000, "p50-µs")
 			b.ReportMetric(float64(took[len(took)*99/100].Nanoseconds())/1000, "p99-µs")
@@ -98,14 +99,14 @@ func BenchmarkDecideOnAll(b *testing.B) {
 				b.Fatalf("%s (%s) by %v", d.Verdict, d.Reason, d.Policies)
 			}
 			b.ReportAllocs()
-			before := processor(b)
+			before := policytest.Processor(b)
 			b.ResetTimer()
 			b.RunParallel(func(pb *testing.PB) {
 				for i := 0; pb.Next(); i++ {
 					set.bundle.Decide(asks[i%len(asks)])
 				}
 			})
-			reportProcessor(b, before)
+			policytest.ReportProcessor(b, before, b.N, "op")
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "decisions/s")
 		})
 	}
@@ -116,13 +117,13 @@ func BenchmarkLoad(b *testing.B) {
 		src := only(b, scoped(n))
 		b.Run(fmt.Sprintf("rules=%d", n), func(b *testing.B) {
 			b.ReportAllocs()
-			before := processor(b)
+			before := policytest.Processor(b)
 			for b.Loop() {
 				if _, err := policy.LoadSources(src, vocabulary()); err != nil {
 					b.Fatal(err)
 				}
 			}
-			reportProcessor(b, before)
+			policytest.ReportProcessor(b, before, b.N, "op")
 		})
 	}
 }

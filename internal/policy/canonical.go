@@ -1,18 +1,19 @@
 package policy
 
 import (
-	"bytes"
 	"encoding/json"
-	"slices"
 	"strconv"
 
 	"github.com/writ-dev/writ/internal/canon"
 )
 
-// canonical returns the RFC 8785 form of the facts. It is written by hand, since it is made for every decision; a
+// canonical returns the RFC 8785 form of the facts.
+func (f *Facts) canonical() (json.RawMessage, error) { return f.append(make([]byte, 0, 1280)) }
+
+// append appends the RFC 8785 form of the facts to dst. It is written by hand, since it is made for every decision; a
 // test compares it with canon.Marshal, which also is what it falls back to for text that needs escapes.
-func (f *Facts) canonical() (json.RawMessage, error) {
-	w := writer{b: make([]byte, 0, 1280), first: true}
+func (f *Facts) append(dst []byte) ([]byte, error) {
+	w := writer{b: dst, first: true}
 	w.b = append(w.b, '{')
 	w.int("approvalsOncall", f.ApprovalsOncall)
 	w.int("approvalsOwner", f.ApprovalsOwner)
@@ -124,16 +125,7 @@ func (f *Facts) canonical() (json.RawMessage, error) {
 // read from them, byte for byte. So nothing in them was left out, stood twice or had another spelling.
 func ParseFacts(b []byte) (Facts, error) {
 	var f Facts
-	for _, read := range []func() bool{func() bool { return f.read(b) }, func() bool { return json.Unmarshal(b, &f) == nil }} {
-		f = Facts{}
-		if read() {
-			if again, err := f.canonical(); err == nil && bytes.Equal(again, b) {
-				return f, nil
-			}
-		}
-	}
-	f = Facts{}
-	err := canon.Parse(b, &f) // says what is wrong
+	err := new(FactsReader).Read(b, &f)
 	return f, err
 }
 
@@ -179,8 +171,7 @@ func (w *writer) strings(k string, list []string) {
 }
 
 func (w *writer) text(s string) {
-	plain := !slices.ContainsFunc([]byte(s), func(c byte) bool { return c < 0x20 || c >= 0x7f || c == '"' || c == '\\' })
-	if plain {
+	if plain(s) {
 		w.b = append(append(append(w.b, '"'), s...), '"')
 		return
 	}
@@ -189,4 +180,14 @@ func (w *writer) text(s string) {
 		w.err = err
 	}
 	w.b = append(w.b, b...)
+}
+
+// plain reports whether JSON writes s as it is.
+func plain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c >= 0x7f || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }

@@ -28,7 +28,7 @@ func DecideBroken(b *Bundle, q Request) writ.Decision {
 func Canonical(f Facts) (string, error) { b, err := f.canonical(); return string(b), err }
 
 // ReadFacts reads facts by hand, and says whether it could.
-func ReadFacts(b []byte) (f Facts, ok bool) { ok = f.read(b); return f, ok }
+func ReadFacts(b []byte) (f Facts, ok bool) { ok = new(FactsReader).read(&f, b); return f, ok }
 
 // ContextNames are the facts that rules can read.
 func ContextNames() []string {

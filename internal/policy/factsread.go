@@ -2,7 +2,9 @@ package policy
 
 import (
 	"bytes"
-	"encoding"
+	"encoding/json"
+	"errors"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -10,40 +12,71 @@ import (
 	"github.com/writ-dev/writ/internal/canon"
 )
 
+// A FactsReader is ParseFacts for many facts: it keeps what it needs for the next, and the words, people and lists that come
+// again and again. The zero FactsReader is ready; it is for one goroutine. Lists of different facts may be the same list, so
+// nobody changes their elements.
+type FactsReader struct {
+	again   []byte // the facts as they are written
+	numbers []int  // for those that may be absent
+	words   canon.Recall[string]
+	lists   canon.Recall[[]string]
+	people  canon.Recall[writ.Principal]
+}
+
+// Read is ParseFacts into f. On error f is undefined.
+func (r *FactsReader) Read(b []byte, f *Facts) error {
+	*f = Facts{}
+	if r.read(f, b) && r.wrote(f, b) {
+		return nil
+	}
+	*f = Facts{}
+	if json.Unmarshal(b, f) == nil && r.wrote(f, b) {
+		return nil
+	}
+	*f = Facts{}
+	return canon.Parse(b, f) // says what is wrong
+}
+
+// wrote reports whether b is what is written for f, byte for byte.
+func (r *FactsReader) wrote(f *Facts, b []byte) bool {
+	var err error
+	r.again, err = f.append(r.again[:0])
+	return err == nil && bytes.Equal(r.again, b)
+}
+
 // read fills f from canonical facts, and reports whether it could. It knows the common form only: text without escapes, and
-// whole numbers. ParseFacts compares what was read with the bytes, so a mistake here costs time and can pass for nothing.
-func (f *Facts) read(b []byte) bool {
+// whole numbers. Read compares what was read with the bytes, so a mistake here costs time and can pass for nothing.
+func (r *FactsReader) read(f *Facts, b []byte) bool {
 	ok := utf8.Valid(b)
 	err := canon.Members(b, func(name, value []byte) error {
-		ok = ok && f.member(string(name), value)
+		ok = ok && r.member(f, string(name), value)
 		return nil
 	})
 	return ok && err == nil
 }
 
-func (f *Facts) member(name string, v []byte) bool {
+func (r *FactsReader) member(f *Facts, name string, v []byte) bool {
 	switch name {
 	case "approvalsOncall":
 		return readInt(v, &f.ApprovalsOncall)
 	case "approvalsOwner":
 		return readInt(v, &f.ApprovalsOwner)
 	case "arguments":
-		f.Arguments = []string{}
-		return readTexts(v, &f.Arguments)
+		return r.texts(v, &f.Arguments)
 	case "autonomyLost":
 		return readBool(v, &f.AutonomyLost)
 	case "autonomyTier":
 		return readInt(v, &f.AutonomyTier)
 	case "calendars":
-		return readText(v, &f.Calendars)
+		return r.text(v, &f.Calendars)
 	case "certified":
 		return readBool(v, &f.Certified)
 	case "chain":
-		return readTexts(v, &f.Chain)
+		return r.texts(v, &f.Chain)
 	case "changeFreezeUntil":
-		return readMaybe(v, &f.ChangeFreezeUntil)
+		return readUntil(v, &f.ChangeFreezeUntil)
 	case "claimFailed":
-		return readText(v, &f.ClaimFailed)
+		return r.text(v, &f.ClaimFailed)
 	case "claims":
 		return readInt(v, &f.Claims)
 	case "claimsAge":
@@ -53,32 +86,32 @@ func (f *Facts) member(name string, v []byte) bool {
 	case "cluster":
 		return readBool(v, &f.Cluster)
 	case "concurrent":
-		return readMaybe(v, &f.Concurrent)
+		return r.maybe(v, &f.Concurrent)
 	case "emergency":
 		return readBool(v, &f.Emergency)
 	case "env":
-		return readText(v, &f.Env)
+		return r.text(v, &f.Env)
 	case "evidenceAgeSeconds":
-		return readMaybe(v, &f.EvidenceAgeSeconds)
+		return r.maybe(v, &f.EvidenceAgeSeconds)
 	case "evidenceCount":
 		return readInt(v, &f.EvidenceCount)
 	case "evidenceFresh":
 		return readBool(v, &f.EvidenceFresh)
 	case "failures":
-		return readMaybe(v, &f.Failures)
+		return r.maybe(v, &f.Failures)
 	case "hops":
-		return readMaybe(v, &f.Hops)
+		return r.maybe(v, &f.Hops)
 	case "inWindow":
 		f.InWindow = new(bool)
 		return readBool(v, f.InWindow)
 	case "incident":
-		return readText(v, &f.Incident)
+		return r.incident(v, &f.Incident)
 	case "incidentOpen":
 		return readBool(v, &f.IncidentOpen)
 	case "maxObjects":
-		return readMaybe(v, &f.MaxObjects)
+		return r.maybe(v, &f.MaxObjects)
 	case "maxPermille":
-		return readMaybe(v, &f.MaxPermille)
+		return r.maybe(v, &f.MaxPermille)
 	case "newPlane":
 		return readBool(v, &f.NewPlane)
 	case "now":
@@ -86,38 +119,37 @@ func (f *Facts) member(name string, v []byte) bool {
 	case "oncall":
 		return readBool(v, &f.Oncall)
 	case "owner":
-		return readWho(v, &f.Owner.Iss, nil, &f.Owner.Sub)
+		return r.owner(v, &f.Owner)
 	case "owningTeam":
-		return readText(v, &f.OwningTeam)
+		return r.text(v, &f.OwningTeam)
 	case "permille":
-		return readMaybe(v, &f.Permille)
+		return r.maybe(v, &f.Permille)
 	case "planes":
-		f.Planes = []string{}
-		return readTexts(v, &f.Planes)
+		return r.texts(v, &f.Planes)
 	case "planesAfter":
-		return readMaybe(v, &f.PlanesAfter)
+		return r.maybe(v, &f.PlanesAfter)
 	case "previousRuns":
-		return readMaybe(v, &f.PreviousRuns)
+		return r.maybe(v, &f.PreviousRuns)
 	case "principal":
-		return readWho(v, &f.Principal.Iss, &f.Principal.Kind, &f.Principal.Sub)
+		return r.principal(v, &f.Principal)
 	case "proof":
 		return readInt(v, &f.Proof)
 	case "reach":
 		return readInt(v, &f.Reach)
 	case "reachBy":
-		return readText(v, &f.ReachBy)
+		return r.text(v, &f.ReachBy)
 	case "registered":
 		return readBool(v, &f.Registered)
 	case "roles":
-		return readTexts(v, &f.Roles)
+		return r.texts(v, &f.Roles)
 	case "sameFixRepeated":
-		return readMaybe(v, &f.SameFixRepeated)
+		return r.maybe(v, &f.SameFixRepeated)
 	case "selfDiagnosed":
 		return readBool(v, &f.SelfDiagnosed)
 	case "service":
-		return readText(v, &f.Service)
+		return r.text(v, &f.Service)
 	case "severity":
-		return readMaybe(v, &f.Severity)
+		return r.maybe(v, &f.Severity)
 	case "stateful":
 		return readBool(v, &f.Stateful)
 	case "suspended":
@@ -125,23 +157,23 @@ func (f *Facts) member(name string, v []byte) bool {
 	case "tainted":
 		return readBool(v, &f.Tainted)
 	case "targets":
-		return readMaybe(v, &f.Targets)
+		return r.maybe(v, &f.Targets)
 	case "team":
-		return readText(v, &f.Team)
+		return r.text(v, &f.Team)
 	case "tier":
 		return readInt(v, &f.Tier)
 	case "tierBecause":
-		return readTexts(v, &f.TierBecause)
+		return r.texts(v, &f.TierBecause)
 	case "tierProof":
 		return readInt(v, &f.TierProof)
 	case "ttl":
-		return readMaybe(v, &f.TTL)
+		return r.maybe(v, &f.TTL)
 	case "undo":
 		return readBool(v, &f.Undo)
 	case "unsettled":
-		return readMaybe(v, &f.Unsettled)
+		return r.maybe(v, &f.Unsettled)
 	case "veto":
-		return readText(v, &f.Veto)
+		return r.text(v, &f.Veto)
 	}
 	return false
 }
@@ -152,8 +184,8 @@ func readInt[T int | int64](v []byte, to *T) bool {
 	return err == nil
 }
 
-func readMaybe[T int | int64](v []byte, to **T) bool {
-	*to = new(T)
+func readUntil(v []byte, to **int64) bool {
+	*to = new(int64)
 	return readInt(v, *to)
 }
 
@@ -162,43 +194,89 @@ func readBool(v []byte, to *bool) bool {
 	return *to || string(v) == "false"
 }
 
-func readText[T ~string](v []byte, to *T) bool {
-	if len(v) < 2 || v[0] != '"' || bytes.IndexByte(v, '\\') >= 0 {
-		return false
+// someNumbers is how many numbers are made at once: those of a few dozen facts.
+const someNumbers = 512
+
+func (r *FactsReader) maybe(v []byte, to **int) bool {
+	if len(r.numbers) == 0 {
+		r.numbers = make([]int, someNumbers)
 	}
-	if u, closed := any(to).(encoding.TextUnmarshaler); closed { // it checks the form of what it reads
-		return u.UnmarshalText(v[1:len(v)-1]) == nil
-	}
-	*to = T(v[1 : len(v)-1])
-	return true
+	*to, r.numbers = &r.numbers[0], r.numbers[1:]
+	return readInt(v, *to)
 }
 
-func readTexts(v []byte, to *[]string) bool {
-	ok := true
+// inside returns a string without its quotes. One with escapes is read elsewhere.
+func inside(v []byte) ([]byte, bool) {
+	if len(v) < 2 || v[0] != '"' || bytes.IndexByte(v, '\\') >= 0 {
+		return nil, false
+	}
+	return v[1 : len(v)-1], true
+}
+
+func (r *FactsReader) text(v []byte, to *string) bool {
+	plain, ok := inside(v)
+	if ok {
+		*to = canon.Word(&r.words, plain)
+	}
+	return ok
+}
+
+func (r *FactsReader) incident(v []byte, to *writ.IncidentID) bool {
+	plain, ok := inside(v)
+	return ok && to.UnmarshalText(plain) == nil
+}
+
+func (r *FactsReader) texts(v []byte, to *[]string) bool {
+	var err error
+	*to, err = r.lists.Get(v, readTexts)
+	return err == nil
+}
+
+func (r *FactsReader) principal(v []byte, to *writ.Principal) bool {
+	var err error
+	*to, err = r.people.Get(v, readWho)
+	return err == nil
+}
+
+// owner reads a person. A kind, which none has, is not written again.
+func (r *FactsReader) owner(v []byte, to *writ.Person) bool {
+	p, err := r.people.Get(v, readWho)
+	to.Iss, to.Sub = p.Iss, p.Sub
+	return err == nil
+}
+
+// errUncommon marks what is not of the common form.
+var errUncommon = errors.New("of another form")
+
+func readTexts(v []byte) ([]string, error) {
+	out := []string{}
 	err := canon.Elements(v, func(v []byte) error {
-		var s string
-		ok = ok && readText(v, &s)
-		*to = append(*to, s)
+		plain, ok := inside(v)
+		if !ok {
+			return errUncommon
+		}
+		out = append(out, string(plain))
 		return nil
 	})
-	return ok && err == nil
+	return slices.Clip(out), err
 }
 
-// readWho reads a person, or with a kind a principal.
-func readWho(v []byte, iss *string, kind *writ.Kind, sub *string) bool {
-	ok := true
-	err := canon.Members(v, func(name, v []byte) error {
+func readWho(v []byte) (p writ.Principal, err error) {
+	err = canon.Members(v, func(name, v []byte) error {
+		plain, ok := inside(v)
 		switch {
+		case !ok:
+			return errUncommon
 		case string(name) == "iss":
-			ok = ok && readText(v, iss)
+			p.Iss = string(plain)
+		case string(name) == "kind":
+			p.Kind = writ.Kind(plain)
 		case string(name) == "sub":
-			ok = ok && readText(v, sub)
-		case string(name) == "kind" && kind != nil:
-			ok = ok && readText(v, kind)
+			p.Sub = string(plain)
 		default:
-			ok = false
+			return errUncommon
 		}
 		return nil
 	})
-	return ok && err == nil
+	return p, err
 }

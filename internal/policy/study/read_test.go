@@ -13,6 +13,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/ledger"
+	"github.com/writ-dev/writ/internal/policy/policytest"
 	"github.com/writ-dev/writ/internal/policy/study"
 )
 
@@ -26,7 +27,7 @@ func file(t testing.TB, b ledger.Bundle) []byte {
 }
 
 func TestAReplayReadsOfAFileWhatItReadsOfABundle(t *testing.T) {
-	b := recorded(t, defaults(t), asks(50))
+	b := recorded(t, defaults(t), policytest.Asks(50))
 	told := ""
 	got, err := study.FromFile(file(t, b), func(done, of int) { told = fmt.Sprintf("%d of %d", done, of) })
 	if err != nil || !reflect.DeepEqual(got, records(t, b)) || len(got.All) != 50 || told != "100 of 100" {
@@ -78,7 +79,7 @@ func TestI05AnEntryThatIsNotOfTheFormEndsTheReplay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := recorded(t, defaults(t), asks(1))
+	good := recorded(t, defaults(t), policytest.Asks(1))
 	env, err := ledger.OpenEnvelope(good.Entries[1].Leaf, ledger.RecordType)
 	if err != nil {
 		t.Fatal(err)
@@ -139,29 +140,24 @@ func TestI05AnEntryThatIsNotOfTheFormEndsTheReplay(t *testing.T) {
 }
 
 func FuzzAFileIsReadOrRefused(f *testing.F) {
-	good := file(f, recorded(f, defaults(f), asks(2)))
-	f.Add(good)
+	set := defaults(f)
+	f.Add(file(f, recorded(f, set, policytest.Asks(2))))
 	f.Add([]byte(`{"v":1,"entries":[{"index":0,"leaf":"e30="}]}`))
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		if _, err := study.FromFile(raw, nil); err != nil && !errors.Is(err, writ.ErrInvalid) {
-			t.Fatalf("%v", err)
-		}
-	})
+	f.Fuzz(func(t *testing.T, raw []byte) { agree(t, set, raw) })
 }
 
 // BenchmarkReplay is writ policy simulate from a bundle's bytes to the answer.
 func BenchmarkReplay(b *testing.B) {
 	set := defaults(b)
-	raw := file(b, recorded(b, set, asks(5000)))
+	raw := file(b, recorded(b, set, policytest.Asks(5000)))
 	b.SetBytes(int64(len(raw)))
-	n := 0
+	n, before := 0, policytest.Processor(b)
 	for b.Loop() {
-		r, err := study.FromFile(raw, nil)
+		sim, err := study.Replay(set, raw, runtime.GOMAXPROCS(0), nil)
 		if err != nil {
 			b.Fatal(err)
 		}
-		study.Simulate(set, r, runtime.GOMAXPROCS(0))
-		n += len(r.All)
+		n += sim.Records
 	}
-	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "decisions/s")
+	perSecond(b, before, n)
 }

@@ -29,18 +29,3 @@ type Records struct {
 
 // maxRecords bounds what one simulation holds: about 3 KiB each.
 const maxRecords = 1_000_000
-
-// record puts the request together, as far as the decision itself has it. It is false for facts that cannot be read.
-func record(body writ.DecisionBody, at time.Time) (Record, bool) {
-	f, err := policy.ParseFacts(body.Facts)
-	if err != nil {
-		return Record{}, false
-	}
-	return Record{
-		Decision: body.Decision, Plan: body.Plan, Phase: body.Phase, Step: body.Step, At: at,
-		Request: policy.Request{Playbook: body.Playbook, Operations: body.Operations, Facts: f},
-		Answer: writ.Decision{
-			Observed: body.Observed, Verdict: body.Verdict, Reason: body.Reason, Policies: body.Policies, Requirements: body.Requirements, Policy: body.Policy,
-		},
-	}, true
-}

@@ -3,6 +3,7 @@ package study
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/writ-dev/writ"
@@ -49,59 +50,105 @@ func (s Simulation) Wider() bool {
 }
 
 // chunk is how many a worker takes at a time.
-const chunk = 256
+const chunk = 16
 
-// each calls do for 0 to n-1, from so many goroutines at once, and returns when all are done.
-func each(n, workers int, do func(i int)) {
-	work := make(chan int)
+// each calls do for 0 to n-1, from so many goroutines at once, which are numbered from 0, and returns when all are done.
+func each(n, workers int, do func(worker, i int)) {
+	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range max(workers, 1) {
+	for worker := range max(workers, 1) {
 		wg.Go(func() {
-			for from := range work {
+			for from := int(next.Add(chunk)) - chunk; from < n; from = int(next.Add(chunk)) - chunk {
 				for i := from; i < min(from+chunk, n); i++ {
-					do(i)
+					do(worker, i)
 				}
 			}
 		})
 	}
-	for from := 0; from < n; from += chunk {
-		work <- from
-	}
-	close(work)
 	wg.Wait()
 }
 
 // Simulate decides every record again under next, with so many workers at once. The result does not depend on their
 // number.
 func Simulate(next *policy.Bundle, records Records, workers int) Simulation {
-	out := Simulation{Records: len(records.All), Skipped: records.Skipped, Counts: map[Kind]int{}}
-	got := make([]Kind, len(records.All))
-	each(len(got), workers, func(i int) { got[i] = kindOf(records.All[i].Answer, next.Answer(records.All[i].Request)) })
-	for i, k := range got {
-		r := &records.All[i]
+	t := newTally(next, workers)
+	some := make([]*Record, 0, window)
+	for part := range slices.Chunk(records.All, window) {
+		some = some[:0]
+		for i := range part {
+			some = append(some, &part[i])
+		}
+		t.take(some)
+	}
+	t.out.Skipped = records.Skipped
+	return t.done()
+}
+
+// Replay is Simulate for a bundle's text, as FromFile reads it. It holds the bundle, and of its decisions those of a window
+// and those that will be told.
+func Replay(next *policy.Bundle, raw []byte, workers int, progress func(done, of int)) (Simulation, error) {
+	l, err := ofFile(raw)
+	if err != nil {
+		return Simulation{}, err
+	}
+	t := newTally(next, workers)
+	err = l.read(progress, func(some []*Record, skipped int) error {
+		t.take(some)
+		t.out.Skipped += skipped
+		return nil
+	})
+	if err != nil {
+		return Simulation{}, err
+	}
+	return t.done(), nil
+}
+
+// A tally decides records and counts what comes out.
+type tally struct {
+	next    *policy.Bundle
+	workers int
+	got     []Kind // of the records under way
+	out     Simulation
+	changed map[Kind][]Record // the first MaxRows of each kind
+}
+
+func newTally(next *policy.Bundle, workers int) *tally {
+	return &tally{next: next, workers: workers, out: Simulation{Counts: map[Kind]int{}}, changed: map[Kind][]Record{}}
+}
+
+// take decides some records and counts them in their order.
+func (t *tally) take(some []*Record) {
+	t.got = slices.Grow(t.got[:0], len(some))[:len(some)]
+	each(len(some), t.workers, func(_, i int) { t.got[i] = kindOf(some[i].Answer, t.next.Answer(some[i].Request)) })
+	t.out.Records += len(some)
+	for i, k := range t.got {
+		r := some[i]
 		if r.Alone {
-			out.Alone++
+			t.out.Alone++
 		}
 		if r.Answer.Reason == writ.ReasonFrozen || r.Answer.Reason == writ.ReasonProtected {
-			out.Above++
-			got[i], k = Same, Same
+			t.out.Above++
+			k = Same
 		}
-		out.Counts[k]++
+		t.out.Counts[k]++
+		if k != Same && len(t.changed[k]) < MaxRows {
+			t.changed[k] = append(t.changed[k], *r)
+		}
 	}
+}
+
+// done tells what changed.
+func (t *tally) done() Simulation {
+	out := t.out
 	for _, k := range kinds {
 		if k == Same {
 			continue
 		}
-		for i := range got {
-			if got[i] != k {
-				continue
-			}
-			if len(out.Rows) == MaxRows {
-				out.RowsLeft++
-				continue
-			}
-			out.Rows = append(out.Rows, row(k, records.All[i], next))
+		told := t.changed[k][:min(len(t.changed[k]), MaxRows-len(out.Rows))]
+		for _, r := range told {
+			out.Rows = append(out.Rows, row(k, r, t.next))
 		}
+		out.RowsLeft += out.Counts[k] - len(told)
 	}
 	return out
 }

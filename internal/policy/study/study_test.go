@@ -7,6 +7,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/policy"
+	"github.com/writ-dev/writ/internal/policy/policytest"
 	"github.com/writ-dev/writ/policies"
 )
 
@@ -56,19 +57,6 @@ func defaults(t testing.TB) *policy.Bundle {
 	return changed(t, "limits/none.cedar", "", "// nothing\n")
 }
 
-// lowRisk is an ask of tier 1 with nothing unusual.
-func lowRisk() policy.Request {
-	return policy.Request{
-		Playbook: "rollback-deployment", Operations: []string{"kubernetes/workload.rollback"},
-		Facts: policy.Facts{
-			Principal:  writ.Principal{Kind: writ.KindAgent, Iss: "https://issuer.example", Sub: "repair-agent"},
-			Registered: true, Team: "platform", Roles: []string{"repair"}, Owner: writ.Person{Iss: "https://login.example", Sub: "ada"},
-			Incident: "inc_01JZZZZZZZZZZZZZZZZZZZZZZZ", IncidentOpen: true, Severity: new(2), Service: "checkout", OwningTeam: "payments", Env: "prod",
-			Tier: 1, Planes: []string{"kubernetes"}, Undo: true, Certified: true, Targets: new(1), Permille: new(250),
-			Concurrent: new(0), PreviousRuns: new(0), Failures: new(0), Unsettled: new(0), SameFixRepeated: new(0), PlanesAfter: new(1), NewPlane: true,
-			EvidenceCount: 2, EvidenceFresh: true, EvidenceAgeSeconds: new(40), Now: 1_800_000_000,
-		},
-	}
-}
+func lowRisk() policy.Request { return policytest.LowRisk() }
 
 func at(tier int) policy.Request { q := lowRisk(); q.Facts.Tier = tier; return q }
