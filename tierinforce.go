@@ -2,6 +2,18 @@ package writ
 
 import "encoding/json"
 
+// The tier in force.
+//
+// Whatever is decided, asked, shown or counted by tier goes by the one in force. A tier of its own is right in these places
+// only, and a review asks of any other why it is not the one in force:
+//
+//   - what a plan is made of: catalogue, playbook, steps, the plan's bytes and entry, its text and the comparison of two plans
+//     (they are signed or digested before a decision is made, and the tier in force stands beside them);
+//   - where a decision begins: the facts that policy raises, and a set that is tried on recorded facts;
+//   - the class of a lease: the power that the plan's steps need, however carefully people were asked;
+//   - a record of autonomy: the level that a playbook stands at is counted from its own tier;
+//   - offline break-glass: no policy decides it, so that nothing raises it.
+
 // InForce returns the tier in force of a plan whose own tier is own and that policy decided as of the tier decided: what
 // tiers.yaml, the records and the incident's chain make of a plan, which is never below its own. Pages, server, runner and
 // offline verifier ask people for what this tier demands. A tier that nobody decided or knows counts as T4.

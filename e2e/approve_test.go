@@ -63,6 +63,10 @@ type act struct {
 	Other         bool              `json:"other,omitempty"` // the statement that comes is about something else
 	Refused       bool              `json:"refused,omitempty"`
 	Glass         writ.BreakGlassID `json:"glass,omitempty"`
+
+	Service string `json:"service,omitempty"` // on which a decision is made how much a playbook may do alone
+	Agent   string `json:"agent,omitempty"`   // instead of playbook and service
+	To      string `json:"to,omitempty"`      // the tier
 }
 
 type scenery struct {

@@ -57,19 +57,26 @@ type earning struct {
 
 func newEarning(t *testing.T) *earning {
 	t.Helper()
-	x := &earning{counter: prepareShop(t, func(_ *counter, o *setup.Options) {
+	x := prepareEarning(t, rob)
+	x.start()
+	return x
+}
+
+// prepareEarning installs one, in which somebody answers for the helper; nothing is started.
+func prepareEarning(t *testing.T, owner string, changes ...func(*counter, *setup.Options)) *earning {
+	t.Helper()
+	x := &earning{counter: prepareShop(t, append(changes, func(_ *counter, o *setup.Options) {
 		o.Playbooks = [][]byte{[]byte(repairPlaybook)}
 		for name, within := range map[string]int{"switch": 3, "switch-slowly": slowSwitch, "switch-again": 3, "never-asked-for": 3} {
 			o.Playbooks = append(o.Playbooks, fmt.Appendf(nil, switchPlaybook, name, within))
 		}
-		o.Agents = append(o.Agents, setup.Agent{Name: helper, Team: install.Team, Owner: rob, Roles: []string{"repair"}}, setup.Agent{Name: idler, Team: install.Team, Owner: ana, Roles: []string{"diagnose"}})
-	})}
+		o.Agents = append(o.Agents, setup.Agent{Name: helper, Team: install.Team, Owner: owner, Roles: []string{"repair"}}, setup.Agent{Name: idler, Team: install.Team, Owner: ana, Roles: []string{"diagnose"}})
+	})...)}
 	writeSet(t, filepath.Join(x.in.Dir, "policies"), policies.Dev(), "put-back", `@id("grants/low-risk")`, fmt.Sprintf(`@id("grants/low-risk") @verify_within("%ds") @review_within("1s")`, checksWithin))
 	x.edit(func(c *config.Server) {
 		c.Policies, c.Autonomy = "policies", &config.Autonomy{VerifiedRuns: 3}
 		c.Limits = &config.Limits{Attempts: 100, AttemptsPerObject: 100}
 	})
-	x.start()
 	return x
 }
 

@@ -121,8 +121,8 @@ func (s *chain) usedGlass(index int64, e ledger.Entry, b writ.BreakGlassUseBody)
 		s.wrong(index, "breakglass", "break-glass %s is used for another plan than run %s carries out", b.ID, b.Run)
 	case !b.Offline && (asked == nil || asked.body.BreakGlass != b.ID):
 		s.wrong(index, "breakglass", "the plan of run %s was not proposed as break-glass %s", b.Run, b.ID)
-	case run.plan.body.Tier >= writ.T2 && len(run.names) == 0:
-		s.wrong(index, "breakglass", "break-glass %s is used at %s, and nobody approved it", b.ID, run.plan.body.Tier)
+	case max(run.plan.body.Tier, run.tier) >= writ.T2 && len(run.names) == 0:
+		s.wrong(index, "breakglass", "break-glass %s is used at %s, and nobody approved it", b.ID, max(run.plan.body.Tier, run.tier))
 	}
 }
 

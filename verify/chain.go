@@ -18,7 +18,6 @@ type chain struct {
 	incidents map[writ.IncidentID]writ.IncidentBody
 	proposals map[writ.PlanID]*seen[writ.ProposalBody]
 	hops      map[writ.HandOffID]*hop
-	tooHigh   map[writ.PlanID]bool // plans of a higher tier than was passed on
 	plans     map[writ.PlanID]*plan
 	decisions map[writ.DecisionID]*seen[writ.DecisionBody]
 	steps     map[string]*seen[writ.DecisionBody] // newest decision on each step
@@ -109,7 +108,7 @@ func newChain(c *check) *chain {
 		plans: map[writ.PlanID]*plan{}, decisions: map[writ.DecisionID]*seen[writ.DecisionBody]{},
 		steps: map[string]*seen[writ.DecisionBody]{}, grants: map[writ.GrantID]*grant{}, runs: map[writ.RunID]*grant{},
 		leases: map[writ.LeaseID]*lease{}, statement: map[string]int64{}, commits: map[writ.Commitment]bool{},
-		hops: map[writ.HandOffID]*hop{}, receipts: map[string][]link{}, tooHigh: map[writ.PlanID]bool{},
+		hops: map[writ.HandOffID]*hop{}, receipts: map[string][]link{},
 		glasses: map[writ.BreakGlassID]*glass{}, signers: map[writ.BreakGlassID][]writ.Person{}, passkeys: map[writ.PasskeyID]*passkey{}, counters: map[writ.PasskeyID]uint32{},
 		policies: policies{changes: map[writ.PolicyChangeID]*policyChange{}},
 		answers:  map[writ.Digest]decidedAnswer{}, cameUp: map[string]time.Time{}, reviews: map[writ.RunID]bool{},

@@ -41,8 +41,6 @@ func (s *chain) plan(index int64, e ledger.Entry, b writ.PlanBody) {
 		s.wrong(index, "digest", "plan %s is for another proposal, playbook or requester than was asked", b.Plan)
 	case asked.body.Holder != "" && asked.body.Holder != b.Holder:
 		s.wrong(index, "holder", "plan %s is to be held by another key than its agent proposed", b.Plan)
-	default:
-		s.handedTier(asked, b)
 	}
 }
 
@@ -178,7 +176,6 @@ func (s *chain) grant(index int64, e ledger.Entry, b writ.GrantBody) {
 		return
 	}
 	s.grants[b.Grant], s.runs[b.Run], s.granted = g, g, append(s.granted, g)
-	s.grantedTier(index, b.Plan)
 	p := s.known(index, "grant", b.Plan, b.PlanDigest)
 	if p == nil {
 		return
@@ -203,6 +200,7 @@ func (s *chain) grant(index int64, e ledger.Entry, b writ.GrantBody) {
 	s.permitted(index, g, p)
 	s.quorum(index, g, p)
 	s.tier(index, g, p)
+	s.handedTier(index, g)
 }
 
 // permitted checks the decision that a grant rests on: a plain allow, taken for the grant, under its policy.
@@ -294,6 +292,7 @@ func (s *chain) lines() []Plan {
 		l := Plan{Plan: p.body.Plan, Digest: p.body.PlanDigest, Playbook: p.body.Playbook, Tier: p.body.Tier, Requester: p.body.Requester}
 		if n := len(p.decided); n > 0 {
 			d := p.decided[n-1].body
+			l.Tier = writ.InForce(l.Tier, d.DecidedTier())
 			l.Decision = strings.TrimSpace(string(d.Verdict) + " " + strings.Join(d.Policies, ", "))
 		}
 		if g := p.grant; g != nil {

@@ -73,16 +73,14 @@ func (s *chain) handed(index int64, e ledger.Entry, b writ.ProposalBody) {
 	}
 }
 
-// handedTier compares a plan's tier against the hand-off of its proposal.
-func (s *chain) handedTier(asked *seen[writ.ProposalBody], b writ.PlanBody) {
-	if h := s.hops[asked.body.HandOff]; h != nil && lineage.CoversTier(h.of, b.Tier) != nil {
-		s.tooHigh[b.Plan] = true
+// handedTier checks that no plan is granted whose tier in force is above what was passed on. It may be made: the control plane
+// denies it.
+func (s *chain) handedTier(index int64, g *grant) {
+	asked := s.proposals[g.body.Plan]
+	if asked == nil {
+		return
 	}
-}
-
-// grantedTier checks that no plan of a higher tier than was passed on is granted. It may be made: the control plane denies it.
-func (s *chain) grantedTier(index int64, id writ.PlanID) {
-	if s.tooHigh[id] {
-		s.wrong(index, "handoff", "plan %s is granted, and its tier is above what was passed on", id)
+	if h := s.hops[asked.body.HandOff]; h != nil && lineage.CoversTier(h.of, g.tier) != nil {
+		s.wrong(index, "handoff", "plan %s is granted as %s, and what was passed on ends at %s", g.body.Plan, g.tier, h.of.MaxTier)
 	}
 }

@@ -67,7 +67,7 @@ type Plan struct {
 	Plan      writ.PlanID      `json:"plan"`
 	Digest    writ.Digest      `json:"plan_digest"`
 	Playbook  writ.PlaybookRef `json:"playbook"`
-	Tier      writ.Tier        `json:"tier"` // in force, once it was granted; until then its own
+	Tier      writ.Tier        `json:"tier"` // in force, once it was decided; until then its own
 	Requester writ.Principal   `json:"requester"`
 	Decision  string           `json:"decision,omitempty"`  // that the grant rests on: verdict and rules
 	Approvers []string         `json:"approvers,omitempty"` // verified, and counted by the grant

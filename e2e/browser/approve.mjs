@@ -4,7 +4,8 @@
 //
 // The first line is the job: {tools, chromium, base, origin, issuer?, spki?}; spki names the one key whose certificate is taken. Then, each with who:
 // {do: "login", key}, {do: "oidc", user}, {do: "look", path, until, at?, press?, head?}, {do: "enrol"},
-// {do: "confirm", fingerprint}, {do: "remove", fingerprint}, {do: "answer", plan or change, verdict, verified, reads?, typed?, weakened?, present?}, {do: "device"}, {do: "glass", incident, playbook, parameters,
+// {do: "confirm", fingerprint}, {do: "remove", fingerprint}, {do: "answer", plan or change, verdict, verified, reads?, typed?, weakened?, present?}, {do: "device"}, {do: "decide", playbook and service, or agent, to,
+// verified, wrong?, altered?, other?}, {do: "glass", incident, playbook, parameters,
 // justification, verified, weakened?, altered?} and {do: "review", glass, justification}. An answer has what went wrong under found:
 // violations of the content policy, findings of axe, errors on the console.
 import { createInterface } from 'node:readline';
@@ -162,6 +163,41 @@ const acts = {
 		if (!c.change) await p.tab.fill('input[name=reason]', 'as the graph says'); // a change of the rules is answered without a word
 		const out = await settled(p.tab, p.tab.locator(`#plan button[value=${c.verdict}]`));
 		await p.tab.unroute('**/begin');
+		refusals = false;
+		return { ...out, before };
+	},
+	// decide goes from the page of a playbook, or of the agents, to where a passkey decides how much it may do alone, and looks at
+	// that on a phone and on a desk.
+	async decide(p, c) {
+		await p.wire.send('WebAuthn.setUserVerified', { authenticatorId: p.authenticatorId, isUserVerified: c.verified });
+		await p.tab.goto(job.base + (c.agent ? '/agents' : '/playbooks/' + c.playbook));
+		await axe(p.tab, 'record');
+		const from = c.agent ? p.tab.locator('article.card').filter({ hasText: c.agent }) : p.tab.locator('article.card').filter({ hasText: c.service });
+		await from.locator('a.button').filter({ hasText: 'Decide with a passkey' }).first().click();
+		await p.tab.waitForURL(job.origin + '/approve/autonomy/' + (c.agent ? 'agent/' + c.agent : `playbook/${c.playbook}/${c.service}`));
+		const before = await p.tab.locator('main').innerText();
+		await axe(p.tab, 'decide, phone');
+		await p.tab.setViewportSize({ width: 1200, height: 900 });
+		await axe(p.tab, 'decide, desk');
+		await p.tab.setViewportSize(phone);
+		const button = p.tab.locator(`#record button[value=${c.to}]`), why = p.tab.locator('#record [name=reason]');
+		if (!await button.count()) return { before, told: 'there is no such button' };
+		if (!(await settled(p.tab, button)).told.includes('Say why')) found.push('it is decided without a reason');
+		await why.fill('as the record says');
+		refusals = !c.verified || c.altered || c.other || c.wrong;
+		if (c.altered) await p.tab.evaluate(() => { const d = document.getElementById('record').dataset; d.text = btoa(atob(d.text) + ' '); });
+		if (c.other) await p.tab.evaluate(to => {
+			const real = window.fetch;
+			window.fetch = async (path, o) => {
+				const got = await real(path, o);
+				if (!path.endsWith('/begin')) return got;
+				const ask = await got.json();
+				ask.statement = btoa(atob(ask.statement).replace(`"to":"${to}"`, '"to":"T4"'));
+				return Response.json(ask);
+			};
+		}, c.to);
+		await p.tab.evaluate(() => { document.getElementById('told').textContent = ''; });
+		const out = await settled(p.tab, button);
 		refusals = false;
 		return { ...out, before };
 	},

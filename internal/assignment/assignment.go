@@ -120,10 +120,12 @@ type Observed struct {
 	Writable  bool             `json:"writable"`
 }
 
-// Planned is a plan with the runner's signed ledger entry for it.
+// Planned is a plan with the runner's signed ledger entry for it, and the highest tier that the runner's ceiling lets it
+// carry out at present: nobody is asked about more. It is no authority: the runner holds each run to its ceiling itself.
 type Planned struct {
-	Plan  []byte `json:"plan"`
-	Entry []byte `json:"entry"`
+	Plan    []byte    `json:"plan"`
+	Entry   []byte    `json:"entry"`
+	MaxTier writ.Tier `json:"max_tier"`
 }
 
 // Refused is a refusal on the wire. The detail is one sentence without secrets.

@@ -55,7 +55,7 @@ type past struct {
 	operations map[string]bool
 	planes     map[string]bool // of any run, whatever became of it
 	askers     []writ.Principal
-	open       writ.Tier // the highest of plans that are allowed and have not ended
+	open       writ.Tier // the highest tier in force of plans that are allowed and have not ended
 	openBy     string
 }
 
@@ -91,7 +91,9 @@ func (c *Control) past(tx *store.Tx, plan writ.Plan) (past, error) {
 			out.operations[string(s.Operation)] = true
 		}
 		if !r.Run.State.Final() {
-			out.stands(p, other)
+			if err := c.heldOpen(&out, p, other); err != nil {
+				return out, err
+			}
 		}
 	}
 	ready, _, err := find[planRow](tx, store.Plans, store.Filter{Incident: string(plan.Incident), State: string(writ.PlanReady)})
@@ -101,18 +103,37 @@ func (c *Control) past(tx *store.Tx, plan writ.Plan) (past, error) {
 		}
 		var other writ.Plan
 		if other, _, err = writ.ParsePlan(ready[i].Bytes); err == nil {
-			out.stands(ready[i], other)
+			err = c.heldOpen(&out, ready[i], other)
 		}
 	}
 	return out, err
 }
 
-// stands notes a plan that was allowed and has not ended: nobody need be asked any more. Its own tier counts, not what a
-// chain made of it, since two plans would otherwise hold each other up.
-func (p *past) stands(row planRow, plan writ.Plan) {
-	if plan.Tier > max(p.open, writ.T1) {
-		p.open, p.openBy = plan.Tier, fmt.Sprintf("plan %s of %s, with %s, is allowed and has not ended", plan.ID, name(row.Proposal.By), plan.Playbook.Name)
+// heldOpen notes a plan that was allowed and has not ended: nobody need be asked any more. Its tier in force counts, but for
+// what it has from others of its incident that could be reached when it was decided: those stand by themselves while they can,
+// and two plans would otherwise hold each other up for ever.
+func (c *Control) heldOpen(p *past, row planRow, plan writ.Plan) error {
+	tier := row.tier(plan)
+	if row.Decision != nil && tier > max(plan.Tier, p.open, writ.T1) {
+		f, err := policy.ParseFacts(row.Decision.Facts)
+		if err != nil {
+			return err
+		}
+		if f.Reach > 0 {
+			q := policy.Request{Playbook: plan.Playbook.Name, Facts: f}
+			for _, s := range plan.Steps {
+				q.Operations = append(q.Operations, string(s.Operation))
+			}
+			c.planFacts(&q.Facts, plan) // its own tier again
+			q.Facts.Reach, q.Facts.ReachBy = 0, ""
+			without, _ := c.inForce().Bundle.Raised(q)
+			tier = min(tier, plan.InForce(without))
+		}
 	}
+	if tier > max(p.open, writ.T1) {
+		p.open, p.openBy = tier, fmt.Sprintf("plan %s of %s, with %s, is allowed and has not ended", plan.ID, name(row.Proposal.By), plan.Playbook.Name)
+	}
+	return nil
 }
 
 func sorted(set map[string]bool) []string {

@@ -164,7 +164,7 @@ func (c *Control) under(tx *store.Tx, by writ.Principal, ask writ.Ask) (writ.Han
 	return doc.HandOff, ref("handoff", doc.Leaf), err
 }
 
-// coversTier refuses a plan of a higher tier than was passed on.
+// coversTier refuses a plan of a higher tier in force than was passed on.
 func coversTier(tx *store.Tx, id writ.HandOffID, t writ.Tier) (*assignment.Refused, error) {
 	if id == "" {
 		return nil, nil

@@ -43,6 +43,9 @@ func (c *Control) issue(tx *store.Tx, p planRow, row store.Row, plan writ.Plan) 
 	if ended, err := c.overtaken(tx, p, row, plan, d); ended || err != nil {
 		return err
 	}
+	if ended, err := c.beyond(tx, p, row, plan, d); ended || err != nil {
+		return err
+	}
 	switch d.Verdict {
 	case writ.Allow:
 		if old {

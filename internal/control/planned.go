@@ -61,17 +61,12 @@ func (c *Control) planned(ctx context.Context, runner writ.RunnerID, a assignmen
 		if misfit != nil {
 			return c.endPlan(tx, p, prow, writ.PlanRefused, assignment.Refused{Code: writ.ReasonPlanMismatch, Detail: misfit.Error()})
 		}
-		if beyond, err := coversTier(tx, p.Proposal.HandOff, plan.Tier); err != nil {
-			return err
-		} else if beyond != nil {
-			return c.endPlan(tx, p, prow, writ.PlanDenied, *beyond)
-		}
 		at, err := appendLeaf(tx, ans.Planned.Entry, plan.Incident)
 		if err != nil {
 			return err
 		}
 		p.Title, p.Bytes, p.Digest, p.Leaf, p.ExpiresAt = plan.Title, ans.Planned.Plan, writ.DigestOf(ans.Planned.Plan), at.hash, plan.Window.NotAfter
-		p.Reread = readWhenMade(plan, p.CreatedAt, c.now())
+		p.Reread, p.MaxTier = readWhenMade(plan, p.CreatedAt, c.now()), ans.Planned.MaxTier
 		fault.Before(fault.ControlPlan)
 		d, err := c.decide(tx, &p, plan, writ.PhasePlan, "")
 		fault.After(fault.ControlPlan)
@@ -80,6 +75,9 @@ func (c *Control) planned(ctx context.Context, runner writ.RunnerID, a assignmen
 		}
 		if d.Observed {
 			return c.onlyObserved(tx, p, prow, d)
+		}
+		if ended, err := c.beyond(tx, p, prow, plan, d); ended || err != nil {
+			return err
 		}
 		if p.Proposal.DryRun && d.Verdict != writ.Deny {
 			return c.tried(tx, p, prow, plan, d)

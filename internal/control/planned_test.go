@@ -268,7 +268,7 @@ func TestI03TheRunnersEntryTellsOfThePlanItAnswersWith(t *testing.T) {
 				// The forger works on a copy of its own.
 				copied, digest, err := writ.ParsePlan(b)
 				must(w.t, err)
-				return assignment.Answer{Planned: &assignment.Planned{Plan: b, Entry: forge(w, in, copied, digest)}}
+				return assignment.Answer{Planned: &assignment.Planned{Plan: b, Entry: forge(w, in, copied, digest), MaxTier: writ.T4}}
 			})
 			mismatch(t, w)
 		})

@@ -24,6 +24,7 @@ type (
 		Owner         string
 		Target        writ.Location
 		Runner        writ.RunnerID
+		MaxTier       writ.Tier // that its runner said it carries out, with the plan
 		Window        writ.Window
 		Title         string
 		Bytes         []byte

@@ -138,7 +138,7 @@ func (r *fakeRunner) plan(in assignment.Planning, changes ...func(*writ.Plan)) a
 	if err != nil {
 		r.w.t.Errorf("plan: %v", err)
 	}
-	return assignment.Answer{Planned: &assignment.Planned{Plan: b, Entry: r.planEntry(p, in.ProposalLeaf, writ.DigestOf(b))}}
+	return assignment.Answer{Planned: &assignment.Planned{Plan: b, Entry: r.planEntry(p, in.ProposalLeaf, writ.DigestOf(b)), MaxTier: writ.T4}}
 }
 
 func (r *fakeRunner) resolve(in assignment.Planning) (writ.Plan, error) {

@@ -111,12 +111,16 @@ func event(index int64, leaf []byte) (writ.Event, error) {
 	case *writ.ProposalBody:
 		out.Plan, out.Summary = b.Plan, fmt.Sprintf("%s proposed %s@%d, citing %d readings", name(b.By), b.Playbook.Name, b.Playbook.Version, len(b.Evidence))
 	case *writ.PlanBody:
-		out.Plan, out.Summary = b.Plan, fmt.Sprintf("planned: %s, %d objects, up to %d‰ of ready capacity, digest %s", b.Tier, b.Blast.Objects, b.Blast.Permille, short(b.PlanDigest))
+		out.Plan, out.Summary = b.Plan, fmt.Sprintf("planned: its own tier %s, %d objects, up to %d‰ of ready capacity, digest %s", b.Tier, b.Blast.Objects, b.Blast.Permille, short(b.PlanDigest))
 	case *writ.DecisionBody:
 		out.Plan, out.OK = b.Plan, b.Verdict != writ.Deny
-		out.Summary = fmt.Sprintf("policy at %s: %s (%s)", b.Phase, b.Verdict, strings.Join(b.Policies, ", "))
-		if len(b.Policies) == 0 {
-			out.Summary = fmt.Sprintf("policy at %s: %s (%s)", b.Phase, b.Verdict, b.Reason)
+		by := strings.Join(b.Policies, ", ")
+		if by == "" {
+			by = string(b.Reason)
+		}
+		out.Summary = fmt.Sprintf("policy at %s: %s (%s)", b.Phase, b.Verdict, by)
+		if t := b.DecidedTier(); t != writ.T0 {
+			out.Summary = fmt.Sprintf("policy at %s: %s as %s (%s)", b.Phase, b.Verdict, t, by)
 		}
 	case *writ.ApprovalBody:
 		out.Plan, out.OK = b.Plan, b.Answer == writ.Approve

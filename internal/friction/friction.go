@@ -29,7 +29,7 @@ type Report struct {
 type Line struct {
 	Incident writ.IncidentID `json:"incident,omitempty"`
 	Service  string          `json:"service,omitempty"`
-	Tier     string          `json:"tier,omitempty"`
+	Tier     string          `json:"tier,omitempty"` // in force: as the newest decision on the whole plan has it
 
 	Plans   int `json:"plans"`   // that a runner made
 	Runs    int `json:"runs"`    // that began
@@ -54,7 +54,8 @@ func (l Line) AddedSeconds() int64 { return l.PeopleSeconds + (l.DecidingMillis+
 // plan is one plan's way.
 type plan struct {
 	incident                                             writ.IncidentID
-	tier                                                 writ.Tier
+	tier                                                 writ.Tier // in force
+	own                                                  writ.Tier
 	made, prompted, granted, began                       bool
 	denied, expired                                      bool
 	proposed, decided, asked, answered, grantedAt, first time.Time
@@ -80,7 +81,7 @@ func Count(entries []ledger.Entry, since time.Time, only writ.IncidentID) Report
 			plans[b.Plan], order = p, append(order, p)
 		case *writ.PlanBody:
 			if p := plans[b.Plan]; p != nil {
-				p.made, p.tier = true, b.Tier
+				p.made, p.own, p.tier = true, b.Tier, b.Tier
 			}
 		case *writ.DecisionBody:
 			p := plans[b.Plan]
@@ -93,7 +94,7 @@ func Count(entries []ledger.Entry, since time.Time, only writ.IncidentID) Report
 			if b.Verdict == writ.Requires && !p.prompted {
 				p.prompted, p.asked = true, at
 			}
-			p.denied = b.Verdict == writ.Deny
+			p.denied, p.tier = b.Verdict == writ.Deny, writ.InForce(p.own, b.DecidedTier())
 		case *writ.ApprovalBody:
 			if p := plans[b.Plan]; p != nil && b.Answer == writ.Approve {
 				p.approvals++

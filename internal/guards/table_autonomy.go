@@ -34,7 +34,7 @@ var autonomies = []Guard{
 	{
 		Invariant: "I10",
 		File:      "internal/control/chain.go",
-		Guard:     "if plan.Tier > max(p.open, writ.T1) {",
+		Guard:     "if tier > max(p.open, writ.T1) {",
 		Package:   "./internal/control",
 		Test:      "TestPitfall14AllowedPlansCanStillBeReached",
 	},

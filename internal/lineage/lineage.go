@@ -113,10 +113,10 @@ func Covers(h writ.HandOff, by writ.Principal, incident writ.IncidentID, playboo
 	return nil
 }
 
-// CoversTier reports whether a plan's tier lies within a hand-off.
+// CoversTier reports whether a plan's tier in force lies within a hand-off.
 func CoversTier(h writ.HandOff, t writ.Tier) error {
 	if t > h.MaxTier {
-		return refuse("the plan is of tier %d, and what was passed on ends at %d", t, h.MaxTier)
+		return refuse("the plan counts as tier %d, and what was passed on ends at %d", t, h.MaxTier)
 	}
 	return nil
 }

@@ -119,7 +119,11 @@ func (j *judgement) checkFrozen(ctx context.Context) error {
 		return err
 	}
 	f := j.r.newestFeed()
-	if err := j.r.Limits.fresh(f, j.own, j.r.Now()); err != nil {
+	tier := writ.T0 // of a plan that is not known here
+	if j.own != nil {
+		tier = j.own.Tier // the tier in force is known, and checked, once the grant is: checkTier
+	}
+	if err := j.r.Limits.fresh(f, tier, j.r.Now()); err != nil {
 		return err
 	}
 	return f.frozen(j.own)
@@ -220,7 +224,8 @@ func (j *judgement) checkPlaybook(context.Context) error {
 	return nil
 }
 
-// checkTier: no operation has a higher tier in this runner's own catalogue than step, plan and grant say.
+// checkTier: no operation has a higher tier in this runner's own catalogue than step, plan and grant say, and the feed is
+// young enough for the tier in force, which the grant says.
 func (j *judgement) checkTier(context.Context) error {
 	for i, s := range j.plan.Steps {
 		o, ok := j.conn.Catalogue().Operation(s.Operation)
@@ -228,7 +233,7 @@ func (j *judgement) checkTier(context.Context) error {
 			return writ.Refuse(writ.ReasonTierUnderstated, fmt.Sprintf("step %d is of a higher tier here than the grant says", i+1))
 		}
 	}
-	return nil
+	return j.r.Limits.fresh(j.r.newestFeed(), j.plan.InForce(j.claims.Writ.Tier), j.r.Now())
 }
 
 // checkPresenter: the holder's key presented this grant at the pinned URL, just now and for the first time.

@@ -67,6 +67,7 @@ type execution struct {
 	slog  *slog.Logger
 	steps []progress
 	why   cause
+	tier  writ.Tier // in force, as its grant says; T0 in a process that did not judge the grant itself
 
 	active []active // leases that it holds back from the reaper
 }

@@ -241,7 +241,7 @@ func (x *execution) halted(fresh bool) *cause {
 			return &cause{writ.ReasonOf(err), detail(err)}
 		}
 	}
-	if err := x.r.Limits.fresh(f, &x.plan, x.r.Now()); fresh && err != nil {
+	if err := x.r.Limits.fresh(f, x.tier, x.r.Now()); fresh && err != nil {
 		return &cause{writ.ReasonOf(err), detail(err)}
 	}
 	return nil

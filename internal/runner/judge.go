@@ -40,6 +40,8 @@ func (r *Runner) run(ctx context.Context, a assignment.Assignment, seen ledger.H
 		x, err = r.newExecution(j.record(), j.kept, nil)
 		if err != nil { // spent: its end is reached from the journal
 			r.Log.Error("run interrupted", "run", string(a.Run.Run), "error", err)
+		} else {
+			x.tier = j.plan.InForce(j.claims.Writ.Tier)
 		}
 		r.carry(ctx, a.Run.Run, x)
 		return

@@ -10,7 +10,7 @@ import (
 // Limits are how long a runner goes forward on what it last heard from the control plane. A zero member means its
 // default, which is also the most that is allowed: an owner can only make them shorter.
 type Limits struct {
-	FeedAge   time.Duration // of the newest feed before a step of T2 and above, and while the tier is not known
+	FeedAge   time.Duration // of the newest feed before a step of T2 and above in force, and while the tier is not known
 	FeedAgeT1 time.Duration // the same for T1
 	Wait      time.Duration // for the ledger to acknowledge a step's intent; then the run goes no further and is put back
 }
@@ -42,10 +42,10 @@ func (l Limits) Check() (Limits, error) {
 	return l, nil
 }
 
-// fresh checks that the feed is young enough for a plan. A nil plan is one that this runner does not know.
-func (l Limits) fresh(f feed, p *writ.Plan, now time.Time) error {
+// fresh checks that the feed is young enough for a plan of this tier. T0 is one that is not known.
+func (l Limits) fresh(f feed, tier writ.Tier, now time.Time) error {
 	limit := l.FeedAge
-	if p != nil && p.Tier <= writ.T1 {
+	if tier == writ.T1 {
 		limit = l.FeedAgeT1
 	}
 	if !f.known || now.Sub(f.IssuedAt) > limit {

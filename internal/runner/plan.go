@@ -23,14 +23,14 @@ const planLimit = 20 * time.Second
 // plan resolves a proposal into a plan and writes nothing to the target. The plan, with the bytes that stay here, is
 // in the journal before anybody sees it. The same plan id again gives the same plan.
 func (r *Runner) plan(ctx context.Context, in assignment.Planning) (*assignment.Planned, error) {
-	switch made, err := r.Journal.Plan(ctx, in.Plan); {
-	case err == nil:
-		return &assignment.Planned{Plan: made.Bytes, Entry: made.Entry}, nil
-	case isNot(err, writ.ErrNotFound):
-		return nil, err
-	}
 	t, err := r.loadTrust(ctx)
 	if err != nil {
+		return nil, err
+	}
+	switch made, err := r.Journal.Plan(ctx, in.Plan); {
+	case err == nil:
+		return answerOf(made, t), nil
+	case isNot(err, writ.ErrNotFound):
 		return nil, err
 	}
 	p, bound, err := r.bind(in, t)
@@ -74,7 +74,13 @@ func (r *Runner) plan(ctx context.Context, in assignment.Planning) (*assignment.
 	case err != nil:
 		return nil, err
 	}
-	return &assignment.Planned{Plan: made.Bytes, Entry: made.Entry}, nil
+	return answerOf(made, t), nil
+}
+
+// answerOf is what the control plane is told of a plan. The highest tier of the ceiling goes with it, so that nobody is asked
+// about a plan that policy puts above it.
+func answerOf(made journal.Plan, t trusted) *assignment.Planned {
+	return &assignment.Planned{Plan: made.Bytes, Entry: made.Entry, MaxTier: t.trust.Ceiling.MaxTier}
 }
 
 // forth reads the playbook's guards and resolves its steps.

@@ -2,6 +2,7 @@ package runner_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/approval"
@@ -46,6 +47,28 @@ func TestI12ARunnerHoldsAPlanToTheTierInForce(t *testing.T) {
 		w.wantUntouched(as(writ.T4, writ.T4, w.approve(p, "ann", typing(p)), w.approve(p, "bob", typing(p))), writ.ReasonOverCeiling)
 		if end := w.execute(as(writ.T3, writ.T3, w.approve(p, "ann"), w.approve(p, "bob"))); end.State != writ.RunSucceeded {
 			t.Errorf("as T3, by two people, it ended as %s: %s", end.State, end.Reason)
+		}
+	})
+}
+
+// TestI18AFeedIsAsFreshAsTheTierInForceDemands: a feed of a minute is young enough for a plan of T1, and too old for the same
+// plan once policy has raised it. The control plane is told with the plan how far the ceiling goes.
+func TestI18AFeedIsAsFreshAsTheTierInForceDemands(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.control.FeedAge = time.Minute
+		w.start()
+		a := w.propose("one")
+		if a.Planned == nil || a.Planned.MaxTier != w.trust.Ceiling.MaxTier {
+			t.Fatalf("planned %+v, the ceiling ends at %s", a.Planned, w.trust.Ceiling.MaxTier)
+		}
+		p, _, err := writ.ParsePlan(a.Planned.Plan)
+		must(t, err)
+		raised := w.grant(p, w.approve(p, "ann"))
+		raised.claims.Writ.Tier = writ.T2
+		raised.body = func(b *writ.GrantBody) { b.Tier = writ.T2 }
+		w.wantUntouched(raised, writ.ReasonFeedStale)
+		if end := w.execute(w.grant(w.planned("one"))); end.State != writ.RunSucceeded {
+			t.Errorf("as T1 it ended as %s: %s", end.State, end.Reason)
 		}
 	})
 }
