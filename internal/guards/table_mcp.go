@@ -85,7 +85,7 @@ var agentDoors = []Guard{
 		Invariant: "I20",
 		File:      "internal/mcp/arguments.go",
 		Guard:     `writ.Printable(name, maxNamed)`,
-		Instead:   `name + "hunter2"`,
+		Instead:   "name",
 		Package:   "./internal/mcp",
 		Test:      "TestAWrongArgumentIsNamedWithWhatIsAllowedThere",
 	},

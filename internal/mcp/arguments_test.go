@@ -68,7 +68,7 @@ func TestAWrongArgumentIsNamedWithWhatIsAllowedThere(t *testing.T) {
 		if !refused || len(lines) != 3 || lines[0] != "DENIED form" || !strings.Contains(lines[1], x.says) || !strings.HasPrefix(lines[2], "Next: "+x.next) {
 			t.Errorf("%s: %q", name, got)
 		}
-		if name != "one that is not known" && strings.Contains(got, secret) || utf8.RuneCountInString(got) > 600 || strings.ContainsRune(got, '\u202e') {
+		if name != "one that is not known" && strings.Contains(got, secret) || utf8.RuneCountInString(got) > 400 || strings.ContainsRune(got, '\u202e') {
 			t.Errorf("%s: what was given comes back: %q", name, got)
 		}
 	}
