@@ -74,4 +74,19 @@ var agentDoors = []Guard{
 		Package:   "./internal/mcp",
 		Test:      "TestAPersonIsBroughtToThePageAndTheirAnswerApprovesNothing",
 	},
+	{
+		Invariant: "I04",
+		File:      "internal/mcp/arguments.go",
+		Guard:     "if _, twice := given[name]; twice {",
+		Package:   "./internal/mcp",
+		Test:      "TestAWrongArgumentIsNamedWithWhatIsAllowedThere",
+	},
+	{
+		Invariant: "I20",
+		File:      "internal/mcp/arguments.go",
+		Guard:     `writ.Printable(name, maxNamed)`,
+		Instead:   "name",
+		Package:   "./internal/mcp",
+		Test:      "TestAWrongArgumentIsNamedWithWhatIsAllowedThere",
+	},
 }

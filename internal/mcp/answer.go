@@ -212,4 +212,4 @@ func runAnswer(r writ.RunStatus) *mcp.CallToolResult {
 	return out
 }
 
-func sortedNames(o writ.Observation) []string { return slices.Sorted(maps.Keys(o)) }
+func sortedNames[V any](o map[string]V) []string { return slices.Sorted(maps.Keys(o)) }

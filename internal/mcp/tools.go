@@ -3,6 +3,7 @@ package mcp
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -15,53 +16,53 @@ import (
 // Parameters of the tools: flat scalars only, since weak clients keep nothing but name, type and description.
 type (
 	listIncidents struct {
-		State string `json:"state,omitempty" jsonschema:"open or resolved; open when left out"`
+		State string `json:"state,omitempty" about:"open or resolved; open when left out"`
 	}
 	listPlaybooks struct {
-		Service string `json:"service,omitempty" jsonschema:"name of a service; all playbooks when left out"`
+		Service string `json:"service,omitempty" about:"name of a service; all playbooks when left out"`
 	}
 	describePlaybook struct {
-		Name string `json:"name" jsonschema:"name of a playbook, as list_playbooks gives it"`
+		Name string `json:"name" about:"name of a playbook, as list_playbooks gives it"`
 	}
 	readEvidence struct {
-		Incident string `json:"incident" jsonschema:"id of an open incident: inc_ and 26 characters"`
-		Kind     string `json:"kind" jsonschema:"name of a reader, such as kubernetes/workload.status or kubernetes/pod.logs"`
-		Target   string `json:"target,omitempty" jsonschema:"target such as kubernetes://prod-eu1; may be left out when the service has only one"`
-		Query    string `json:"query,omitempty" jsonschema:"the reader's parameters as one JSON object in text, such as {\"namespace\":\"shop\",\"name\":\"checkout\"}"`
+		Incident string `json:"incident" about:"id of an open incident: inc_ and 26 characters"`
+		Kind     string `json:"kind" about:"name of a reader, such as kubernetes/workload.status or kubernetes/pod.logs"`
+		Target   string `json:"target,omitempty" about:"target such as kubernetes://prod-eu1; may be left out when the service has only one"`
+		Query    string `json:"query,omitempty" about:"the reader's parameters as one JSON object in text, such as {\"namespace\":\"shop\",\"name\":\"checkout\"}"`
 	}
 	proposePlan struct {
-		Incident   string `json:"incident" jsonschema:"id of an open incident: inc_ and 26 characters"`
-		Playbook   string `json:"playbook" jsonschema:"name of a playbook, as list_playbooks gives it"`
-		Parameters string `json:"parameters_json,omitempty" jsonschema:"the playbook's parameters as one JSON object in text, such as {\"deployment\":\"checkout\"}"`
-		Evidence   string `json:"evidence_ids,omitempty" jsonschema:"ids of evidence that you read for this incident, separated by commas"`
-		HandOff    string `json:"hand_off_id,omitempty" jsonschema:"id of a hand-off to you under which you ask, if there is one: hnd_ and 26 characters"`
-		DryRun     bool   `json:"dry_run,omitempty" jsonschema:"true: only say what would happen and who would be asked; nothing is changed and nobody is asked"`
-		Because    string `json:"because,omitempty" jsonschema:"your diagnosis in a few sentences; people see it as your unverified claim"`
+		Incident   string `json:"incident" about:"id of an open incident: inc_ and 26 characters"`
+		Playbook   string `json:"playbook" about:"name of a playbook, as list_playbooks gives it"`
+		Parameters string `json:"parameters_json,omitempty" about:"the playbook's parameters as one JSON object in text, such as {\"deployment\":\"checkout\"}"`
+		Evidence   string `json:"evidence_ids,omitempty" about:"ids of evidence that you read for this incident, separated by commas"`
+		HandOff    string `json:"hand_off_id,omitempty" about:"id of a hand-off to you under which you ask, if there is one: hnd_ and 26 characters"`
+		DryRun     bool   `json:"dry_run,omitempty" about:"true: only say what would happen and who would be asked; nothing is changed and nobody is asked"`
+		Because    string `json:"because,omitempty" about:"your diagnosis in a few sentences; people see it as your unverified claim"`
 	}
 	handOff struct {
-		Incident  string `json:"incident" jsonschema:"id of an open incident: inc_ and 26 characters"`
-		To        string `json:"to" jsonschema:"registered name of the agent that goes on"`
-		Playbooks string `json:"playbooks" jsonschema:"names of the playbooks that it may ask for under this hand-off, separated by commas"`
-		MaxTier   int    `json:"max_tier" jsonschema:"1 to 4: the highest tier of its plans under this hand-off"`
-		Evidence  string `json:"evidence_ids,omitempty" jsonschema:"ids of evidence to pass on, separated by commas"`
-		Because   string `json:"because,omitempty" jsonschema:"what you found, in a few sentences; people see it as your unverified claim"`
-		Parent    string `json:"hand_off_id,omitempty" jsonschema:"id of the hand-off by which you got the incident, if you did"`
+		Incident  string `json:"incident" about:"id of an open incident: inc_ and 26 characters"`
+		To        string `json:"to" about:"registered name of the agent that goes on"`
+		Playbooks string `json:"playbooks" about:"names of the playbooks that it may ask for under this hand-off, separated by commas"`
+		MaxTier   int    `json:"max_tier" about:"1 to 4: the highest tier of its plans under this hand-off"`
+		Evidence  string `json:"evidence_ids,omitempty" about:"ids of evidence to pass on, separated by commas"`
+		Because   string `json:"because,omitempty" about:"what you found, in a few sentences; people see it as your unverified claim"`
+		Parent    string `json:"hand_off_id,omitempty" about:"id of the hand-off by which you got the incident, if you did"`
 	}
 	getPlan struct {
-		Plan string `json:"plan_id" jsonschema:"id of a plan: pln_ and 26 characters"`
-		Wait int    `json:"wait_seconds,omitempty" jsonschema:"0 to 20: how long to wait for the state to change"`
+		Plan string `json:"plan_id" about:"id of a plan: pln_ and 26 characters"`
+		Wait int    `json:"wait_seconds,omitempty" about:"0 to 20: how long to wait for the state to change"`
 	}
 	getRun struct {
-		Run  string `json:"run_id" jsonschema:"id of a run: run_ and 26 characters"`
-		Wait int    `json:"wait_seconds,omitempty" jsonschema:"0 to 20: how long to wait for news"`
+		Run  string `json:"run_id" about:"id of a run: run_ and 26 characters"`
+		Wait int    `json:"wait_seconds,omitempty" about:"0 to 20: how long to wait for news"`
 	}
 	withdrawPlan struct {
-		Plan    string `json:"plan_id" jsonschema:"id of a plan of yours that is planning or waiting"`
-		Because string `json:"because" jsonschema:"why, in one sentence"`
+		Plan    string `json:"plan_id" about:"id of a plan of yours that is planning or waiting"`
+		Because string `json:"because" about:"why, in one sentence"`
 	}
 	stopRun struct {
-		Run     string `json:"run_id" jsonschema:"id of a run of yours; it stops at the next step and undoes what it did"`
-		Because string `json:"because" jsonschema:"why, in one sentence"`
+		Run     string `json:"run_id" about:"id of a run of yours; it stops at the next step and undoes what it did"`
+		Because string `json:"because" about:"why, in one sentence"`
 	}
 )
 
@@ -79,18 +80,23 @@ func (d door) addTools(s *mcp.Server) {
 	tool(d, s, "stop_run", "Stop a run of yours at its next step; what it did is undone.", false, d.stopRun)
 }
 
-// tool registers one tool whose refusals are answers.
+// tool registers one tool whose refusals are answers, those of its arguments too.
 func tool[In any](d door, s *mcp.Server, name, description string, readOnly bool, f func(context.Context, writ.Principal, In) (*mcp.CallToolResult, error)) {
 	no := false
-	mcp.AddTool(s, &mcp.Tool{
-		Name: name, Description: description,
+	takes := argumentsOf(reflect.TypeFor[In]())
+	s.AddTool(&mcp.Tool{
+		Name: name, Description: description, InputSchema: schemaOf(takes),
 		Annotations: &mcp.ToolAnnotations{ReadOnlyHint: readOnly, DestructiveHint: &no, OpenWorldHint: &no},
-	}, func(ctx context.Context, r *mcp.CallToolRequest, in In) (*mcp.CallToolResult, any, error) {
+	}, func(ctx context.Context, r *mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		var in In
+		if err := readArguments(name, takes, r.Params.Arguments, reflect.ValueOf(&in).Elem()); err != nil {
+			return d.refused(err), nil
+		}
 		out, err := f(withPerson(listening(ctx, r), r), caller(r), in)
 		if err != nil {
-			return d.refused(err), nil, nil
+			return d.refused(err), nil
 		}
-		return out, nil, nil
+		return out, nil
 	})
 }
 
