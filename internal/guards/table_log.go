@@ -42,6 +42,14 @@ var logs = []Guard{
 	},
 	{
 		Invariant: "I17",
+		File:      "internal/store/fresh.go",
+		Guard:     `[]string{path, path + "-wal"}`,
+		Instead:   `[]string{path}`,
+		Package:   "./internal/store",
+		Test:      "TestI17TheWriteAheadLogOfALostFileIsNotTakenUp",
+	},
+	{
+		Invariant: "I17",
 		File:      "internal/ledger/envelope.go",
 		Guard:     "case !ed25519.Verify(",
 		Instead:   "case false && !ed25519.Verify(",

@@ -46,6 +46,9 @@ func checkDurable(ctx context.Context, c *sql.Conn) error {
 }
 
 func migrate(ctx context.Context, path, dir string) (err error) {
+	if err := create(path, dir); err != nil {
+		return err
+	}
 	db, err := open(path)
 	if err != nil {
 		return err
