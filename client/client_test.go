@@ -15,6 +15,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/client"
+	"github.com/writ-dev/writ/internal/api/apitest"
 )
 
 // values of the root's closed types are compared by ==.
@@ -37,82 +38,83 @@ func all[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 }
 
 func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
-	f := &fake{states: []writ.PlanState{writ.PlanWaiting}, runs: []writ.RunState{writ.RunRunning}}
+	f := &fake{PlanStates: []writ.PlanState{writ.PlanWaiting}, RunStates: []writ.RunState{writ.RunRunning}}
 	c := start(t, f, nil)
 	ctx := t.Context()
-	plan, run, reading := f.plan(writ.PlanWaiting), f.run(writ.RunRunning), f.reading()
+	plan, run, reading := apitest.Plan(writ.PlanWaiting), apitest.Run(writ.RunRunning), apitest.Evidence()
 	with := writ.Parameters{"name": writ.String("api")}
+	const parameters = `{"force":true,"name":"api","replicas":3}` // of the plan, as they arrive
 	for _, call := range []struct {
 		do   func() (any, error)
 		want any
 		call string
 	}{
-		{func() (any, error) { return all(t, c.Playbooks(ctx, "payments")), nil }, []writ.PlaybookSummary{{PlaybookRef: plan.Playbook, Title: "Roll back", Tier: writ.T2}}, "playbooks payments"},
+		{func() (any, error) { return all(t, c.Playbooks(ctx, "payments")), nil }, []writ.PlaybookSummary{apitest.Summary()}, "playbooks payments"},
 		{func() (any, error) { p, err := c.Playbook(ctx, "rollback"); return p.Text, err }, "words", "playbook rollback"},
 		{func() (any, error) { i, err := c.Incident(ctx, incident); return i.ID, err }, incident, "incident " + string(incident)},
 		{func() (any, error) {
 			return all(t, c.Incidents(ctx, writ.IncidentFilter{State: writ.IncidentOpen, Service: "payments", Limit: 7})), nil
-		}, []writ.Incident{{ID: incident, OpenedAt: at}}, "incidents open payments 7"},
+		}, []writ.Incident{apitest.Incident()}, "incidents open payments 7"},
 		{func() (any, error) {
 			e, b, err := c.Observe(ctx, incident, "kubernetes/workload.status", "kubernetes://prod-eu1", with)
 			return []any{e, string(b)}, err
-		}, []any{reading, "ready 6"}, fmt.Sprintf("observe %s kubernetes/workload.status kubernetes://prod-eu1 %v", incident, with)},
+		}, []any{reading, "ready 6"}, "observe " + string(incident) + ` kubernetes/workload.status kubernetes://prod-eu1 {"name":"api"}`},
 		{func() (any, error) { e, b, err := c.Evidence(ctx, evidence); return []any{e, string(b)}, err }, []any{reading, "ready 6"}, "evidence " + string(evidence)},
-		{func() (any, error) { return c.OpenedEvidence(ctx, evidence) }, writ.EvidenceContent{Evidence: reading, Bytes: []byte("ready 6"), Salt: []byte("salt")}, "opened " + string(evidence)},
+		{func() (any, error) { return c.OpenedEvidence(ctx, evidence) }, apitest.Opened(), "opened " + string(evidence)},
 		{func() (any, error) {
 			return c.Propose(ctx, writ.Ask{Incident: incident, Playbook: "rollback", Parameters: plan.Parameters, Evidence: []writ.EvidenceID{evidence}, Because: "errors"})
-		}, f.plan(writ.PlanPlanning), fmt.Sprintf("propose %s rollback %v [%s] errors", incident, plan.Parameters, evidence)},
+		}, apitest.Plan(writ.PlanPlanning), fmt.Sprintf("propose %s rollback %s [%s] errors", incident, parameters, evidence)},
 		{func() (any, error) { return c.Plan(ctx, planID) }, plan, "plan " + string(planID) + " 0s"},
-		{func() (any, error) { return c.Withdraw(ctx, planID, "wrong") }, f.plan(writ.PlanWithdrawn), "withdraw " + string(planID) + " wrong"},
-		{func() (any, error) { return c.Approve(ctx, planID, digest, []byte("{}"), "sig", "yes") }, f.plan(writ.PlanGranted), "answer " + string(planID) + " {} sig yes"},
+		{func() (any, error) { return c.Withdraw(ctx, planID, "wrong") }, apitest.Plan(writ.PlanWithdrawn), "withdraw " + string(planID) + " wrong"},
+		{func() (any, error) { return c.Approve(ctx, planID, digest, []byte("{}"), "sig", "yes") }, apitest.Plan(writ.PlanGranted), "answer " + string(planID) + " {} sig yes"},
 		{func() (any, error) { return c.Run(ctx, runID) }, run, "run " + string(runID) + " 0s"},
 		{func() (any, error) {
 			return all(t, c.Runs(ctx, writ.RunFilter{State: writ.RunRunning, Incident: incident, Plan: planID})), nil
 		}, []writ.RunStatus{run}, fmt.Sprintf("runs running %s %s 50", incident, planID)},
 		{func() (any, error) { return c.Stop(ctx, runID, "wrong") }, run, "stop " + string(runID) + " wrong"},
-		{func() (any, error) { return c.Freeze(ctx, writ.FreezeService, "payments", "drill") }, f.freeze(), "freeze service payments drill"},
+		{func() (any, error) { return c.Freeze(ctx, writ.FreezeService, "payments", "drill") }, apitest.Freeze(), "freeze service payments drill"},
 		{func() (any, error) { return nil, c.Unfreeze(ctx, freezeID, "over") }, nil, "unfreeze " + string(freezeID) + " over"},
-		{func() (any, error) { return all(t, c.Freezes(ctx)), nil }, []writ.Freeze{f.freeze()}, "freezes"},
+		{func() (any, error) { return all(t, c.Freezes(ctx)), nil }, []writ.Freeze{apitest.Freeze()}, "freezes"},
 		{func() (any, error) {
 			return c.HandOff(ctx, writ.HandOffAsk{Incident: incident, To: "repair", Playbooks: []string{"rollback"}, MaxTier: 1, Because: "errors"})
-		}, f.handOff(), fmt.Sprintf("hand off %v", writ.HandOffAsk{Incident: incident, To: "repair", Playbooks: []string{"rollback"}, MaxTier: 1, Because: "errors"})},
-		{func() (any, error) { return all(t, c.HandOffs(ctx, incident)), nil }, []writ.HandOffStatus{f.handOff()}, "hand-offs " + string(incident)},
-		{func() (any, error) { return c.HandedOff(ctx, handOffID) }, f.handOff(), "handed off " + string(handOffID)},
-		{func() (any, error) { return c.RevokeHandOff(ctx, handOffID) }, f.handOff(), "revoke " + string(handOffID)},
-		{func() (any, error) { return all(t, c.Agents(ctx)), nil }, []writ.Agent{f.agent()}, "agents"},
-		{func() (any, error) { return c.Agent(ctx, "repair") }, f.agent(), "agent repair"},
+		}, apitest.HandOff(), fmt.Sprintf("hand off %v", writ.HandOffAsk{Incident: incident, To: "repair", Playbooks: []string{"rollback"}, MaxTier: 1, Because: "errors"})},
+		{func() (any, error) { return all(t, c.HandOffs(ctx, incident)), nil }, []writ.HandOffStatus{apitest.HandOff()}, "hand-offs " + string(incident)},
+		{func() (any, error) { return c.HandedOff(ctx, handOffID) }, apitest.HandOff(), "handed off " + string(handOffID)},
+		{func() (any, error) { return c.RevokeHandOff(ctx, handOffID) }, apitest.HandOff(), "revoke " + string(handOffID)},
+		{func() (any, error) { return all(t, c.Agents(ctx)), nil }, []writ.Agent{apitest.Registration()}, "agents"},
+		{func() (any, error) { return c.Agent(ctx, "repair") }, apitest.Registration(), "agent repair"},
 		{func() (any, error) {
 			return c.AddAgent(ctx, writ.Agent{Name: "new", Iss: "https://idp.example", Sub: "new", Team: "payments", Roles: []writ.AgentRole{writ.RoleRepair}, Classes: []string{"restart"}})
-		}, f.agent(), "add new https://idp.example new payments [repair] [restart]"},
-		{func() (any, error) { return c.SuspendAgent(ctx, "repair", "odd") }, f.agent(), "suspended repair odd"},
-		{func() (any, error) { return c.ResumeAgent(ctx, "repair", "fine") }, f.agent(), "active repair fine"},
-		{func() (any, error) { return c.RemoveAgent(ctx, "repair", "gone") }, f.agent(), "removed repair gone"},
-		{func() (any, error) { return c.RotateAgent(ctx, "repair", "https://idp.example", "r2", "leaked") }, f.agent(), "rotate repair https://idp.example r2 leaked"},
-		{func() (any, error) { return all(t, c.Sessions(ctx)), nil }, []writ.Session{{ID: sessionID}}, "sessions all=false"},
-		{func() (any, error) { return all(t, c.AllSessions(ctx)), nil }, []writ.Session{{ID: sessionID}}, "sessions all=true"},
-		{func() (any, error) { return all(t, c.RunnerKeys(ctx)), nil }, []writ.RunnerKey{{Runner: someRunner, Key: "sha256:1"}}, "runner keys"},
-		{func() (any, error) { return c.InviteRunner(ctx, "prod-eu1") }, writ.RunnerInvitation{Runner: someRunner, Code: "code"}, "invite runner prod-eu1"},
-		{func() (any, error) { return c.RemoveRunner(ctx, "prod-eu1", "sha256:1", "gone") }, []writ.RunnerKey{{Runner: someRunner, Key: "sha256:1"}}, "remove runner prod-eu1 sha256:1 gone"},
-		{func() (any, error) { return c.RevokeSession(ctx, sessionID) }, writ.Session{ID: sessionID}, "revoke " + string(sessionID)},
+		}, apitest.Registration(), "add new https://idp.example new payments [repair] [restart]"},
+		{func() (any, error) { return c.SuspendAgent(ctx, "repair", "odd") }, apitest.Registration(), "agent repair suspended odd"},
+		{func() (any, error) { return c.ResumeAgent(ctx, "repair", "fine") }, apitest.Registration(), "agent repair active fine"},
+		{func() (any, error) { return c.RemoveAgent(ctx, "repair", "gone") }, apitest.Registration(), "agent repair removed gone"},
+		{func() (any, error) { return c.RotateAgent(ctx, "repair", "https://idp.example", "r2", "leaked") }, apitest.Registration(), "rotate repair https://idp.example r2 leaked"},
+		{func() (any, error) { return all(t, c.Sessions(ctx)), nil }, []writ.Session{apitest.Session(sessionID)}, "sessions all=false"},
+		{func() (any, error) { return all(t, c.AllSessions(ctx)), nil }, []writ.Session{apitest.Session(sessionID)}, "sessions all=true"},
+		{func() (any, error) { return all(t, c.RunnerKeys(ctx)), nil }, []writ.RunnerKey{apitest.RunnerKey(writ.RunnerDeclared)}, "runner keys"},
+		{func() (any, error) { return c.InviteRunner(ctx, "prod-eu1") }, apitest.Invitation(), "invite runner prod-eu1"},
+		{func() (any, error) { return c.RemoveRunner(ctx, "prod-eu1", "sha256:1", "gone") }, []writ.RunnerKey{apitest.RunnerKey(writ.RunnerRemoved)}, "remove runner prod-eu1 sha256:1 gone"},
+		{func() (any, error) { return c.RevokeSession(ctx, sessionID) }, apitest.Session(sessionID), "revoke " + string(sessionID)},
 		{func() (any, error) {
 			return c.AskBreakGlass(ctx, writ.BreakGlassAsk{Statement: []byte("{}"), Signature: "sig", Parameters: plan.Parameters, Evidence: []writ.EvidenceID{evidence}, Justification: "down"})
-		}, f.glass(), fmt.Sprintf("breakglass {} sig %v [%s] down", plan.Parameters, evidence)},
+		}, apitest.BreakGlass(), fmt.Sprintf("ask break-glass {} sig %s [%s] down", parameters, evidence)},
 		{func() (any, error) {
 			b, err := c.BeginBreakGlass(ctx, writ.BreakGlassWish{Incident: incident, Service: "payments", Playbook: plan.Playbook, Parameters: plan.Parameters})
 			return b.Options.Challenge, err
-		}, "AAAA", fmt.Sprintf("begin breakglass %s payments %s %v", incident, plan.Playbook.Name, plan.Parameters)},
+		}, "AAAA", fmt.Sprintf("begin break-glass %s payments %s %s", incident, plan.Playbook.Name, parameters)},
 		{func() (any, error) {
 			return c.AskBreakGlass(ctx, writ.BreakGlassAsk{Statement: []byte("{}"), Passkey: &writ.Assertion{Credential: []byte("id"), AuthenticatorData: []byte("auth"), ClientData: []byte("client"), Signature: []byte("sig")}, Justification: "down"})
-		}, f.glass(), "breakglass by passkey id auth client sig"},
-		{func() (any, error) { return c.BreakGlass(ctx, glassID) }, f.glass(), "breakglass " + string(glassID)},
-		{func() (any, error) { return all(t, c.BreakGlasses(ctx, writ.BreakGlassUsed)), nil }, []writ.BreakGlass{f.glass()}, "breakglasses used"},
-		{func() (any, error) { return c.ReviewBreakGlass(ctx, glassID, writ.ReviewJustified, "fine") }, f.glass(), "review " + string(glassID) + " justified fine"},
-		{func() (any, error) { return all(t, c.PlaybookRecords(ctx, "restart-workload", "payments")), nil }, []writ.PlaybookRecord{f.bookRecord()}, "playbook records restart-workload payments"},
-		{func() (any, error) { return all(t, c.AgentRecords(ctx, "repair")), nil }, []writ.AgentRecord{f.agentRecord()}, "agent records repair"},
+		}, apitest.BreakGlass(), "ask break-glass {} by passkey id auth client sig null [] down"},
+		{func() (any, error) { return c.BreakGlass(ctx, glassID) }, apitest.BreakGlass(), "break-glass " + string(glassID)},
+		{func() (any, error) { return all(t, c.BreakGlasses(ctx, writ.BreakGlassUsed)), nil }, []writ.BreakGlass{apitest.BreakGlass()}, "break-glasses used"},
+		{func() (any, error) { return c.ReviewBreakGlass(ctx, glassID, writ.ReviewJustified, "fine") }, apitest.BreakGlass(), "review " + string(glassID) + " justified fine"},
+		{func() (any, error) { return all(t, c.PlaybookRecords(ctx, "restart-workload", "payments")), nil }, []writ.PlaybookRecord{apitest.PlaybookRecord()}, "playbook records restart-workload payments"},
+		{func() (any, error) { return all(t, c.AgentRecords(ctx, "repair")), nil }, []writ.AgentRecord{apitest.AgentRecord()}, "agent records repair"},
 		{func() (any, error) {
 			o, err := c.DecideAutonomy(ctx, writ.AutonomyAsk{Statement: []byte("{}"), Signature: "sig", Reason: "earned"})
 			return *o.Playbook, err
-		}, f.bookRecord(), "autonomy {} sig earned"},
+		}, apitest.PlaybookRecord(), "decide autonomy {} sig earned"},
 		{func() (any, error) {
 			a, err := c.BeginAutonomy(ctx, writ.AutonomyWish{Playbook: "restart-workload", Service: "payments", To: writ.T1, Record: digest})
 			return string(a.Statement), err
@@ -120,17 +122,17 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		{func() (any, error) {
 			o, err := c.DecideAutonomy(ctx, writ.AutonomyAsk{Statement: []byte("{}"), Passkey: &writ.Assertion{Credential: []byte("id"), AuthenticatorData: []byte("auth"), ClientData: []byte("client"), Signature: []byte("sig")}, Reason: "earned"})
 			return *o.Playbook, err
-		}, f.bookRecord(), "autonomy {} by passkey sig earned"},
-		{func() (any, error) { return all(t, c.Reviews(ctx, writ.ReviewOwed)), nil }, []writ.Review{f.review()}, "reviews owed"},
-		{func() (any, error) { return c.ReviewRun(ctx, runID, writ.ReviewJustified, "fine") }, f.review(), "review run " + string(runID) + " justified fine"},
+		}, apitest.PlaybookRecord(), "decide autonomy {} by passkey id auth client sig earned"},
+		{func() (any, error) { return all(t, c.Reviews(ctx, writ.ReviewOwed)), nil }, []writ.Review{apitest.Review()}, "reviews owed"},
+		{func() (any, error) { return c.ReviewRun(ctx, runID, writ.ReviewJustified, "fine") }, apitest.Review(), "review run " + string(runID) + " justified fine"},
 		{func() (any, error) { r, err := c.Unused(ctx, 30); return r.Complete, err }, true, "unused 720h0m0s"},
-		{func() (any, error) { return all(t, c.Passkeys(ctx)), nil }, []writ.Passkey{f.passkey(writ.PasskeyActive)}, "passkeys"},
+		{func() (any, error) { return all(t, c.Passkeys(ctx)), nil }, []writ.Passkey{apitest.Passkey(writ.PasskeyActive)}, "passkeys"},
 		{func() (any, error) { e, err := c.BeginPasskey(ctx); return e.Options.Challenge, err }, "AAAA", "begin passkey"},
 		{func() (any, error) {
 			return c.AddPasskey(ctx, writ.Registration{Credential: []byte("id"), ClientData: []byte("{}"), Attestation: []byte("att")})
-		}, f.passkey(writ.PasskeyPending), "add passkey id {} att"},
-		{func() (any, error) { return c.ConfirmPasskey(ctx, passkeyID, "SHA256:key") }, f.passkey(writ.PasskeyActive), "set passkey " + string(passkeyID) + " active SHA256:key"},
-		{func() (any, error) { return c.RemovePasskey(ctx, passkeyID) }, f.passkey(writ.PasskeyRemoved), "set passkey " + string(passkeyID) + " removed "},
+		}, apitest.Passkey(writ.PasskeyPending), "add passkey id {} att"},
+		{func() (any, error) { return c.ConfirmPasskey(ctx, passkeyID, "SHA256:key") }, apitest.Passkey(writ.PasskeyActive), "set passkey " + string(passkeyID) + " active SHA256:key"},
+		{func() (any, error) { return c.RemovePasskey(ctx, passkeyID) }, apitest.Passkey(writ.PasskeyRemoved), "set passkey " + string(passkeyID) + " removed "},
 		{func() (any, error) {
 			a, err := c.BeginApproval(ctx, planID, writ.AnswerWish{PlanDigest: digest, Answer: writ.Approve, Slot: "owner", Typed: "api"})
 			return string(a.Statement), err
@@ -138,23 +140,23 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		{func() (any, error) {
 			p, err := c.ApproveByPasskey(ctx, planID, digest, []byte("{}"), writ.Assertion{Credential: []byte("id"), AuthenticatorData: []byte("auth"), ClientData: []byte("client"), Signature: []byte("sig")}, "yes")
 			return p.State, err
-		}, writ.PlanGranted, "assert {} id auth client sig yes"},
-		{func() (any, error) { return c.Recall(ctx, planID) }, f.plan(writ.PlanWaiting), "recall " + string(planID)},
+		}, writ.PlanGranted, "answer " + string(planID) + " {} by passkey id auth client sig yes"},
+		{func() (any, error) { return c.Recall(ctx, planID) }, apitest.Plan(writ.PlanWaiting), "recall " + string(planID)},
 		{func() (any, error) { g := all(t, c.OnCalls(ctx)); return g[0].Group, nil }, "payments-oncall", "on call"},
 		{func() (any, error) {
 			return c.Delegate(ctx, writ.DelegationAsk{Group: "payments-oncall", To: writ.Person{Iss: "https://idp.example", Sub: "bob"}, Until: at})
-		}, f.delegation(writ.DelegationAsk{Group: "payments-oncall", To: writ.Person{Iss: "https://idp.example", Sub: "bob"}, Until: at}),
+		}, apitest.Delegation(writ.DelegationAsk{Group: "payments-oncall", To: writ.Person{Iss: "https://idp.example", Sub: "bob"}, Until: at}),
 			fmt.Sprintf("delegate payments-oncall https://idp.example bob %d", at.Unix())},
 		{func() (any, error) { d, err := c.EndDelegation(ctx, delegationID); return d.ID, err }, delegationID, "return " + string(delegationID)},
 		{func() (any, error) { n, err := c.AddNote(ctx, incident, "cold"); return n.Text, err }, "cold", "note " + string(incident) + " cold"},
-		{func() (any, error) { return c.AskEvidence(ctx, planID, "errors") }, f.plan(writ.PlanWaiting), "ask evidence " + string(planID) + " errors"},
+		{func() (any, error) { return c.AskEvidence(ctx, planID, "errors") }, apitest.Plan(writ.PlanWaiting), "ask evidence " + string(planID) + " errors"},
 		{func() (any, error) { return len(all(t, c.PlaybookVersions(ctx, "rollback"))), nil }, 2, "versions rollback"},
-		{func() (any, error) { p, err := c.RetirePlaybook(ctx, "rollback", "old"); return p.Version, err }, 2, "retire rollback old"},
+		{func() (any, error) { p, err := c.RetirePlaybook(ctx, "rollback", "old"); return p.Version, err }, 5, "retire rollback old"},
 		{func() (any, error) {
 			return len(all(t, c.SearchLedger(ctx, writ.EntryFilter{Kind: writ.EntryApproval, Incident: incident, Actor: "ann", Since: at}))), nil
-		}, 1, "search approval " + string(incident) + " ann"},
+		}, 2, "search approval " + string(incident) + " ann 2026-11-22T03:11:00Z"},
 		{func() (any, error) { t, err := c.TestNotice(ctx, "mail"); return t.State, err }, writ.NoticeQueued, "test mail"},
-		{func() (any, error) { return c.Status(ctx) }, writ.Status{Version: "test", LedgerSize: 7, Policy: digest}, "status"},
+		{func() (any, error) { return c.Status(ctx) }, apitest.Status(), "status"},
 		{func() (any, error) { e, n, err := c.Entries(ctx, 3, 9); return []any{e, string(n)}, err }, []any{[]writ.Entry{{Index: 3, Leaf: []byte("leaf")}}, "note"}, "entries 3 9"},
 		{func() (any, error) { b, err := c.Export(ctx, incident); return string(b), err }, "bundle\x00", "export " + string(incident)},
 	} {
@@ -166,12 +168,12 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		if d := cmp.Diff(call.want, got, same); d != "" {
 			t.Errorf("%s: %s", call.call, d)
 		}
-		if calls := f.log(); calls[len(calls)-1] != call.call {
+		if calls := f.Calls(); calls[len(calls)-1] != call.call {
 			t.Errorf("the control plane saw %q, want %q", calls[len(calls)-1], call.call)
 		}
 	}
-	if len(f.keys) != 14 {
-		t.Errorf("%d idempotency keys for 14 creating calls", len(f.keys))
+	if len(f.Seen()) != 14 {
+		t.Errorf("%d idempotency keys for 14 creating calls", len(f.Seen()))
 	}
 }
 
@@ -182,19 +184,19 @@ func TestAListIsReadPageByPageAndOnlyAsFarAsNeeded(t *testing.T) {
 		t.Errorf("%d plans of 3 pages", got)
 	}
 	want := []string{"", "second", "third"}
-	for i, call := range f.log() {
+	for i, call := range f.Calls() {
 		if call != fmt.Sprintf("plans waiting %s 2 %s", incident, want[i]) {
 			t.Errorf("call %d: %q", i, call)
 		}
 	}
-	f.calls = nil
+	f.Forget()
 	for range c.Plans(t.Context(), writ.PlanFilter{}) {
 		break
 	}
-	if len(f.log()) != 1 {
-		t.Errorf("calls for one plan: %v", f.log())
+	if len(f.Calls()) != 1 {
+		t.Errorf("calls for one plan: %v", f.Calls())
 	}
-	f.errs = []error{nil, writ.ErrConflict}
+	f.Errs = []error{nil, writ.ErrConflict}
 	var errs int
 	for _, err := range c.Plans(t.Context(), writ.PlanFilter{}) {
 		if err != nil {
@@ -209,14 +211,14 @@ func TestAListIsReadPageByPageAndOnlyAsFarAsNeeded(t *testing.T) {
 func TestRefusalsKeepKindCodeDetailAndHint(t *testing.T) {
 	for _, kind := range []error{writ.ErrInvalid, writ.ErrNotFound, writ.ErrUnknownUser, writ.ErrDenied, writ.ErrConflict,
 		writ.ErrStale, writ.ErrFrozen, writ.ErrBusy, writ.ErrUnavailable} {
-		f := &fake{errs: []error{&writ.Refusal{Code: writ.ReasonParameterBound, Detail: "replicas must be at least 3", Hint: "replicas=3", Kind: kind}}}
+		f := failing(&writ.Refusal{Code: writ.ReasonParameterBound, Detail: "replicas must be at least 3", Hint: "replicas=3", Kind: kind})
 		_, err := start(t, f, nil).Plan(t.Context(), planID)
 		r, ok := errors.AsType[*writ.Refusal](err)
 		if !ok || !errors.Is(err, kind) || r.Code != writ.ReasonParameterBound || r.Detail != "replicas must be at least 3" || r.Hint != "replicas=3" {
 			t.Errorf("%v became %#v", kind, err)
 		}
 	}
-	f := &fake{errs: []error{errors.New("boom")}}
+	f := failing(errors.New("boom"))
 	_, err := start(t, f, nil).Plan(t.Context(), planID)
 	if errors.Is(err, writ.ErrUnavailable) || errors.Is(err, writ.ErrDenied) || writ.ReasonOf(err) != "internal" {
 		t.Errorf("a failure inside the server became %v", err)
@@ -224,7 +226,7 @@ func TestRefusalsKeepKindCodeDetailAndHint(t *testing.T) {
 }
 
 func TestAnApprovalOfAnotherPlanIsStale(t *testing.T) {
-	f := &fake{states: []writ.PlanState{writ.PlanWaiting}}
+	f := &fake{PlanStates: []writ.PlanState{writ.PlanWaiting}}
 	_, err := start(t, f, nil).Approve(t.Context(), planID, writ.DigestOf([]byte("as it was")), []byte("{}"), "sig", "")
 	if !errors.Is(err, writ.ErrStale) {
 		t.Errorf("got %v", err)
@@ -235,7 +237,7 @@ func TestAnApprovalOfAnotherPlanIsStale(t *testing.T) {
 }
 
 func TestACreatingCallThatGotLostIsRepeatedUnderTheSameKey(t *testing.T) {
-	f := &fake{errs: []error{writ.ErrUnavailable}}
+	f := failing(writ.ErrUnavailable)
 	lost := 1
 	c := start(t, f, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -251,49 +253,49 @@ func TestACreatingCallThatGotLostIsRepeatedUnderTheSameKey(t *testing.T) {
 	if err != nil || p.ID != planID {
 		t.Errorf("got %v, %v", p, err)
 	}
-	if len(f.log()) != 2 || len(f.keys) != 1 {
-		t.Errorf("%d calls with %d keys", len(f.log()), len(f.keys))
+	if len(f.Calls()) != 2 || len(f.Seen()) != 1 {
+		t.Errorf("%d calls with %d keys", len(f.Calls()), len(f.Seen()))
 	}
 }
 
 func TestARefusedCreatingCallIsNotRepeated(t *testing.T) {
-	f := &fake{errs: []error{writ.ErrDenied}}
-	if _, err := start(t, f, nil).Freeze(t.Context(), writ.FreezeAll, "", "drill"); !errors.Is(err, writ.ErrDenied) || len(f.log()) != 1 {
-		t.Errorf("%v after %d calls", err, len(f.log()))
+	f := failing(writ.ErrDenied)
+	if _, err := start(t, f, nil).Freeze(t.Context(), writ.FreezeAll, "", "drill"); !errors.Is(err, writ.ErrDenied) || len(f.Calls()) != 1 {
+		t.Errorf("%v after %d calls", err, len(f.Calls()))
 	}
 }
 
 func TestWaitPlanAsksUntilTheStateMovedOn(t *testing.T) {
-	f := &fake{states: []writ.PlanState{writ.PlanPlanning, writ.PlanWaiting, writ.PlanWaiting, writ.PlanDone}}
+	f := &fake{PlanStates: []writ.PlanState{writ.PlanPlanning, writ.PlanWaiting, writ.PlanWaiting, writ.PlanDone}}
 	c := start(t, f, nil)
 	p, err := c.WaitPlan(t.Context(), planID, writ.PlanPlanning)
 	if err != nil || p.State != writ.PlanWaiting {
 		t.Errorf("while planning: %v %v", p.State, err)
 	}
-	f.errs = []error{writ.ErrUnavailable} // lost once
+	f.Errs = []error{writ.ErrUnavailable} // lost once
 	p, err = c.WaitPlan(t.Context(), planID)
 	if err != nil || p.State != writ.PlanDone {
 		t.Errorf("to its end: %v %v", p.State, err)
 	}
-	calls := f.log()
+	calls := f.Calls()
 	if calls[0] != "plan "+string(planID)+" 0s" || calls[1] != "plan "+string(planID)+" 20s" {
 		t.Errorf("calls %v", calls)
 	}
 }
 
 func TestWaitRunEndsWithTheRunOrTheContext(t *testing.T) {
-	f := &fake{runs: []writ.RunState{writ.RunGranted, writ.RunUncertain}}
+	f := &fake{RunStates: []writ.RunState{writ.RunGranted, writ.RunUncertain}}
 	c := start(t, f, nil)
 	if r, err := c.WaitRun(t.Context(), runID); err != nil || r.State != writ.RunUncertain {
 		t.Errorf("%v %v", r.State, err)
 	}
-	f.runs = []writ.RunState{writ.RunRunning}
+	f.RunStates = []writ.RunState{writ.RunRunning}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := c.WaitRun(ctx, runID); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
-	f.errs = []error{writ.ErrNotFound}
+	f.Errs = []error{writ.ErrNotFound}
 	if _, err := c.WaitRun(t.Context(), runID); !errors.Is(err, writ.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}

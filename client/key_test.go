@@ -8,7 +8,7 @@ import (
 )
 
 func TestACallerThatRepeatsACallItselfKeepsItsKey(t *testing.T) {
-	f := &fake{states: []writ.PlanState{writ.PlanWaiting}, runs: []writ.RunState{writ.RunRunning}}
+	f := &fake{PlanStates: []writ.PlanState{writ.PlanWaiting}, RunStates: []writ.RunState{writ.RunRunning}}
 	c := start(t, f, nil)
 	const key = "restart-of-2026-11-28"
 	for range 2 {
@@ -16,7 +16,7 @@ func TestACallerThatRepeatsACallItselfKeepsItsKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(f.keys) != 1 || !f.keys[key] {
-		t.Errorf("the calls carried %v", f.keys)
+	if got := f.Seen(); len(got) != 1 || got[0] != key {
+		t.Errorf("the calls carried %v", f.Seen())
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func TestAProofOfTheClientIsOneThatTheServerTakes(t *testing.T) {
 	if want := token.Thumbprint(&key.PublicKey); thumbprint != want {
 		t.Fatalf("thumbprint %s, want %s", thumbprint, want)
 	}
-	f := &fake{runs: []writ.RunState{writ.RunGranted}}
+	f := &fake{RunStates: []writ.RunState{writ.RunGranted}}
 	c := startAs(t, f, nil, client.Config{Token: client.Static("agent"), ExternalURL: "https://writ.example/"})
 	for range 2 {
 		r, err := c.Present(t.Context(), "a grant", key)
@@ -31,13 +32,14 @@ func TestAProofOfTheClientIsOneThatTheServerTakes(t *testing.T) {
 			t.Errorf("run %s is %s", r.ID, r.State)
 		}
 	}
-	if len(f.proofs) != 2 || len(f.keys) != 2 || f.log()[0] != "present a grant" {
-		t.Fatalf("%d proofs, %d keys, %v", len(f.proofs), len(f.keys), f.log())
+	calls := f.Calls()
+	if len(calls) != 2 || len(f.Seen()) != 2 {
+		t.Fatalf("%d keys, %v", len(f.Seen()), calls)
 	}
 	want := token.WantProof{Method: "POST", URL: "https://writ.example/v1/runs", Token: "a grant", Thumbprint: thumbprint, Now: time.Now(), Life: token.ProofLife}
-	first, err := token.CheckProof(f.proofs[0], want)
+	first, err := token.CheckProof(strings.TrimPrefix(calls[0], "present a grant "), want)
 	must(t, err)
-	second, err := token.CheckProof(f.proofs[1], want)
+	second, err := token.CheckProof(strings.TrimPrefix(calls[1], "present a grant "), want)
 	must(t, err)
 	if first == second {
 		t.Error("two proofs with one jti")

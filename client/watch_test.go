@@ -21,7 +21,9 @@ func events(n int64) []writ.Event {
 }
 
 func TestEventsAreReadToTheNewest(t *testing.T) {
-	c := start(t, &fake{events: events(450)}, nil)
+	f := &fake{}
+	f.Happen(events(450)...)
+	c := start(t, f, nil)
 	if got := all(t, c.Events(t.Context(), 10, "")); len(got) != 440 || got[0].Index != 10 || got[439].Index != 449 {
 		t.Errorf("%d events", len(got))
 	}
@@ -43,7 +45,8 @@ func (c *cut) Write(b []byte) (int, error) {
 }
 
 func TestWatchSurvivesBrokenConnectionsWithoutLossOrRepetition(t *testing.T) {
-	f := &fake{events: events(7)}
+	f := &fake{}
+	f.Happen(events(7)...)
 	connections := 0
 	c := start(t, f, func(h http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +71,7 @@ func TestWatchSurvivesBrokenConnectionsWithoutLossOrRepetition(t *testing.T) {
 }
 
 func TestWatchEndsWithARefusalOrTheContext(t *testing.T) {
-	f := &fake{errs: []error{writ.ErrDenied}}
+	f := failing(writ.ErrDenied)
 	for _, err := range start(t, f, nil).Watch(t.Context(), 0, "") {
 		if !errors.Is(err, writ.ErrDenied) {
 			t.Errorf("got %v", err)

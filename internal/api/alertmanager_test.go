@@ -61,14 +61,14 @@ func TestAMalformedAlertIsOneSentenceAndChangesNothing(t *testing.T) {
 			if body == alertmanager {
 				t.Fatal("the case changes nothing")
 			}
-			f := newFake()
+			f := &fake{}
 			w := request(handler(t, f), "source", "POST", "/v1/alerts/alertmanager", body)
 			p := wantProblem(t, w, 422, writ.ReasonForm)
 			if !strings.HasPrefix(p.Detail, "alertmanager webhook: ") || !strings.Contains(p.Detail, c.says) || strings.Contains(p.Detail, "\n") || len(p.Detail) > 300 {
 				t.Errorf("says %q", p.Detail)
 			}
-			if len(f.calls) > 0 {
-				t.Errorf("the control plane was reached: %v", f.calls)
+			if len(f.Calls()) > 0 {
+				t.Errorf("the control plane was reached: %v", f.Calls())
 			}
 		})
 	}

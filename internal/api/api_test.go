@@ -1,9 +1,11 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -11,6 +13,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/api"
+	"github.com/writ-dev/writ/internal/api/apitest"
 )
 
 const (
@@ -122,7 +125,7 @@ var every = []struct {
 func TestEveryCallIsOpenToItsKindsAndToNoOther(t *testing.T) {
 	for _, c := range every {
 		for _, who := range []string{"agent", "human", "source", ""} {
-			f := newFake()
+			f := &fake{}
 			w := request(handler(t, f), who, c.method, c.path, c.body, c.headers...)
 			may := who != "" && strings.Contains(" "+c.kinds+" ", " "+who+" ")
 			switch {
@@ -136,29 +139,29 @@ func TestEveryCallIsOpenToItsKindsAndToNoOther(t *testing.T) {
 			case !may:
 				wantProblem(t, w, 403, writ.ReasonKind)
 			}
-			if !may && len(f.calls) > 0 {
-				t.Errorf("%s %s as %q reached the control plane: %v", c.method, c.path, who, f.calls)
+			if !may && len(f.Calls()) > 0 {
+				t.Errorf("%s %s as %q reached the control plane: %v", c.method, c.path, who, f.Calls())
 			}
 		}
 	}
 }
 
 func TestI02AnAgentThatCallsApproveIsRefusedAndThatIsRecorded(t *testing.T) {
-	f := newFake()
+	f := &fake{}
 	w := request(handler(t, f), "agent", "POST", "/v1/plans/"+string(planID)+"/approvals", answerBody(digest), key, match+digest.String()+`"`)
 	wantProblem(t, w, 403, writ.ReasonKind)
 	want := fmt.Sprintf("approve %s kind %s", agent, planID)
-	if len(f.denied) != 1 || f.denied[0] != want {
-		t.Errorf("recorded %q, want %q", f.denied, want)
+	if len(f.Refusals()) != 1 || f.Refusals()[0] != want {
+		t.Errorf("recorded %q, want %q", f.Refusals(), want)
 	}
-	if len(f.calls) != 0 {
-		t.Errorf("the control plane was reached: %v", f.calls)
+	if len(f.Calls()) != 0 {
+		t.Errorf("the control plane was reached: %v", f.Calls())
 	}
 }
 
 func TestI02AnAgentIsRefusedTheSameWithoutADenialsRecorder(t *testing.T) {
-	f := newFake()
-	c := config(f)
+	f := &fake{}
+	c := apitest.Config(f)
 	c.Denials = nil
 	h, err := api.Handler(c)
 	if err != nil {
@@ -188,8 +191,8 @@ func TestKindsOfErrorBecomeStatuses(t *testing.T) {
 		{writ.ErrUnavailable, 503, writ.ReasonUnavailable, "same"},
 		{errors.New("disk on fire"), 500, "internal", "never"},
 	} {
-		f := newFake()
-		f.err = c.err
+		f := &fake{}
+		f.Err = c.err
 		w := request(handler(t, f), "human", "GET", "/v1/plans/"+string(planID), "")
 		p := wantProblem(t, w, c.status, c.code)
 		if p.Retry != c.retry {
@@ -208,9 +211,9 @@ func TestKindsOfErrorBecomeStatuses(t *testing.T) {
 }
 
 func TestI20ErrorsOfTheInsideAreLoggedAndNotTold(t *testing.T) {
-	f := newFake()
+	f := &fake{}
 	for _, err := range []error{errors.New("dial postgres: password=hunter2"), fmt.Errorf("%w: dial postgres: password=hunter2", writ.ErrUnavailable)} {
-		f.err = err
+		f.Err = err
 		c, log := logged(f)
 		h, _ := api.Handler(c)
 		w := request(h, "human", "GET", "/v1/status", "")
@@ -225,25 +228,47 @@ func TestI20ErrorsOfTheInsideAreLoggedAndNotTold(t *testing.T) {
 	}
 }
 
+// crooked panics in a proposal once, and has a plan that cannot be written: a zero digest cannot be marshalled.
+type crooked struct {
+	*fake
+	panicked bool
+}
+
+func (c *crooked) Propose(ctx context.Context, by writ.Principal, ask writ.Ask) (writ.PlanStatus, error) {
+	if !c.panicked {
+		c.panicked = true
+		panic("in propose")
+	}
+	return c.fake.Propose(ctx, by, ask)
+}
+
+func (c *crooked) Plan(ctx context.Context, by writ.Principal, id writ.PlanID, wait time.Duration) (writ.PlanStatus, error) {
+	p, err := c.fake.Plan(ctx, by, id, wait)
+	p.Playbook.Digest = writ.Digest{}
+	return p, err
+}
+
+func crookedly(t *testing.T) http.Handler {
+	f := &fake{}
+	c := apitest.Config(f)
+	c.Proposals = &crooked{fake: f}
+	return serves(t, c)
+}
+
 func TestAPanicIsAProblemAndFreesTheKey(t *testing.T) {
-	f := newFake()
-	f.panics = true
-	h := handler(t, f)
+	h := crookedly(t)
 	wantProblem(t, request(h, "agent", "POST", "/v1/proposals", proposal, key), 500, "internal")
-	f.panics = false
 	if w := request(h, "agent", "POST", "/v1/proposals", proposal, key); w.Code != 201 {
 		t.Errorf("the same call afterwards: %d %s", w.Code, w.Body)
 	}
 }
 
 func TestAnAnswerThatCannotBeWrittenIsAProblemAndNotASuccess(t *testing.T) {
-	f := newFake()
-	f.playbook.Digest = writ.Digest{} // a zero digest cannot be marshalled
-	wantProblem(t, request(handler(t, f), "human", "GET", "/v1/plans/"+string(planID), ""), 500, "internal")
+	wantProblem(t, request(crookedly(t), "human", "GET", "/v1/plans/"+string(planID), ""), 500, "internal")
 }
 
 func TestUnknownPathsAndMethodsAreProblems(t *testing.T) {
-	h := handler(t, newFake())
+	h := handler(t, &fake{})
 	wantProblem(t, request(h, "human", "GET", "/v1/nothing", ""), 404, "not_found")
 	wantProblem(t, request(h, "human", "DELETE", "/v1/plans", ""), 405, "method")
 	w := request(h, "human", "PUT", "/v1/freezes", "")
@@ -253,12 +278,12 @@ func TestUnknownPathsAndMethodsAreProblems(t *testing.T) {
 }
 
 func TestAPageOfAnotherOriginCannotPost(t *testing.T) {
-	f := newFake()
+	f := &fake{}
 	h := handler(t, f)
 	w := request(h, "human", "POST", "/v1/freezes", freeze, key, "Sec-Fetch-Site: cross-site", "Origin: https://evil.example")
 	wantProblem(t, w, 403, "cross_origin")
-	if len(f.calls) > 0 || w.Header().Get("Access-Control-Allow-Origin") != "" {
-		t.Errorf("calls %v, headers %v", f.calls, w.Header())
+	if len(f.Calls()) > 0 || w.Header().Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("calls %v, headers %v", f.Calls(), w.Header())
 	}
 	w = request(h, "human", "POST", "/v1/freezes", freeze, key, "Sec-Fetch-Site: same-site", "Origin: https://writ.example")
 	if w.Code != 201 {
@@ -267,7 +292,7 @@ func TestAPageOfAnotherOriginCannotPost(t *testing.T) {
 }
 
 func TestTheTraceIDOfTheCallerIsKept(t *testing.T) {
-	h := handler(t, newFake())
+	h := handler(t, &fake{})
 	const id = "4bf92f3577b34da6a3ce929d0e0e4736"
 	w := request(h, "", "GET", "/v1/status", "", "Traceparent: 00-"+id+"-00f067aa0ba902b7-01")
 	if p := wantProblem(t, w, 401, writ.ReasonUnauthenticated); p.TraceID != id {
@@ -283,19 +308,19 @@ func TestTheTraceIDOfTheCallerIsKept(t *testing.T) {
 }
 
 func TestAnswersAreNotKeptByCaches(t *testing.T) {
-	w := request(handler(t, newFake()), "human", "GET", "/v1/status", "")
+	w := request(handler(t, &fake{}), "human", "GET", "/v1/status", "")
 	if w.Header().Get("Cache-Control") != "no-store" || w.Header().Get("X-Content-Type-Options") != "nosniff" {
 		t.Errorf("headers %v", w.Header())
 	}
 }
 
 func TestAConfigWithoutAPartIsRefused(t *testing.T) {
-	c := config(newFake())
+	c := apitest.Config(&fake{})
 	c.Freezes = nil
 	if _, err := api.Handler(c); !errors.Is(err, writ.ErrInvalid) || !strings.Contains(err.Error(), "freezes") {
 		t.Errorf("got %v", err)
 	}
-	c = config(newFake())
+	c = apitest.Config(&fake{})
 	c.ExternalURL = "writ.example"
 	if _, err := api.Handler(c); !errors.Is(err, writ.ErrInvalid) {
 		t.Errorf("got %v", err)

@@ -12,24 +12,25 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/api"
+	"github.com/writ-dev/writ/internal/api/apitest"
 	"github.com/writ-dev/writ/internal/assignment"
 )
 
 func TestAProposalArrivesAsItWasWritten(t *testing.T) {
-	f := newFake()
+	f := &fake{}
 	w := request(handler(t, f), "agent", "POST", "/v1/proposals", proposal, key)
 	if w.Code != 201 || w.Header().Get("Location") != "/v1/plans/"+string(planID) || w.Header().Get("ETag") != `"`+digest.String()+`"` {
 		t.Fatalf("%d %v %s", w.Code, w.Header(), w.Body)
 	}
 	want := writ.Ask{Incident: incident, Playbook: "rollback-deployment", Because: "errors since 42",
 		Parameters: writ.Parameters{"replicas": writ.Int(3), "name": writ.String("api"), "force": writ.Bool(true)}}
-	if d := cmp.Diff(want, f.ask, cmp.Comparer(func(a, b writ.Value) bool { return a == b })); d != "" {
+	if d := cmp.Diff(want, f.Asked(), cmp.Comparer(func(a, b writ.Value) bool { return a == b })); d != "" {
 		t.Error(d)
 	}
 }
 
 func TestRequestsRefuseWhatTwoReadersWouldReadDifferently(t *testing.T) {
-	f := newFake()
+	f := &fake{}
 	h := handler(t, f)
 	const good = `"incident":"inc_01JDB4A2Q7N5S3J8E6X0F4G1MB","playbook":"x"`
 	for name, body := range map[string]string{
@@ -60,8 +61,8 @@ func TestRequestsRefuseWhatTwoReadersWouldReadDifferently(t *testing.T) {
 	wantProblem(t, request(h, "human", "GET", "/v1/plans?state=approved", ""), 422, writ.ReasonForm)
 	wantProblem(t, request(h, "human", "GET", "/v1/plans?limit=201", ""), 422, writ.ReasonForm)
 	wantProblem(t, request(h, "human", "GET", "/v1/plans/pln_1", ""), 422, writ.ReasonForm)
-	if len(f.calls) > 0 {
-		t.Errorf("the control plane was reached: %v", f.calls)
+	if len(f.Calls()) > 0 {
+		t.Errorf("the control plane was reached: %v", f.Calls())
 	}
 }
 
@@ -74,7 +75,7 @@ func many(n int) string {
 }
 
 func TestABodyOverOneMebibyteIsTooLarge(t *testing.T) {
-	h := handler(t, newFake())
+	h := handler(t, &fake{})
 	pad := func(n int) string { return proposal + strings.Repeat(" ", n-len(proposal)) }
 	wantProblem(t, request(h, "agent", "POST", "/v1/proposals", pad(api.MaxBody+1), key), 413, writ.ReasonTooLarge)
 	if w := request(h, "agent", "POST", "/v1/proposals", pad(api.MaxBody), key); w.Code != 201 {
@@ -83,7 +84,7 @@ func TestABodyOverOneMebibyteIsTooLarge(t *testing.T) {
 }
 
 func TestABodyOfAnotherTypeIsRefused(t *testing.T) {
-	h := handler(t, newFake())
+	h := handler(t, &fake{})
 	wantProblem(t, request(h, "agent", "POST", "/v1/proposals", proposal, key, "Content-Type: application/x-www-form-urlencoded"), 415, writ.ReasonForm)
 	if w := request(h, "agent", "POST", "/v1/proposals", proposal, key, "Content-Type: application/json; charset=utf-8"); w.Code != 201 {
 		t.Errorf("with a charset: %d %s", w.Code, w.Body)
@@ -104,7 +105,7 @@ func (w *wire) SetReadDeadline(t time.Time) error {
 // A read deadline that passes while a runner reads would make net/http cancel the call.
 func TestTheDeadlineOfABodyIsLiftedOnceItIsThere(t *testing.T) {
 	for path, h := range map[string]http.Handler{
-		"/v1/evidence": handler(t, newFake()), assignment.PathNext: runnersDoor(&fakeRunners{}),
+		"/v1/evidence": handler(t, &fake{}), assignment.PathNext: runnersDoor(&fakeRunners{}),
 	} {
 		r := httptest.NewRequest("POST", path, strings.NewReader(observe))
 		r.Header.Set("Content-Type", "application/json")
@@ -121,10 +122,23 @@ func TestTheDeadlineOfABodyIsLiftedOnceItIsThere(t *testing.T) {
 	}
 }
 
+// slowly is a runner that takes its time.
+type slowly struct{ *fake }
+
+func (s slowly) Observe(ctx context.Context, by writ.Principal, in writ.IncidentID, reader writ.OperationName, target writ.Location, with writ.Parameters) (writ.Evidence, []byte, error) {
+	select {
+	case <-ctx.Done():
+		return writ.Evidence{}, nil, ctx.Err()
+	case <-time.After(300 * time.Millisecond):
+	}
+	return s.fake.Observe(ctx, by, in, reader, target, with)
+}
+
 func TestAReadingMayTakeLongerThanTheServersReadTimeout(t *testing.T) {
-	f := newFake()
-	f.slow = 300 * time.Millisecond
-	s := httptest.NewUnstartedServer(handler(t, f))
+	f := &fake{}
+	c := apitest.Config(f)
+	c.Readings = slowly{f}
+	s := httptest.NewUnstartedServer(serves(t, c))
 	s.Config.ReadTimeout = 100 * time.Millisecond
 	s.Start()
 	defer s.Close()

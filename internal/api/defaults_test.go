@@ -11,7 +11,7 @@ import (
 const secret = "hunter2-secret-value"
 
 func TestI20HumaDefault1NoProblemRepeatsASubmittedValue(t *testing.T) {
-	h := handler(t, newFake())
+	h := handler(t, &fake{})
 	for name, body := range map[string]string{
 		"unknown member":      `{"incident":"inc_01JDB4A2Q7N5S3J8E6X0F4G1MB","playbook":"x","password":"` + secret + `"}`,
 		"wrong type":          `{"incident":"inc_01JDB4A2Q7N5S3J8E6X0F4G1MB","playbook":"x","because":{"a":"` + secret + `"}}`,
@@ -36,14 +36,14 @@ func TestI20HumaDefault1NoProblemRepeatsASubmittedValue(t *testing.T) {
 }
 
 func TestHumaDefault2NoLinkIsBuiltFromForwardedHeaders(t *testing.T) {
-	w := request(handler(t, newFake()), "human", "GET", "/v1/status", "", "X-Forwarded-Host: evil.example", "Forwarded: host=evil.example")
+	w := request(handler(t, &fake{}), "human", "GET", "/v1/status", "", "X-Forwarded-Host: evil.example", "Forwarded: host=evil.example")
 	if w.Code != 200 || strings.Contains(w.Body.String(), "evil.example") || strings.Contains(w.Body.String(), "$schema") || w.Header().Get("Link") != "" {
 		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 	}
 }
 
 func TestHumaDefault3NoPageLoadsAForeignScript(t *testing.T) {
-	h := handler(t, newFake())
+	h := handler(t, &fake{})
 	for _, path := range []string{"/docs", "/openapi.yaml", "/openapi-3.0.json", "/schemas/PlanStatus.json", "/"} {
 		wantProblem(t, request(h, "human", "GET", path, ""), 404, "not_found")
 	}

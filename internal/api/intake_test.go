@@ -43,7 +43,7 @@ func intake(t *testing.T, f *fake) http.Handler {
 const plainHook = `{"id":"7","status":"bad","svc":"pay"}`
 
 func TestASourceThatIsNotConfiguredOrNotProvenReachesNothing(t *testing.T) {
-	f := newFake()
+	f := &fake{}
 	h := intake(t, f)
 	p := wantProblem(t, request(h, "", "POST", "/v1/intake/stranger", plainHook), 404, "not_found")
 	if !strings.Contains(p.Detail, "there is no event source of this name") {
@@ -54,20 +54,20 @@ func TestASourceThatIsNotConfiguredOrNotProvenReachesNothing(t *testing.T) {
 	wantProblem(t, request(h, "", "POST", "/v1/intake/named", plainHook, "Authorization: Bearer "+intakeSecret), 401, writ.ReasonUnauthenticated)
 	wantProblem(t, request(h, "", "POST", "/v1/intake/token", strings.Repeat("x", alerts.MaxBody+1), "Authorization: Bearer "+intakeSecret), 413, writ.ReasonTooLarge)
 	wantProblem(t, request(h, "", "GET", "/v1/intake/token", ""), 405, "method")
-	if len(f.calls) > 0 {
-		t.Errorf("the control plane was reached: %v", f.calls)
+	if len(f.Calls()) > 0 {
+		t.Errorf("the control plane was reached: %v", f.Calls())
 	}
 }
 
 func TestAProvenEventCarriesItsSourceAndTheDigestOfItsBody(t *testing.T) {
-	f := newFake()
+	f := &fake{}
 	h := intake(t, f)
 	if w := request(h, "", "POST", "/v1/intake/token", plainHook, "Authorization: Bearer "+intakeSecret); w.Code != 200 {
 		t.Fatalf("%d %s", w.Code, w.Body)
 	}
-	in := f.group.Intake
-	if in == nil || in.Source != "token" || in.Body != writ.DigestOf([]byte(plainHook)) || f.group.GroupKey != "token:7" || f.group.Common["service"] != "payments" {
-		t.Errorf("%+v %+v", f.group, in)
+	in := f.Alerted().Intake
+	if in == nil || in.Source != "token" || in.Body != writ.DigestOf([]byte(plainHook)) || f.Alerted().GroupKey != "token:7" || f.Alerted().Common["service"] != "payments" {
+		t.Errorf("%+v %+v", f.Alerted(), in)
 	}
 	pd := `{"event":{"id":"e1","event_type":"incident.triggered","occurred_at":"%s","data":{"id":"P1","type":"incident","service":{"id":"pay"}}}}`
 	send := func(at string) *httptest.ResponseRecorder {
@@ -76,14 +76,14 @@ func TestAProvenEventCarriesItsSourceAndTheDigestOfItsBody(t *testing.T) {
 		m.Write([]byte(body))
 		return request(h, "", "POST", "/v1/intake/pd", body, "X-PagerDuty-Signature: v1="+hex.EncodeToString(m.Sum(nil)))
 	}
-	if w := send("2026-11-22T02:59:00Z"); w.Code != 200 || f.group.Intake.Event != "e1" {
-		t.Errorf("%d %s %+v", w.Code, w.Body, f.group.Intake)
+	if w := send("2026-11-22T02:59:00Z"); w.Code != 200 || f.Alerted().Intake.Event != "e1" {
+		t.Errorf("%d %s %+v", w.Code, w.Body, f.Alerted().Intake)
 	}
 	wantProblem(t, send("2026-11-21T02:59:00Z"), 401, writ.ReasonUnauthenticated) // recorded yesterday
 }
 
 func TestACertificateOfTheWrongNameIsNotASource(t *testing.T) {
-	f := newFake()
+	f := &fake{}
 	h := intake(t, f)
 	post := func(name string) int {
 		r := httptest.NewRequest("POST", "/v1/intake/named", strings.NewReader(plainHook))

@@ -9,7 +9,7 @@ import (
 
 // A simulation of policy reads all decisions of a server's ledger by exporting it: that is on record.
 func TestPitfall22ASimulationsExportIsLogged(t *testing.T) {
-	c, log := logged(newFake())
+	c, log := logged(&fake{})
 	h, err := api.Handler(c)
 	if err != nil {
 		t.Fatal(err)

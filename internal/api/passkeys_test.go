@@ -20,23 +20,23 @@ func TestAnAnswerByPasskeyIsPassedOnUnchangedAndHasOneProof(t *testing.T) {
 		"an unknown member": {`"passkey":{"credential":"aWQ=","authenticator_data":"YXV0aA==","client_data":"e30=","signature":"c2ln","user_handle":"aWQ="},`, 422},
 		"a part of one":     {`"passkey":{"credential":"aWQ="},`, 422},
 	} {
-		f := newFake()
+		f := &fake{}
 		w := request(handler(t, f), "human", "POST", path, body(c.proof), key, match+digest.String()+`"`)
-		if w.Code != c.want || (f.count("assert {} id auth {} sig matches") == 1) != (c.want == 200) {
-			t.Errorf("%s: %d %s; calls %v", name, w.Code, w.Body, f.calls)
+		if w.Code != c.want || (f.Count("answer "+string(planID)+" {} by passkey id auth {} sig matches") == 1) != (c.want == 200) {
+			t.Errorf("%s: %d %s; calls %v", name, w.Code, w.Body, f.Calls())
 		}
 	}
-	f := newFake()
+	f := &fake{}
 	w := request(handler(t, f), "human", "POST", path, body(assertion+","), key, match+writ.DigestOf([]byte("another plan")).String()+`"`)
 	wantProblem(t, w, 412, "stale")
 }
 
 func TestAPageOfAnotherOriginNeitherEnrolsNorAnswers(t *testing.T) {
 	for _, path := range []string{"/v1/passkeys/begin", "/v1/plans/" + string(planID) + "/approvals/begin", "/v1/passkeys/" + string(passkeyID) + "/remove", "/v1/breakglass/begin", "/v1/autonomy/begin"} {
-		f := newFake()
+		f := &fake{}
 		w := request(handler(t, f), "human", "POST", path, "", "Origin: https://evil.example", "Sec-Fetch-Site: cross-site")
-		if w.Code != 403 || len(f.calls) != 0 {
-			t.Errorf("%s: %d, calls %v", path, w.Code, f.calls)
+		if w.Code != 403 || len(f.Calls()) != 0 {
+			t.Errorf("%s: %d, calls %v", path, w.Code, f.Calls())
 		}
 	}
 }
@@ -50,10 +50,10 @@ func TestADecisionOnAutonomyHasASignatureOrAPasskeyAndNotBoth(t *testing.T) {
 		`{"statement":"e30=","reason":"x","passkey":{"credential":"aWQ="}}`:      422,
 		`{"statement":"e30=","reason":"x",` + passkey + `,"approve":"everyone"}`: 422,
 	} {
-		f := newFake()
+		f := &fake{}
 		w := request(handler(t, f), "human", "POST", "/v1/autonomy", body)
-		if w.Code != want || (want == 200) != (len(f.calls) == 1) {
-			t.Errorf("%s: %d %s; calls %v", body, w.Code, w.Body, f.calls)
+		if w.Code != want || (want == 200) != (len(f.Calls()) == 1) {
+			t.Errorf("%s: %d %s; calls %v", body, w.Code, w.Body, f.Calls())
 		}
 	}
 }

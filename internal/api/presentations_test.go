@@ -10,14 +10,14 @@ import (
 const present = `{"grant":"e30.e30.c2ln","proof":"e30.e30.cHJvb2Y"}`
 
 func TestAGrantIsPresentedOnceForOneKey(t *testing.T) {
-	f := newFake()
+	f := &fake{}
 	h := handler(t, f)
 	for range 2 {
 		if w := request(h, "agent", "POST", "/v1/runs", present, key); w.Code != 202 || w.Header().Get("Location") != "/v1/runs/"+string(runID) {
 			t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
 		}
 	}
-	if n := f.count("present e30.e30.c2ln e30.e30.cHJvb2Y"); n != 1 {
+	if n := f.Count("present e30.e30.c2ln e30.e30.cHJvb2Y"); n != 1 {
 		t.Errorf("presented %d times", n)
 	}
 }
@@ -38,8 +38,8 @@ func TestI20NoAnswerOfTheDoorRepeatsAGrant(t *testing.T) {
 		"another type":   {`{"grant":["` + secret + `"],"proof":"x"}`, nil, 422},
 		"not JSON":       {`{"grant":"` + secret, nil, 422},
 	} {
-		f := newFake()
-		f.err = c.err
+		f := &fake{}
+		f.Err = c.err
 		w := request(handler(t, f), "agent", "POST", "/v1/runs", c.body, key)
 		if w.Code != c.want {
 			t.Errorf("%s: %d, want %d: %s", name, w.Code, c.want, w.Body)
@@ -51,16 +51,16 @@ func TestI20NoAnswerOfTheDoorRepeatsAGrant(t *testing.T) {
 }
 
 func TestAHolderIsAThumbprint(t *testing.T) {
-	f := newFake()
+	f := &fake{}
 	h := handler(t, f)
 	const thumb = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
 	with := func(holder string) string {
 		return strings.Replace(proposal, `{`, `{"holder":"`+holder+`",`, 1)
 	}
-	if w := request(h, "agent", "POST", "/v1/proposals", with(thumb), key); w.Code != 201 || f.ask.Holder != thumb {
-		t.Errorf("%d %s; holder %q", w.Code, w.Body, f.ask.Holder)
+	if w := request(h, "agent", "POST", "/v1/proposals", with(thumb), key); w.Code != 201 || f.Asked().Holder != thumb {
+		t.Errorf("%d %s; holder %q", w.Code, w.Body, f.Asked().Holder)
 	}
 	for _, bad := range []string{"x", thumb[1:], thumb[1:] + "=", thumb[1:] + "/", thumb[1:] + "J"} {
-		wantProblem(t, request(handler(t, newFake()), "agent", "POST", "/v1/proposals", with(bad), key), 422, writ.ReasonForm)
+		wantProblem(t, request(handler(t, &fake{}), "agent", "POST", "/v1/proposals", with(bad), key), 422, writ.ReasonForm)
 	}
 }

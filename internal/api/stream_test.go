@@ -21,9 +21,9 @@ func event(i int64) writ.Event {
 }
 
 func TestAStreamResumesAfterLastEventIDWithoutLoss(t *testing.T) {
-	f := newFake()
+	f := &fake{}
 	for i := range int64(500) {
-		f.events = append(f.events, event(2*i)) // other callers' entries lie between
+		f.Happen(event(2 * i)) // other callers' entries lie between
 	}
 	s := httptest.NewServer(handler(t, f))
 	defer s.Close()
@@ -67,7 +67,7 @@ func TestAStreamResumesAfterLastEventIDWithoutLoss(t *testing.T) {
 
 func TestNewEventsReachAnOpenStreamAndSilenceIsFilledWithComments(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
+		f := &fake{}
 		h := handler(t, f)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
@@ -77,9 +77,7 @@ func TestNewEventsReachAnOpenStreamAndSilenceIsFilledWithComments(t *testing.T) 
 		w := httptest.NewRecorder()
 		go func() {
 			time.Sleep(20 * time.Second)
-			f.mu.Lock()
-			f.events = append(f.events, event(4), event(5))
-			f.mu.Unlock()
+			f.Happen(event(4), event(5))
 		}()
 		h.ServeHTTP(w, r) // returns when the client leaves after a minute
 		body := w.Body.String()
@@ -98,7 +96,7 @@ func TestAStreamEndsSoThatItsCallerIsAuthenticatedAnew(t *testing.T) {
 		r.Header.Set("Authorization", "Bearer agent")
 		r.Header.Set("Accept", "text/event-stream")
 		start := time.Now()
-		handler(t, newFake()).ServeHTTP(httptest.NewRecorder(), r)
+		handler(t, &fake{}).ServeHTTP(httptest.NewRecorder(), r)
 		if lived := time.Since(start); lived != 10*time.Minute {
 			t.Errorf("the stream lived %v", lived)
 		}
@@ -106,8 +104,8 @@ func TestAStreamEndsSoThatItsCallerIsAuthenticatedAnew(t *testing.T) {
 }
 
 func TestWithoutEventStreamOnePageIsAnswered(t *testing.T) {
-	f := newFake()
-	f.events = []writ.Event{event(3), event(9)}
+	f := &fake{}
+	f.Happen(event(3), event(9))
 	h := handler(t, f)
 	var p api.Page[writ.Event]
 	w := request(h, "agent", "GET", "/v1/events?from=2", "")
@@ -119,6 +117,6 @@ func TestWithoutEventStreamOnePageIsAnswered(t *testing.T) {
 		t.Errorf("%v %s", err, w.Body)
 	}
 	wantProblem(t, request(h, "agent", "GET", "/v1/events", "", "Last-Event-ID: x"), 422, writ.ReasonForm)
-	f.err = writ.ErrUnavailable
+	f.Err = writ.ErrUnavailable
 	wantProblem(t, request(h, "agent", "GET", "/v1/events", "", "Accept: text/event-stream"), 503, writ.ReasonUnavailable)
 }

@@ -21,7 +21,7 @@ var floor = map[string]int{
 	// F4 are the use cases.
 	"runner": 4, "control": 4,
 	// F5 are the doors.
-	"api": 5, "authzen": 5, "bridge": 5, "mcp": 5, "client": 5, "oauth": 5, "web": 5,
+	"api": 5, "api/apitest": 5, "authzen": 5, "bridge": 5, "mcp": 5, "client": 5, "oauth": 5, "web": 5,
 	// F6 puts it all together.
 	"server": assembly, "server/servertest": assembly, "setup": assembly, "rotate": assembly, "storefront": assembly, "demo": assembly, "bench": assembly, "siege": assembly, "testbed": assembly, "testbed/trustdomain": assembly, "testbed/idp": assembly, "testbed/softkey": assembly, "guards": assembly,
 	"floors": assembly, "cmd/writ": assembly, "e2e": assembly, "e2e/install": assembly, "e2e/crash": assembly,
@@ -53,6 +53,7 @@ var sameFloor = map[edge]string{
 	{"trust", "plan"}:                    "a runner compares plans with its own ceiling",
 	{"trust", "grant"}:                   "a runner checks grants against its own keys",
 	{"trust", "ledger"}:                  "a runner checks receipts against its own keys",
+	{"api/apitest", "api"}:               "tests of the doors and of the client ask its control plane by the real API",
 	{"store/storetest", "store"}:         "the suite of its interface",
 	{"store/storetest", "signer"}:        "the suite signs checkpoints as a deployment does",
 }
