@@ -205,7 +205,7 @@ func (w *World) openStore(ctx context.Context) (err error) {
 	}
 	c := store.Config{URL: w.place.URL, BlobURL: w.place.BlobURL, Origin: origin, Signer: counting{w.signer, &w.signed}, Now: w.now, Rand: rand.Reader, Prepared: w.place.Prepared}
 	if c.URL == "" {
-		c.Path, c.BlobPath = w.storeFile(), filepath.Join(w.place.Dir, "blobs.db")
+		c.Path, c.BlobPath, c.Prewrite = w.storeFile(), filepath.Join(w.place.Dir, "blobs.db"), true
 	}
 	w.store, err = store.Open(ctx, c)
 	return err

@@ -50,12 +50,24 @@ type fronted struct {
 	pin       pinRow
 	arguments gateway.Arguments
 	decision  writ.Decision
+
+	// What it was decided on, besides what it names: the stored state, the set of rules, and the second.
+	seen store.Version
+	set  *PolicySet
+	at   int64
+}
+
+// asDecided reports whether deciding f again, in this transaction, would read the same state, ask the same rules and name the same
+// second: then the answer is the one that is there.
+func (c *Control) asDecided(tx *store.Tx, f fronted) bool {
+	return tx.Is(f.seen) && f.set == c.inForce() && f.at == c.now().Unix()
 }
 
 // ReadUpstream calls one approved tool for an incident, and records arguments and answer before it gives the answer. The
 // order is: who may, what was approved, the arguments against it, policy, the call, and the entry; a failure at any of them
 // ends it. While the second to fourth are looked at, the upstream is asked what it offers, which tells it nothing of the call.
-// All but the call is looked at once more when the entry is made: an answer to a call that is no longer allowed is not given.
+// All but the call is looked at once more when the entry is made, unless nothing was committed since: an answer to a call that
+// is no longer allowed is not given.
 func (c *Control) ReadUpstream(ctx context.Context, by writ.Principal, incident writ.IncidentID, name writ.UpstreamToolName, arguments []byte) (writ.UpstreamReading, error) {
 	r, err := c.readUpstream(ctx, by, incident, name, arguments)
 	return r, c.deny(ctx, "upstream read", by, "", err)
@@ -132,6 +144,7 @@ func (c *Control) mayFront(tx *store.Tx, by writ.Principal, u gateway.Upstream, 
 	} else if n >= maxEvidencePerCase {
 		return f, &writ.Refusal{Code: writ.ReasonTooLarge, Detail: fmt.Sprintf("this incident has %d readings already; that is the limit", maxEvidencePerCase), Kind: writ.ErrBusy}
 	}
+	f.seen, f.set, f.at = tx.Version(), c.inForce(), c.now().Unix() // before they are used
 	f.decision, err = c.decideFronted(tx, by, in, u, f)
 	if err == nil && !f.decision.Allowed() {
 		err = &writ.Refusal{Code: f.decision.Reason, Kind: writ.ErrDenied, Detail: fmt.Sprintf("policy does not allow tool %s with these arguments", f.name)}
@@ -183,9 +196,12 @@ func (c *Control) recordFronted(ctx context.Context, by writ.Principal, u gatewa
 		Query: writ.Query{Reader: f.name.Action(), Target: writ.Location(writ.PlaneUpstream + "://" + u.Name)},
 	}
 	err = c.Store.Update(ctx, func(tx *store.Tx) error {
-		now, err := c.mayFront(tx, by, u, fronted{incident: f.incident, name: f.name}, arguments)
-		if err != nil {
-			return err
+		now := f
+		if !c.asDecided(tx, f) {
+			var err error
+			if now, err = c.mayFront(tx, by, u, fronted{incident: f.incident, name: f.name}, arguments); err != nil {
+				return err
+			}
 		}
 		if !now.pin.Digest.Equal(f.pin.Digest) {
 			return off(f.name, writ.ReasonToolChanged)

@@ -357,7 +357,24 @@ func TestAnAnswerToACallThatIsNoLongerAllowedIsNotGiven(t *testing.T) {
 	}
 }
 
-// A replica that has not seen the change refuses what another has turned off: the state is in the rows.
+// The facts that an entry names are those of its own second, also when nothing else has changed since the call was allowed.
+func TestAReadingIsDecidedAgainWhenItsSecondIsOver(t *testing.T) {
+	t.Parallel()
+	x := front(t, nil, gatewaytest.Pods()).pinned(pods)
+	x.up.Answer(func(context.Context, gatewaytest.Call) (*mcp.CallToolResult, error) {
+		x.pass(3 * time.Second)
+		return &mcp.CallToolResult{Content: []mcp.Content{&mcp.TextContent{Text: "ok"}}}, nil
+	})
+	_, err := x.read(diagnose, shopPods)
+	must(t, err)
+	b := x.bodies(writ.EntryUpstreamRead)[0].(*writ.UpstreamReadBody)
+	var facts struct{ Now int64 }
+	must(t, json.Unmarshal(b.Facts, &facts))
+	if facts.Now != b.At.Unix() {
+		t.Errorf("decided at %d, answered at %d", facts.Now, b.At.Unix())
+	}
+}
+
 func TestI18AFrozenAgentReachesNoUpstream(t *testing.T) {
 	t.Parallel()
 	x := front(t, nil, gatewaytest.Pods()).pinned(pods)
@@ -391,6 +408,7 @@ func TestR27TheBytesOfAFrontedReadingEnd(t *testing.T) {
 	}
 }
 
+// A replica that has not seen the change refuses what another has turned off: the state is in the rows.
 func TestMCP01AToolIsOffForEveryReplica(t *testing.T) {
 	t.Parallel()
 	x := front(t, nil, gatewaytest.Pods()).pinned(pods)

@@ -98,8 +98,9 @@ func quietWorld(t testing.TB, changes ...func(*control.Config)) *world {
 	sign, err := signer.Open(filepath.Join(dir, "signer"), origin, logKey)
 	must(t, err)
 	w.vkey, w.signer = sign.Verifier().String(), &cutSigner{Signer: sign}
+	_, measured := t.(*testing.B)
 	w.store, err = store.Open(ctx, store.Config{
-		Path: filepath.Join(dir, "ledger.db"), BlobPath: filepath.Join(dir, "blobs.db"), Origin: origin, Signer: w.signer, Now: w.now, Rand: rand.Reader,
+		Prewrite: measured, Path: filepath.Join(dir, "ledger.db"), BlobPath: filepath.Join(dir, "blobs.db"), Origin: origin, Signer: w.signer, Now: w.now, Rand: rand.Reader,
 	})
 	must(t, err)
 	grantKey, err := token.NewKey(rand.Reader)

@@ -19,6 +19,27 @@ var gateways = []Guard{
 		Test:      "TestNothingOfACallIsSentBeforeItIsAllowed",
 	},
 	{
+		Invariant: "I04",
+		File:      "internal/control/front.go",
+		Guard:     "&& f.at == c.now().Unix()",
+		Package:   "./internal/control",
+		Test:      "TestAReadingIsDecidedAgainWhenItsSecondIsOver",
+	},
+	{
+		Invariant: "I05",
+		File:      "internal/store/version.go",
+		Guard:     "&& v == tx.w.version()",
+		Package:   "./internal/store",
+		Test:      "TestAVersionIsOfOneStateOnly",
+	},
+	{
+		Invariant: "I05",
+		File:      "internal/store/version.go",
+		Guard:     "&& !tx.w.dirty",
+		Package:   "./internal/store",
+		Test:      "TestAVersionIsOfOneStateOnly",
+	},
+	{
 		Invariant: "I18",
 		File:      "internal/control/front.go",
 		Guard:     "return stopped(tx, by) // before anything is asked of the upstream",
@@ -83,8 +104,7 @@ var gateways = []Guard{
 	{
 		Invariant: "I05",
 		File:      "internal/control/front.go",
-		Guard:     "now, err := c.mayFront(tx, by, u, fronted{incident: f.incident, name: f.name}, arguments)",
-		Instead:   "now, err := f, error(nil)",
+		Guard:     "if !c.asDecided(tx, f) {",
 		Package:   "./internal/control",
 		Test:      "TestAnAnswerToACallThatIsNoLongerAllowedIsNotGiven",
 	},

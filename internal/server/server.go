@@ -131,6 +131,7 @@ func openStore(ctx context.Context, c config.Server, identity ed25519.PrivateKey
 			return nil, fmt.Errorf("%w: data: %w", writ.ErrUnavailable, err)
 		}
 		sc.Path, sc.BlobPath = filepath.Join(data, "ledger.db"), filepath.Join(data, "blobs.db")
+		sc.Prewrite = true
 	}
 	st, err := store.Open(ctx, sc)
 	if errors.Is(err, writ.ErrConflict) {

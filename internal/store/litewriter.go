@@ -20,9 +20,9 @@ type liteSession struct {
 	db *sql.DB
 }
 
-func newLiteSession(ctx context.Context, path string, maxPages int64, note func(string)) (*liteSession, error) {
+func newLiteSession(ctx context.Context, path string, maxPages int64, ahead bool, note func(string)) (*liteSession, error) {
 	// A background goroutine moves the write-ahead log into the file; this threshold is for when it falls behind.
-	db, err := open(path, "wal_autocheckpoint(16000)", "cache_size(-16000)", "temp_store(memory)")
+	db, err := open(path, fmt.Sprintf("wal_autocheckpoint(%d)", walPages), "cache_size(-16000)", "temp_store(memory)")
 	if err != nil {
 		return nil, err
 	}
@@ -33,6 +33,11 @@ func newLiteSession(ctx context.Context, path string, maxPages int64, note func(
 	s := &liteSession{c, db}
 	if err := checkDurable(ctx, c.c); err != nil {
 		return nil, errors.Join(err, s.close())
+	}
+	if ahead {
+		if err := prewrite(ctx, c.c, path+"-wal"); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
 	}
 	if maxPages > 0 {
 		if _, err := c.c.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", maxPages)); err != nil {

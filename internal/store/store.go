@@ -46,6 +46,7 @@ type Config struct {
 	Now      func() time.Time
 	Rand     io.Reader    // of the salts
 	MaxPages int64        // of the SQLite state database, 4 KiB each; 0 leaves it to the disk
+	Prewrite bool         // SQLite: the write-ahead log of the state has its full length from the start, 16 MiB
 	Log      *slog.Logger // of the background loops; nil discards
 
 	// Prepared hears each SQL text, as the engine gets it, when a connection first uses it; nil for nobody. Several may
@@ -178,7 +179,7 @@ func (s *Store) openPostgres(ctx context.Context, c Config) (err error) {
 	}
 	var losses atomic.Int64
 	session := newPGSession(state, &losses, c.note())
-	s.writer = &writer{session: session, now: c.Now}
+	s.writer = &writer{session: session, now: c.Now, version: s.version}
 	if err := session.claim(ctx, c.Origin); err != nil {
 		return err
 	}
@@ -208,11 +209,11 @@ func (s *Store) openSQLite(ctx context.Context, c Config) (err error) {
 	if err := migrate(ctx, path, stateSchema); err != nil {
 		return err
 	}
-	session, err := newLiteSession(ctx, path, c.MaxPages, c.note())
+	session, err := newLiteSession(ctx, path, c.MaxPages, c.Prewrite, c.note())
 	if err != nil {
 		return err
 	}
-	s.writer = &writer{session: session, now: c.Now}
+	s.writer = &writer{session: session, now: c.Now, version: s.version}
 	if err := session.load(s.writer); err != nil {
 		return err
 	}
@@ -283,7 +284,13 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 
 // View runs fn on a snapshot of the newest committed state; fn cannot change it. At most maxReaders run at once, so fn
 // does not call View.
-func (s *Store) View(ctx context.Context, fn func(*Tx) error) error { return s.readers.view(ctx, fn) }
+func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
+	seen := s.version() // before the snapshot is taken
+	return s.readers.view(ctx, func(tx *Tx) error {
+		tx.version = seen
+		return fn(tx)
+	})
+}
 
 // Changed returns a channel that is closed by the next commit, of another replica too. Take it before looking, look, then wait: no change is
 // missed.

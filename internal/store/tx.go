@@ -10,10 +10,11 @@ import (
 
 // A Tx is what a closure works on. It is void when the closure returns.
 type Tx struct {
-	conn conn
-	w    *writer // nil in a View
-	size int64   // of the ledger, in a View
-	over bool
+	conn    conn
+	w       *writer // nil in a View
+	size    int64   // of the ledger, in a View
+	version Version // in a View
+	over    bool
 }
 
 const columns = "id, incident, state, key, due, doc, seq"

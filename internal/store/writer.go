@@ -28,13 +28,14 @@ type request struct {
 type writer struct {
 	session
 	state
-	now    func() time.Time
-	safe   state      // as of the last commit
-	seq    int64      // last row number given out, kept or not
-	batch  []*request // being committed
-	dirty  bool       // something was written in the open transaction
-	spoilt error      // the open transaction may be over
-	broken error      // the open closure can only be undone
+	now     func() time.Time
+	version func() Version
+	safe    state      // as of the last commit
+	seq     int64      // last row number given out, kept or not
+	batch   []*request // being committed
+	dirty   bool       // something was written in the open transaction
+	spoilt  error      // the open transaction may be over
+	broken  error      // the open closure can only be undone
 }
 
 // A state is what the writer knows of the open transaction without asking the database.
