@@ -18,6 +18,7 @@ var nearest = map[Reason]string{
 	ReasonUnknownReader:        "name a reader of the service's target, such as kubernetes/workload.status",
 	ReasonUnknownIncident:      "name an open incident: list_incidents, or writ incident list --state open",
 	ReasonIncidentClosed:       "name an open incident: list_incidents, or writ incident list --state open",
+	ReasonNotFound:             "give the id as Writ told it; an agent finds its own plans and runs alone, and proposing the same again answers with its plan",
 	ReasonUnknownEvidence:      "read evidence for this incident first, and cite its id: read_evidence",
 	ReasonIdempotency:          "use a new Idempotency-Key for another request",
 	ReasonUnauthenticated:      "call with a credential of a configured issuer: writ login, or the agent's own token",

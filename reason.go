@@ -97,6 +97,9 @@ const (
 	ReasonPasskeyState      Reason = "passkey_state"  // its state does not allow this
 )
 
+// ReasonNotFound is for whatever is not there, or that this caller may not know of.
+const ReasonNotFound Reason = "not_found"
+
 // Planning, on the runner.
 const (
 	ReasonOutOfScope  Reason = "out_of_scope" // the object does not belong to the incident's service

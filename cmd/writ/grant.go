@@ -110,7 +110,7 @@ func (r *remote) grant(ctx context.Context, f *flags, args []string) (grantLine,
 			return grantOf(x), nil
 		}
 	}
-	return grantLine{}, &writ.Refusal{Code: "not_found", Kind: writ.ErrNotFound, Detail: fmt.Sprintf("there is no grant %s", id), Hint: "writ grant list"}
+	return grantLine{}, &writ.Refusal{Code: writ.ReasonNotFound, Kind: writ.ErrNotFound, Detail: fmt.Sprintf("there is no grant %s", id), Hint: "writ grant list"}
 }
 
 func (a *app) printGrant(format string, g grantLine) error {

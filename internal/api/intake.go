@@ -52,7 +52,7 @@ func (in Intake) take(d *door, w http.ResponseWriter, r *http.Request) (writ.Inc
 	s, ok := in.Sources[r.PathValue("source")]
 	if !ok {
 		return writ.Incident{}, &writ.Refusal{
-			Code: codeNotFound, Kind: writ.ErrNotFound, Detail: "there is no event source of this name; sources are configured under intake.sources",
+			Code: writ.ReasonNotFound, Kind: writ.ErrNotFound, Detail: "there is no event source of this name; sources are configured under intake.sources",
 		}
 	}
 	wire := http.NewResponseController(w)

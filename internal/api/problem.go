@@ -33,7 +33,6 @@ type Problem struct {
 
 // Codes of problems that carry no reason of their own.
 const (
-	codeNotFound    writ.Reason = "not_found"
 	codeDenied      writ.Reason = "denied"
 	codeConflict    writ.Reason = "conflict"
 	codeStale       writ.Reason = "stale"
@@ -67,7 +66,7 @@ var outcomes = []outcome{
 	{writ.ErrUnknownUser, http.StatusUnauthorized, writ.ReasonUnauthenticated, retryNever, 0, "a valid bearer token is needed"},
 	{writ.ErrFrozen, http.StatusLocked, writ.ReasonFrozen, retryAfter, 0, ""},
 	{writ.ErrDenied, http.StatusForbidden, codeDenied, retryNever, 0, "this caller may not do this"},
-	{writ.ErrNotFound, http.StatusNotFound, codeNotFound, retryNever, 0, "there is no such object, or none that this caller may know of"},
+	{writ.ErrNotFound, http.StatusNotFound, writ.ReasonNotFound, retryNever, 0, "there is no such object, or none that this caller may know of"},
 	{writ.ErrStale, http.StatusPreconditionFailed, codeStale, retryNever, 0, ""},
 	{writ.ErrConflict, http.StatusConflict, codeConflict, retryNever, 0, ""},
 	{writ.ErrInvalid, http.StatusUnprocessableEntity, writ.ReasonForm, retryNever, 0, ""},

@@ -26,13 +26,31 @@ func CheckParameters(declared []Parameter, with writ.Parameters) error {
 			if p.Optional {
 				continue
 			}
-			return writ.Refuse(writ.ReasonMissingParameter, fmt.Sprintf("parameter %q is missing: %s", p.Name, p.Allowed()))
+			return &writ.Refusal{
+				Code: writ.ReasonMissingParameter, Detail: fmt.Sprintf("parameter %q is missing: %s", p.Name, p.Allowed()), Hint: "give " + takes(declared),
+			}
 		}
 		if err := p.Accept(v); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// takes names the parameters that must be given, and those that may.
+func takes(ps []Parameter) string {
+	var must, may []string
+	for _, p := range ps {
+		if p.Optional {
+			may = append(may, p.Name)
+		} else {
+			must = append(must, p.Name)
+		}
+	}
+	if len(may) == 0 {
+		return strings.Join(must, ", ")
+	}
+	return strings.Join(must, ", ") + "; if needed, " + strings.Join(may, ", ")
 }
 
 func names(ps []Parameter) []string {

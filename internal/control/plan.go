@@ -182,7 +182,11 @@ func (c *Control) Withdraw(ctx context.Context, by writ.Principal, id writ.PlanI
 		}
 		state := writ.PlanState(row.State)
 		if state != writ.PlanPlanning && state != writ.PlanWaiting && state != writ.PlanReady {
-			return &writ.Refusal{Code: writ.ReasonWithdrawn, Kind: writ.ErrConflict, Detail: fmt.Sprintf("the plan is %s; only one that is planning, waiting or ready can be withdrawn", state), Hint: "stop its run instead"}
+			hint := "look at the plan: nothing of it is carried out any more"
+			if state == writ.PlanGranted {
+				hint = "stop its run instead"
+			}
+			return &writ.Refusal{Code: writ.ReasonWithdrawn, Kind: writ.ErrConflict, Detail: fmt.Sprintf("the plan is %s; only one that is planning, waiting or ready can be withdrawn", state), Hint: hint}
 		}
 		return c.endPlan(tx, p, row, writ.PlanWithdrawn, assignment.Refused{Code: writ.ReasonWithdrawn, Detail: because})
 	})

@@ -198,7 +198,7 @@ func millis(t time.Time) int64 { return t.UnixMilli() }
 // notFound turns a missing row into a sentence about the caller's subject.
 func notFound(err error, what, id string) error {
 	if errors.Is(err, writ.ErrNotFound) {
-		return &writ.Refusal{Code: "not_found", Detail: fmt.Sprintf("there is no %s %s", what, writ.Printable(id, 40)), Kind: writ.ErrNotFound}
+		return &writ.Refusal{Code: writ.ReasonNotFound, Detail: fmt.Sprintf("there is no %s %s", what, writ.Printable(id, 40)), Kind: writ.ErrNotFound}
 	}
 	return err
 }

@@ -129,7 +129,10 @@ func (d door) planAnswer(p writ.PlanStatus) *mcp.CallToolResult {
 			lines = append(lines, "The same may be asked for again from "+p.RetryAt.UTC().Format("15:04:05Z")+" on, not before.")
 		}
 		next := "Next: nothing was changed. Read fresh evidence before you propose anything else."
-		if p.Hint != "" {
+		switch {
+		case p.Reason == writ.ReasonWithdrawn:
+			next = "Next: nothing; it was taken back and nothing was changed. Propose it again only if it is needed after all."
+		case p.Hint != "":
 			next = "Next: " + shown(p.Hint, 300)
 		}
 		lines = append(lines, next)

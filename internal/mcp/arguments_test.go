@@ -50,7 +50,7 @@ func TestAWrongArgumentIsNamedWithWhatIsAllowedThere(t *testing.T) {
 		return `{"incident":"inc_` + ulid + `","playbook":"rollback-deployment"` + more + `}`
 	}
 	for name, x := range map[string]struct{ tool, arguments, says, next string }{
-		"another type":              {"list_incidents", `{"state":7}`, "state must be text: open or resolved", "call list_incidents(), with state if needed"},
+		"another type":              {"list_incidents", `{"state":7}`, "state must be text: open or resolved", "call list_incidents(), with state, service if needed"},
 		"an object for text":        {"propose_plan", ask(`,"parameters_json":{"password":"` + secret + `"}`), "parameters_json must be text: the playbook's parameters as one JSON object in text", "call propose_plan(incident=…, playbook=…), with parameters_json"},
 		"a list for text":           {"propose_plan", ask(`,"evidence_ids":["` + secret + `"]`), "evidence_ids must be text", "call propose_plan("},
 		"a number as text":          {"get_plan", `{"plan_id":"` + plan + `","wait_seconds":"5"}`, "wait_seconds must be a whole number without quotes: 0 to 20", "call get_plan(plan_id=…), with wait_seconds"},

@@ -32,6 +32,7 @@ const (
 const (
 	MaxAnswer = 2000             // characters: weak clients cut or drop longer results
 	maxBody   = 256 << 10        // bytes of a request: parameters are flat scalars
+	listed    = 10               // incidents of one answer: with their titles they fit into it
 	maxWait   = 20 * time.Second // agents never wait longer on a held connection
 )
 

@@ -35,6 +35,9 @@ type fakeControl struct {
 	waits  []time.Duration // that Plan was asked for
 	did    string          // the last call that changes something
 	detail string          // of the plan
+	filter writ.IncidentFilter
+	found  []writ.Incident // nil for one
+	more   string          // a cursor
 }
 
 func (f *fakeControl) Principal(_ context.Context, r *http.Request) (writ.Principal, error) {
@@ -56,7 +59,11 @@ func (f *fakeControl) Playbook(context.Context, writ.Principal, string) (writ.Pl
 	return writ.PlaybookText{Text: strings.Repeat("long text ", 1000)}, f.refuse
 }
 
-func (f *fakeControl) Incidents(context.Context, writ.Principal, writ.IncidentFilter) ([]writ.Incident, string, error) {
+func (f *fakeControl) Incidents(_ context.Context, _ writ.Principal, filter writ.IncidentFilter) ([]writ.Incident, string, error) {
+	f.filter = filter
+	if f.found != nil {
+		return f.found, f.more, f.refuse
+	}
 	return []writ.Incident{{ID: "inc_" + ulid, Service: "checkout", Environment: "prod", Severity: 2, Title: "errors\x1b[31m"}}, "", f.refuse
 }
 

@@ -16,7 +16,8 @@ import (
 // Parameters of the tools: flat scalars only, since weak clients keep nothing but name, type and description.
 type (
 	listIncidents struct {
-		State string `json:"state,omitempty" about:"open or resolved; open when left out"`
+		State   string `json:"state,omitempty" about:"open or resolved; open when left out"`
+		Service string `json:"service,omitempty" about:"name of a service; all services when left out"`
 	}
 	listPlaybooks struct {
 		Service string `json:"service,omitempty" about:"name of a service; all playbooks when left out"`
@@ -26,7 +27,7 @@ type (
 	}
 	readEvidence struct {
 		Incident string `json:"incident" about:"id of an open incident: inc_ and 26 characters"`
-		Kind     string `json:"kind" about:"name of a reader, such as kubernetes/workload.status or kubernetes/pod.logs"`
+		Kind     string `json:"kind" about:"name of a reader, such as kubernetes/workload.status or kubernetes/pod.logs; an unknown name is answered with those that there are"`
 		Target   string `json:"target,omitempty" about:"target such as kubernetes://prod-eu1; may be left out when the service has only one"`
 		Query    string `json:"query,omitempty" about:"the reader's parameters as one JSON object in text, such as {\"namespace\":\"shop\",\"name\":\"checkout\"}"`
 	}
@@ -108,13 +109,16 @@ func (d door) listIncidents(ctx context.Context, by writ.Principal, in listIncid
 	if state != writ.IncidentOpen && state != writ.IncidentResolved {
 		return nil, form("state must be open or resolved")
 	}
-	found, _, err := d.Diagnosis.Incidents(ctx, by, writ.IncidentFilter{State: state, Limit: 10})
+	found, more, err := d.Diagnosis.Incidents(ctx, by, writ.IncidentFilter{State: state, Service: in.Service, Limit: listed})
 	if err != nil {
 		return nil, err
 	}
 	lines := []string{fmt.Sprintf("%d %s INCIDENTS", len(found), strings.ToUpper(string(state)))}
+	if more != "" {
+		lines[0] = fmt.Sprintf("THE NEWEST %d %s INCIDENTS; name a service to see others", len(found), strings.ToUpper(string(state)))
+	}
 	for _, i := range found {
-		lines = append(lines, fmt.Sprintf("%s severity %d, service %s in %s: %s", i.ID, i.Severity, i.Service, i.Environment, shown(i.Title, 120)))
+		lines = append(lines, fmt.Sprintf("%s severity %d, service %s in %s: %s", i.ID, i.Severity, i.Service, i.Environment, shown(i.Title, 80)))
 	}
 	handed, err := d.HandOffs.HandOffs(ctx, by, "")
 	if err != nil {
@@ -125,7 +129,14 @@ func (d door) listIncidents(ctx context.Context, by writ.Principal, in listIncid
 			lines = append(lines, fmt.Sprintf("HANDED TO YOU %s for %s by %s, until %s: %s up to T%d", h.ID, h.Incident, h.FromName, h.Expires.Format("15:04:05Z"), shown(strings.Join(h.Playbooks, ", "), 200), h.MaxTier))
 		}
 	}
-	return text(append(lines, `Next: read_evidence(incident="…", kind="…") to see what is wrong.`)...), nil
+	next := `Next: read_evidence(incident="…", kind="…") to see what is wrong.`
+	switch {
+	case state == writ.IncidentResolved:
+		next = "Next: nothing is read or repaired for these; list_incidents() shows the open ones."
+	case len(found) == 0:
+		next = "Next: nothing; there is nothing to repair. Alerts open incidents, and agents do not."
+	}
+	return text(append(lines, next)...), nil
 }
 
 func (d door) listPlaybooks(ctx context.Context, by writ.Principal, in listPlaybooks) (*mcp.CallToolResult, error) {
@@ -156,7 +167,10 @@ func (d door) readEvidence(ctx context.Context, by writ.Principal, in readEviden
 	}
 	reader, err := writ.ParseOperationName(in.Kind)
 	if err != nil {
-		return nil, form("kind must be a reader's name, such as kubernetes/workload.status")
+		return nil, &writ.Refusal{
+			Code: writ.ReasonForm, Kind: writ.ErrInvalid, Detail: "kind must be a reader's name, such as kubernetes/workload.status or httpapi/service.metrics",
+			Hint: "give any name of that form: one that is unknown is answered with the readers of the incident's target",
+		}
 	}
 	var target writ.Location
 	if in.Target != "" {
