@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/api/apitest"
 	"github.com/writ-dev/writ/internal/authzen"
 )
 
@@ -76,7 +77,7 @@ func newDoor(t *testing.T) asking {
 	t.Helper()
 	r := &rules{}
 	h, err := authzen.Handler(authzen.Config{
-		Authenticator: keys{"Bearer a": agentA, "Bearer ann": ann}, Evaluator: r, Proposer: r, Idempotency: &remembered{}, BindingKey: make([]byte, 32), ExternalURL: "https://writ.test", Log: slog.New(slog.DiscardHandler),
+		Authenticator: keys{"Bearer a": agentA, "Bearer ann": ann}, Evaluator: r, Proposer: r, Idempotency: &apitest.Keys{}, BindingKey: make([]byte, 32), ExternalURL: "https://writ.test", Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

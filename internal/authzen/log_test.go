@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/writ-dev/writ/internal/api/apitest"
 	"github.com/writ-dev/writ/internal/authzen"
 )
 
@@ -15,7 +16,7 @@ func TestPitfall22AQuestionIsLogged(t *testing.T) {
 	var log bytes.Buffer
 	r := &rules{}
 	h, err := authzen.Handler(authzen.Config{
-		Authenticator: keys{"Bearer a": agentA}, Evaluator: r, Proposer: r, Idempotency: &remembered{}, BindingKey: make([]byte, 32), ExternalURL: "https://writ.test", Log: slog.New(slog.NewTextHandler(&log, nil)),
+		Authenticator: keys{"Bearer a": agentA}, Evaluator: r, Proposer: r, Idempotency: &apitest.Keys{}, BindingKey: make([]byte, 32), ExternalURL: "https://writ.test", Log: slog.New(slog.NewTextHandler(&log, nil)),
 	})
 	if err != nil {
 		t.Fatal(err)

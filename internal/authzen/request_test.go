@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -29,36 +28,6 @@ func (r *rules) Plan(_ context.Context, by writ.Principal, id writ.PlanID, _ tim
 		return writ.PlanStatus{}, writ.ErrNotFound
 	}
 	return writ.PlanStatus{ID: plan, State: r.state, ExpiresAt: time.Unix(1800000900, 0).UTC()}, nil
-}
-
-// remembered keeps answers by key.
-type remembered struct {
-	mu   sync.Mutex
-	kept map[string]string
-	call map[string]writ.Digest
-}
-
-func (m *remembered) Begin(_ context.Context, _ writ.Principal, key string, call writ.Digest) ([]byte, bool, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.kept == nil {
-		m.kept, m.call = map[string]string{}, map[string]writ.Digest{}
-	}
-	if old, ok := m.call[key]; ok && old != call {
-		return nil, false, &writ.Refusal{Code: writ.ReasonIdempotency, Kind: writ.ErrInvalid}
-	}
-	m.call[key] = call
-	a, ok := m.kept[key]
-	return []byte(a), ok, nil
-}
-
-func (m *remembered) Finish(_ context.Context, _ writ.Principal, key string, status int, answer []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if delete(m.call, key); status == 201 {
-		m.kept[key] = string(answer)
-	}
-	return nil
 }
 
 // asked is a question of the agent a in the incident, with more of the body.

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/api/apitest"
 	"github.com/writ-dev/writ/internal/authzen"
 	"github.com/writ-dev/writ/internal/policy/cedarx"
 )
@@ -135,7 +136,7 @@ func scenario(t *testing.T) (base string, client *http.Client) {
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	s.Config.Handler, err = authzen.ScenarioHandler(authzen.Config{
-		Authenticator: keys{"Bearer harness": ann}, Evaluator: a, Proposer: &rules{}, Idempotency: &remembered{}, BindingKey: make([]byte, 32),
+		Authenticator: keys{"Bearer harness": ann}, Evaluator: a, Proposer: &rules{}, Idempotency: &apitest.Keys{}, BindingKey: make([]byte, 32),
 		ExternalURL: s.URL, Log: slog.New(slog.DiscardHandler),
 	}, authzen.Scenario{Subject: "user", Resource: "record", Issuer: scenarioIssuer, Heard: a.heard})
 	if err != nil {

@@ -32,7 +32,7 @@ func (a approver) Begin(to string) (string, *http.Cookie, error) {
 }
 
 func (a approver) HandOver(_ context.Context, _ *http.Request, who writ.Principal, challenge string) (string, error) {
-	return "code", a.called("hand over %s %s", who.Sub, challenge)
+	return "code", a.Called("hand over %s %s", who.Sub, challenge)
 }
 
 func (a approver) Enter(_ context.Context, _ *http.Request, code string) ([]*http.Cookie, string, error) {
@@ -46,27 +46,7 @@ func (a approver) Passkeys(context.Context, writ.Principal) ([]writ.Passkey, err
 	return []writ.Passkey{
 		{ID: "psk_own", Person: writ.Person{Iss: human.Iss, Sub: human.Sub}, State: writ.PasskeyPending, Fingerprint: "SHA256:own", Enrolled: at},
 		{ID: "psk_other", Person: other, State: writ.PasskeyPending, Fingerprint: "SHA256:other", Enrolled: at},
-	}, a.err
-}
-
-func (a approver) BeginPasskey(context.Context, writ.Principal) (writ.EnrolAsk, error) {
-	return writ.EnrolAsk{}, a.called("begin passkey")
-}
-
-func (a approver) AddPasskey(context.Context, writ.Principal, writ.Registration) (writ.Passkey, error) {
-	return writ.Passkey{}, a.called("add passkey")
-}
-
-func (a approver) SetPasskey(_ context.Context, _ writ.Principal, id writ.PasskeyID, to writ.PasskeyState, fingerprint string) (writ.Passkey, error) {
-	return writ.Passkey{}, a.called("passkey %s %s %s", id, to, fingerprint)
-}
-
-func (a approver) BeginAnswer(_ context.Context, _ writ.Principal, id writ.PlanID, w writ.AnswerWish) (writ.AnswerAsk, error) {
-	return writ.AnswerAsk{Statement: []byte("{}")}, a.called("begin answer %s %s %s %s", id, w.Answer, w.Slot, w.Typed)
-}
-
-func (a approver) AnswerByPasskey(_ context.Context, _ writ.Principal, id writ.PlanID, _ []byte, _ writ.Assertion, reason string) (writ.PlanStatus, error) {
-	return writ.PlanStatus{State: writ.PlanGranted}, a.called("answer %s %s", id, reason)
+	}, a.Err
 }
 
 // approvals are the pages of the approving origin, of a fake whose plan has bytes.

@@ -113,7 +113,7 @@ func TestADecisionIsTakenFromASessionOfTheApprovingOriginAlone(t *testing.T) {
 			t.Errorf("%s: %d %s", what, w.Code, w.Body)
 		}
 	}
-	if did := fmt.Sprint(f.did()[before:]); did != "[begin autonomy rollback-deployment T1 decide autonomy true earned]" {
+	if did := fmt.Sprint(f.did()[before:]); did != "[begin autonomy rollback-deployment T1 decide autonomy {} by passkey \x00 \x00 \x00 \x00 earned]" {
 		t.Error(did)
 	}
 }

@@ -16,15 +16,7 @@ func (f *fake) PlaybookRecords(context.Context, writ.Principal, string, string) 
 	if f.another {
 		r.Streak++
 	}
-	return []writ.PlaybookRecord{r}, f.err
-}
-
-func (f *fake) BeginAutonomy(_ context.Context, _ writ.Principal, w writ.AutonomyWish) (writ.AnswerAsk, error) {
-	return writ.AnswerAsk{Statement: []byte("{}")}, f.called("begin autonomy %s%s %s", w.Playbook, w.Agent, w.To)
-}
-
-func (f *fake) DecideAutonomy(_ context.Context, _ writ.Principal, a writ.AutonomyAsk) (writ.AutonomyOutcome, error) {
-	return writ.AutonomyOutcome{}, f.called("decide autonomy %t %s", a.Passkey != nil, a.Reason)
+	return []writ.PlaybookRecord{r}, f.Err
 }
 
 func (f *fake) AgentRecords(context.Context, writ.Principal, string) ([]writ.AgentRecord, error) {
@@ -35,5 +27,5 @@ func (f *fake) AgentRecords(context.Context, writ.Principal, string) ([]writ.Age
 		r.Digest, _ = r.Evidence()
 		out = append(out, r)
 	}
-	return out, f.err
+	return out, f.Err
 }

@@ -9,11 +9,7 @@ import (
 )
 
 func (f *fake) UpstreamTools(context.Context, writ.Principal) ([]writ.UpstreamTool, error) {
-	return f.tools, f.err
-}
-
-func (f *fake) Unpin(_ context.Context, by writ.Principal, name writ.UpstreamToolName, reason string) (writ.UpstreamTool, error) {
-	return writ.UpstreamTool{Name: name, State: writ.ToolOff}, f.called("unpin %s %s %q", by.Sub, name, reason)
+	return f.tools, f.Err
 }
 
 // usualTools are tools in all their states.

@@ -8,10 +8,11 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/api/apitest"
 	"github.com/writ-dev/writ/playbooks"
 )
 
-const glassID = writ.BreakGlassID("bgl_" + ulid)
+const glassID = apitest.BreakGlassID
 
 // uses are one that is open, one whose review is overdue, one whose review is due, and one that was reviewed.
 func uses() []writ.BreakGlass {
@@ -35,12 +36,12 @@ func uses() []writ.BreakGlass {
 func (f *fake) BreakGlassOf(_ context.Context, _ writ.Principal, id writ.BreakGlassID) (writ.BreakGlass, error) {
 	for _, g := range f.glass {
 		if g.ID == id {
-			return g, f.err
+			return g, f.Err
 		}
 	}
 	g := uses()[1]
 	g.ID = id
-	return g, f.err
+	return g, f.Err
 }
 
 func (f *fake) BreakGlasses(_ context.Context, _ writ.Principal, state writ.BreakGlassState, _ int, _ string) ([]writ.BreakGlass, string, error) {
@@ -50,23 +51,7 @@ func (f *fake) BreakGlasses(_ context.Context, _ writ.Principal, state writ.Brea
 			out = append(out, g)
 		}
 	}
-	return out, "", f.err
-}
-
-func (f *fake) ReviewBreakGlass(_ context.Context, _ writ.Principal, id writ.BreakGlassID, verdict writ.ReviewVerdict, note string) (writ.BreakGlass, error) {
-	return writ.BreakGlass{}, f.called("review %s %s %s", id, verdict, note)
-}
-
-func (f *fake) RepeatDrill(_ context.Context, _ writ.Principal, id writ.BreakGlassID) (writ.BreakGlass, error) {
-	return writ.BreakGlass{}, f.called("repeat %s", id)
-}
-
-func (a approver) BeginBreakGlass(_ context.Context, _ writ.Principal, w writ.BreakGlassWish) (writ.BreakGlassBegun, error) {
-	return writ.BreakGlassBegun{Statement: []byte("{}")}, a.called("begin break-glass %s %s %s", w.Incident, w.Service, w.Playbook.Name)
-}
-
-func (a approver) AskBreakGlass(_ context.Context, _ writ.Principal, ask writ.BreakGlassAsk) (writ.BreakGlass, error) {
-	return writ.BreakGlass{ID: glassID}, a.called("ask break-glass %s %t %s", ask.Statement, ask.Passkey != nil, ask.Justification)
+	return out, "", f.Err
 }
 
 // shelf is a library with a playbook for emergencies beside another, as they are published.

@@ -37,24 +37,12 @@ func (f *fake) PolicyChange(_ context.Context, _ writ.Principal, id writ.PolicyC
 	if id != changeID {
 		return writ.PolicyChangeStatus{}, writ.ErrNotFound
 	}
-	return f.change(), f.err
+	return f.change(), f.Err
 }
 
 func (f *fake) PolicyChanges(_ context.Context, _ writ.Principal, state writ.PolicyChangeState, _ int, _ string) ([]writ.PolicyChangeStatus, string, error) {
 	if state != "" { // the inbox of these tests has plans
-		return nil, "", f.err
+		return nil, "", f.Err
 	}
-	return []writ.PolicyChangeStatus{f.change()}, "", f.err
-}
-
-func (f *fake) WithdrawPolicy(_ context.Context, _ writ.Principal, id writ.PolicyChangeID) (writ.PolicyChangeStatus, error) {
-	return f.change(), f.called("withdraw policy %s", id)
-}
-
-func (f *fake) BeginPolicyAnswer(_ context.Context, _ writ.Principal, id writ.PolicyChangeID, _ writ.Digest, a writ.Answer) (writ.AnswerAsk, error) {
-	return writ.AnswerAsk{Statement: []byte("{}")}, f.called("begin policy answer %s %s", id, a)
-}
-
-func (f *fake) AnswerPolicy(_ context.Context, _ writ.Principal, id writ.PolicyChangeID, a writ.Approval) (writ.PolicyChangeStatus, error) {
-	return writ.PolicyChangeStatus{State: writ.PolicyInForce}, f.called("answer policy %s %t", id, a.Passkey != nil)
+	return []writ.PolicyChangeStatus{f.change()}, "", f.Err
 }

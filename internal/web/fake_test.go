@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/ed25519"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -18,20 +17,21 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/api/apitest"
 	"github.com/writ-dev/writ/internal/ledger"
 	"github.com/writ-dev/writ/internal/web"
 )
 
 const (
-	ulid          = "01JDB4A2Q7N5S3J8E6X0F4G1MB"
-	planID        = writ.PlanID("pln_" + ulid)
-	runID         = writ.RunID("run_" + ulid)
-	incident      = writ.IncidentID("inc_" + ulid)
-	evidence      = writ.EvidenceID("ev_" + ulid)
+	ulid          = apitest.ULID
+	planID        = apitest.PlanID
+	runID         = apitest.RunID
+	incident      = apitest.IncidentID
+	evidence      = apitest.EvidenceID
 	evidenceAgain = writ.EvidenceID("ev_01JDB4A2Q7N5S3J8E6X0F4G1MC")
-	freezeID      = writ.FreezeID("frz_" + ulid)
+	freezeID      = apitest.FreezeID
 	leaseID       = writ.LeaseID("lse_" + ulid)
-	runnerID      = writ.RunnerID("spiffe://corp.example/runner/prod-eu1")
+	runnerID      = apitest.RunnerID
 	target        = writ.Location("kubernetes://prod-eu1")
 	origin        = "corp.example/ledger"
 	external      = "https://writ.test"
@@ -41,20 +41,20 @@ const (
 )
 
 var (
-	at     = time.Date(2026, 11, 22, 3, 11, 0, 0, time.UTC)
-	agent  = writ.Principal{Kind: writ.KindAgent, Iss: "https://idp.example", Sub: "repair"}
-	human  = writ.Principal{Kind: writ.KindHuman, Iss: "https://idp.example", Sub: "u-4821"}
+	at     = apitest.At
+	agent  = apitest.Agent
+	human  = apitest.Human
 	other  = writ.Person{Iss: "https://idp.example", Sub: "u-1111"}
-	digest = writ.DigestOf([]byte("plan"))
+	digest = apitest.Digest
 )
 
-// fake is a control plane that answers with fixed objects and remembers what it was asked.
+// fake is a control plane with one of each object that pages show, in full. It keeps what was asked that changes anything,
+// and answers with Err, if that is set, to everything but the status.
 type fake struct {
+	apitest.Control
 	mu     sync.Mutex
 	now    time.Time
 	by     writ.Principal // whose session the cookie is
-	calls  []string
-	err    error // answered to everything but the status, if set
 	status writ.Status
 	plan   writ.PlanStatus
 	run    writ.RunStatus
@@ -79,19 +79,8 @@ type fake struct {
 	verifier ledger.Verifier
 }
 
-func (f *fake) called(format string, args ...any) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.calls = append(f.calls, fmt.Sprintf(format, args...))
-	return f.err
-}
-
 // did returns what was asked that changes anything.
-func (f *fake) did() []string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return append([]string(nil), f.calls...)
-}
+func (f *fake) did() []string { return f.Calls() }
 
 func newFake(t testing.TB) *fake {
 	t.Helper()
@@ -208,54 +197,29 @@ func (f *fake) Leave(context.Context, *http.Request) ([]*http.Cookie, error) {
 func (f *fake) Plan(context.Context, writ.Principal, writ.PlanID, time.Duration) (writ.PlanStatus, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.plan, f.err
+	return f.plan, f.Err
 }
 
 func (f *fake) Plans(_ context.Context, _ writ.Principal, q writ.PlanFilter) ([]writ.PlanStatus, string, error) {
 	p := f.plan
 	p.Plan, p.Bytes = nil, nil
 	if q.State != "" && q.State != p.State {
-		return nil, "", f.err
+		return nil, "", f.Err
 	}
-	return []writ.PlanStatus{p}, "", f.err
-}
-
-func (f *fake) Propose(_ context.Context, _ writ.Principal, ask writ.Ask) (writ.PlanStatus, error) {
-	dry := ""
-	if ask.DryRun {
-		dry = " dry"
-	}
-	return f.plan, f.called("propose %s %s %s %v %s%s", ask.Incident, ask.Playbook, parametersOf(ask), ask.Evidence, ask.Because, dry)
-}
-
-func parametersOf(ask writ.Ask) string {
-	b, _ := json.Marshal(ask.Parameters) // of a fixed form
-	return string(b)
-}
-
-func (f *fake) Withdraw(_ context.Context, _ writ.Principal, id writ.PlanID, because string) (writ.PlanStatus, error) {
-	return f.plan, f.called("withdraw %s %s", id, because)
+	return []writ.PlanStatus{p}, "", f.Err
 }
 
 func (f *fake) Run(context.Context, writ.Principal, writ.RunID, time.Duration) (writ.RunStatus, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.run, f.err
+	return f.run, f.Err
 }
 
 func (f *fake) Runs(_ context.Context, _ writ.Principal, q writ.RunFilter) ([]writ.RunStatus, string, error) {
 	if q.State != "" && q.State != f.run.State {
-		return nil, "", f.err
+		return nil, "", f.Err
 	}
-	return []writ.RunStatus{f.run}, "", f.err
-}
-
-func (f *fake) Stop(_ context.Context, _ writ.Principal, id writ.RunID, because string) (writ.RunStatus, error) {
-	return f.run, f.called("stop %s %s", id, because)
-}
-
-func (f *fake) Settle(_ context.Context, _ writ.Principal, id writ.RunID, step int, as writ.Effect, reason string) (writ.RunStatus, error) {
-	return f.run, f.called("settle %s %d %s %s", id, step, as, reason)
+	return []writ.RunStatus{f.run}, "", f.Err
 }
 
 func (f *fake) opened() writ.Incident {
@@ -263,7 +227,7 @@ func (f *fake) opened() writ.Incident {
 }
 
 func (f *fake) Incidents(context.Context, writ.Principal, writ.IncidentFilter) ([]writ.Incident, string, error) {
-	return []writ.Incident{f.opened()}, "", f.err
+	return []writ.Incident{f.opened()}, "", f.Err
 }
 
 func (f *fake) Incident(context.Context, writ.Principal, writ.IncidentID) (writ.IncidentStatus, error) {
@@ -271,15 +235,7 @@ func (f *fake) Incident(context.Context, writ.Principal, writ.IncidentID) (writ.
 	p.Plan = nil
 	opened := writ.Event{Index: 3, Time: at.Add(-20 * time.Minute), Kind: writ.EntryIncident, Actor: writ.Principal{Kind: writ.KindService, Iss: external, Sub: "control"}, Summary: "incident open: payments-api in prod", OK: true}
 	return writ.IncidentStatus{Incident: f.opened(), Evidence: []writ.Evidence{f.reading()}, Plans: []writ.PlanStatus{p}, Timeline: append([]writ.Event{opened}, f.run.Events...),
-		Notes: append([]writ.Note{{Index: 4, By: human, At: at, Text: "the cache was cold\nafter the deployment"}}, f.notes...)}, f.err
-}
-
-func (f *fake) Undo(_ context.Context, _ writ.Principal, id writ.IncidentID, ask writ.UndoAsk) (writ.Undo, error) {
-	from := ""
-	if ask.Run != "" {
-		from = " from " + string(ask.Run)
-	}
-	return writ.Undo{}, f.called("undo %s %s%s", id, ask.Because, from)
+		Notes: append([]writ.Note{{Index: 4, By: human, At: at, Text: "the cache was cold\nafter the deployment"}}, f.notes...)}, f.Err
 }
 
 func (f *fake) Evidence(_ context.Context, _ writ.Principal, id writ.EvidenceID) (writ.Evidence, []byte, error) {
@@ -287,37 +243,29 @@ func (f *fake) Evidence(_ context.Context, _ writ.Principal, id writ.EvidenceID)
 	if id == evidenceAgain {
 		e.ID, e.At, e.Facts, b = id, at, writ.Observation{"ready": writ.Int(5)}, append(bytes.Clone(f.bytes), "pod payments-api-8 Running\n"...)
 	}
-	return e, b, f.err
+	return e, b, f.Err
 }
 
-func (f *fake) Observe(_ context.Context, _ writ.Principal, in writ.IncidentID, reader writ.OperationName, at writ.Location, with writ.Parameters) (writ.Evidence, []byte, error) {
-	e := f.reading()
+func (f *fake) Observe(ctx context.Context, by writ.Principal, in writ.IncidentID, reader writ.OperationName, at writ.Location, with writ.Parameters) (writ.Evidence, []byte, error) {
+	e, _, err := f.Control.Observe(ctx, by, in, reader, at, with)
 	e.ID = evidenceAgain
-	return e, f.bytes, f.called("observe %s %s %s %s", in, reader, at, with["name"])
+	return e, f.bytes, err
 }
 
 func (f *fake) Freeze(_ context.Context, _ writ.Principal, scope writ.FreezeScope, value, reason string) (writ.Freeze, error) {
 	z := writ.Freeze{ID: freezeID, Scope: scope, Value: value, Reason: reason, By: human, At: at}
 	f.status.Freezes = append(f.status.Freezes, z)
-	return z, f.called("freeze %s %s %s", scope, value, reason)
+	return z, f.Called("freeze %s %s %s", scope, value, reason)
 }
 
-func (f *fake) Unfreeze(_ context.Context, _ writ.Principal, id writ.FreezeID, reason string) (writ.Freeze, error) {
-	return writ.Freeze{}, f.called("unfreeze %s %s", id, reason)
-}
-
-func (f *fake) Agents(context.Context, writ.Principal) ([]writ.Agent, error) { return f.agents, f.err }
-
-func (f *fake) SetAgent(_ context.Context, _ writ.Principal, name string, to writ.AgentState, reason string) (writ.Agent, error) {
-	return writ.Agent{}, f.called("agent %s %s %s", name, to, reason)
-}
+func (f *fake) Agents(context.Context, writ.Principal) ([]writ.Agent, error) { return f.agents, f.Err }
 
 func (f *fake) Playbooks(context.Context, writ.Principal, string) ([]writ.PlaybookSummary, error) {
-	return []writ.PlaybookSummary{{PlaybookRef: f.plan.Playbook, Title: "Roll deployment {name} back", Owner: "platform", Plane: "kubernetes", Tier: writ.T1, Retired: f.retired}}, f.err
+	return []writ.PlaybookSummary{{PlaybookRef: f.plan.Playbook, Title: "Roll deployment {name} back", Owner: "platform", Plane: "kubernetes", Tier: writ.T1, Retired: f.retired}}, f.Err
 }
 
 func (f *fake) Playbook(context.Context, writ.Principal, string) (writ.PlaybookText, error) {
-	return writ.PlaybookText{PlaybookSummary: writ.PlaybookSummary{PlaybookRef: f.plan.Playbook, Title: "Roll deployment {name} back", Owner: "platform", Plane: "kubernetes", Tier: writ.T1, Retired: f.retired}, Text: "Does:\n- kubernetes/workload.rollback\n", Source: cmp.Or(f.source, "v: 1\nname: rollback-deployment\n")}, f.err
+	return writ.PlaybookText{PlaybookSummary: writ.PlaybookSummary{PlaybookRef: f.plan.Playbook, Title: "Roll deployment {name} back", Owner: "platform", Plane: "kubernetes", Tier: writ.T1, Retired: f.retired}, Text: "Does:\n- kubernetes/workload.rollback\n", Source: cmp.Or(f.source, "v: 1\nname: rollback-deployment\n")}, f.Err
 }
 
 func (f *fake) Events(_ context.Context, _ writ.Principal, from int64, limit int, _ writ.IncidentID) ([]writ.Event, error) {
@@ -325,24 +273,24 @@ func (f *fake) Events(_ context.Context, _ writ.Principal, from int64, limit int
 	for i := from; i < int64(len(f.leaves)) && len(out) < limit; i++ {
 		out = append(out, writ.Event{Index: i, Time: at, Kind: writ.EntryGenesis, Summary: "ledger " + origin + " begins", OK: true})
 	}
-	return out, f.err
+	return out, f.Err
 }
 
 func (f *fake) Entries(_ context.Context, _ writ.Principal, from int64, limit int) ([]writ.Entry, []byte, error) {
 	if from >= int64(len(f.leaves)) {
-		return nil, f.note, f.err
+		return nil, f.note, f.Err
 	}
-	return []writ.Entry{{Index: from, Leaf: f.leaves[from]}}, f.note, f.err
+	return []writ.Entry{{Index: from, Leaf: f.leaves[from]}}, f.note, f.Err
 }
 
 func (f *fake) Prove(_ context.Context, _ writ.Principal, index int64) (ledger.Receipt, error) {
-	return ledger.Receipt{Index: index, Leaf: ledger.LeafHash(f.leaves[index]), Proof: []writ.Digest{ledger.LeafHash(f.leaves[1-index])}, Checkpoint: f.note}, f.err
+	return ledger.Receipt{Index: index, Leaf: ledger.LeafHash(f.leaves[index]), Proof: []writ.Digest{ledger.LeafHash(f.leaves[1-index])}, Checkpoint: f.note}, f.Err
 }
 
 func (f *fake) Status(context.Context, writ.Principal) (writ.Status, error) { return f.status, nil }
 
 func (f *fake) Denied(_ context.Context, what string, by writ.Principal, reason writ.Reason, _ writ.PlanID) {
-	f.called("denied %s %s %s", what, by.Sub, reason)
+	f.Called("denied %s %s %s", what, by.Sub, reason)
 }
 
 func must(t testing.TB, err error) {
@@ -410,26 +358,6 @@ var everyPage = []string{
 	"/ledger", "/ledger/1", "/playbooks", "/playbooks/rollback-deployment", "/agents", "/oncall", "/reach", "/gateway", "/policy/changes", "/policy/" + string(changeID), "/policy", labPage, "/policy?plan=" + string(planID), "/policy?replay=1", "/health", "/freeze", "/breakglass", "/breakglass/" + string(glassID),
 }
 
-func (f *fake) TestNotice(_ context.Context, by writ.Principal, channel string) (writ.NoticeTrial, error) {
-	return writ.NoticeTrial{Notice: "ntc_" + ulid, Channel: channel, By: by, State: writ.NoticeQueued, At: at}, f.called("test %s", channel)
-}
-
-func (f *fake) AddNote(_ context.Context, by writ.Principal, id writ.IncidentID, text string) (writ.Note, error) {
-	return writ.Note{Index: 7, By: by, At: at, Text: text}, f.called("note %s %s", id, text)
-}
-
-func (f *fake) AskEvidence(_ context.Context, _ writ.Principal, id writ.PlanID, text string) (writ.PlanStatus, error) {
-	return f.plan, f.called("ask evidence %s %s", id, text)
-}
-
 func (f *fake) PlaybookVersions(_ context.Context, _ writ.Principal, name string) ([]writ.PlaybookVersion, error) {
-	return []writ.PlaybookVersion{{PlaybookRef: f.plan.Playbook, Since: at, Source: "v: 1\nname: rollback-deployment\nversion: 5\n"}, {PlaybookRef: writ.PlaybookRef{Name: name, Version: 1, Digest: digest}, Since: at, Source: "v: 1\nname: rollback\n"}}, f.err
-}
-
-func (f *fake) RetirePlaybook(_ context.Context, _ writ.Principal, name, reason string) (writ.PlaybookSummary, error) {
-	return writ.PlaybookSummary{PlaybookRef: f.plan.Playbook}, f.called("retire %s %s", name, reason)
-}
-
-func (f *fake) SearchLedger(_ context.Context, _ writ.Principal, q writ.EntryFilter) ([]writ.Event, string, error) {
-	return []writ.Event{{Index: 1, Time: at, Kind: writ.EntryGenesis, Summary: "ledger begins", OK: true}}, "7", f.called("search %s %s %s %s", q.Kind, q.Incident, q.Actor, q.Since.Format(time.RFC3339))
+	return []writ.PlaybookVersion{{PlaybookRef: f.plan.Playbook, Since: at, Source: "v: 1\nname: rollback-deployment\nversion: 5\n"}, {PlaybookRef: writ.PlaybookRef{Name: name, Version: 1, Digest: digest}, Since: at, Source: "v: 1\nname: rollback\n"}}, f.Err
 }

@@ -34,7 +34,7 @@ var (
 )
 
 func (f *fake) LabNames(context.Context, writ.Principal) (study.Names, error) {
-	return study.Names{Services: []string{labService.Name}, Playbooks: []string{labPlaybook.Name}, Agents: []string{"old", "repair"}}, f.err
+	return study.Names{Services: []string{labService.Name}, Playbooks: []string{labPlaybook.Name}, Agents: []string{"old", "repair"}}, f.Err
 }
 
 func (f *fake) Reach(_ context.Context, _ writ.Principal, q study.ReachQuestion) (study.Reach, error) {
@@ -50,24 +50,24 @@ func (f *fake) Reach(_ context.Context, _ writ.Principal, q study.ReachQuestion)
 		}}
 	names, _ := f.LabNames(context.Background(), human)
 	if q.Service != "" && q.Service != labService.Name {
-		return study.Reach{Names: names}, f.err
+		return study.Reach{Names: names}, f.Err
 	}
 	ways := study.Ways(shippedSet, ask, at.Unix())
 	for range f.manyWays {
 		ways = append(ways, ways[0])
 	}
-	return study.Reach{Names: names, Ways: ways, Asked: len(ways)}, f.err
+	return study.Reach{Names: names, Ways: ways, Asked: len(ways)}, f.Err
 }
 
 func (f *fake) Suppose(_ context.Context, _ writ.Principal, service, book, name string) (policy.Request, error) {
 	if name != labAgent.Name {
 		return policy.Request{}, &writ.Refusal{Code: writ.ReasonAgentUnregistered, Kind: writ.ErrInvalid, Detail: "there is no agent " + writ.Printable(name, 60), Hint: "writ agent list"}
 	}
-	return study.GoodDay(labService, labPlaybook, labAgent, at.Unix()), f.err
+	return study.GoodDay(labService, labPlaybook, labAgent, at.Unix()), f.Err
 }
 
 func (f *fake) RulesInForce(context.Context, writ.Principal) (*policy.Bundle, error) {
-	return shippedSet, f.err
+	return shippedSet, f.Err
 }
 
 func (f *fake) Replay(context.Context, writ.Principal) (study.Simulation, error) {
@@ -75,7 +75,7 @@ func (f *fake) Replay(context.Context, writ.Principal) (study.Simulation, error)
 	for range 100 {
 		s.Rows = append(s.Rows, study.Row{Kind: study.NowAllowed, Plan: planID, Phase: writ.PhasePlan, At: at, Service: labService.Name + f.labText, Playbook: labPlaybook.Name, Before: "deny (limit) by limits/self-diagnosed" + f.labText, After: "allow by grants/low-risk"})
 	}
-	return s, f.err
+	return s, f.Err
 }
 
 func TestReachNamesTheAgentsAndThePeopleWhoCouldAgree(t *testing.T) {

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -10,9 +11,10 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/api/apitest"
 )
 
-const delegationID = writ.DelegationID("dlg_01JDB4A2Q7N5S3J8E6X0F4G1MB")
+const delegationID = apitest.DelegationID
 
 func (f *fake) OnCalls(_ context.Context, by writ.Principal) ([]writ.OnCallGroup, error) {
 	me, bob := writ.Person{Iss: by.Iss, Sub: by.Sub}, writ.Person{Iss: by.Iss, Sub: "bob <script>"}
@@ -22,19 +24,7 @@ func (f *fake) OnCalls(_ context.Context, by writ.Principal) ([]writ.OnCallGroup
 		{Group: "search-oncall", Source: "pagerduty", State: writ.OnCallFallback, Problem: "status 500", Fallback: "leads", Turns: []writ.Turn{{Person: bob, Until: &until, For: &me, Delegation: delegationID}}, Members: []writ.Person{me, bob}},
 		{Group: "ads-oncall", Source: "roster", State: writ.OnCallRoster, Turns: []writ.Turn{{Person: me}}},
 		{Group: "mail-oncall", Source: "ical", State: writ.OnCallNobody, Problem: "it names nobody of the group now"},
-	}, f.err
-}
-
-func (f *fake) Delegate(_ context.Context, _ writ.Principal, ask writ.DelegationAsk) (writ.Delegation, error) {
-	return writ.Delegation{}, f.called("delegate %s %s %s", ask.Group, ask.To.Sub, ask.Until.Sub(f.now))
-}
-
-func (f *fake) EndDelegation(_ context.Context, _ writ.Principal, id writ.DelegationID) (writ.Delegation, error) {
-	return writ.Delegation{}, f.called("return %s", id)
-}
-
-func (f *fake) Recall(_ context.Context, _ writ.Principal, id writ.PlanID) (writ.PlanStatus, error) {
-	return f.plan, f.called("recall %s", id)
+	}, f.Err
 }
 
 func TestThePageOfTurnsSaysWhoIsOnCallAndHandsOnlyOnesOwnTurnOver(t *testing.T) {
@@ -56,7 +46,7 @@ func TestThePageOfTurnsSaysWhoIsOnCallAndHandsOnlyOnesOwnTurnOver(t *testing.T) 
 			t.Errorf("%s: %s %s", path, a.Status, a.body)
 		}
 	}
-	for _, want := range []string{"delegate payments-oncall bob 4h0m0s", "return " + string(delegationID), "recall " + string(planID)} {
+	for _, want := range []string{fmt.Sprint("delegate payments-oncall https://idp.example bob ", at.Add(4*time.Hour).Unix()), "return " + string(delegationID), "recall " + string(planID)} {
 		if !slices.Contains(f.did(), want) {
 			t.Errorf("nobody asked the control plane to %s", want)
 		}

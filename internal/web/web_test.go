@@ -137,7 +137,7 @@ func TestFormsDoWhatTheySay(t *testing.T) {
 		to     string
 	}{
 		"withdraw":            {"/plans/" + string(planID) + "/withdraw", why, "withdraw " + string(planID) + " because", "/plans/" + string(planID)},
-		"read again":          {"/evidence/" + string(evidence) + "/again", url.Values{}, "observe " + string(incident) + " kubernetes/workload.status kubernetes://prod-eu1 payments-api", "/evidence/" + string(evidenceAgain) + "?against=" + string(evidence)},
+		"read again":          {"/evidence/" + string(evidence) + "/again", url.Values{}, "observe " + string(incident) + " kubernetes/workload.status kubernetes://prod-eu1 {\"name\":\"payments-api\"}", "/evidence/" + string(evidenceAgain) + "?against=" + string(evidence)},
 		"stop":                {"/runs/" + string(runID) + "/stop", why, "stop " + string(runID) + " because", "/runs/" + string(runID)},
 		"settle, applied":     {"/runs/" + string(runID) + "/settle", with("step", "1", "as", "applied"), "settle " + string(runID) + " 1 applied because", "/runs/" + string(runID)},
 		"settle, not applied": {"/runs/" + string(runID) + "/settle", with("step", "2", "as", "not_applied"), "settle " + string(runID) + " 2 not_applied because", "/runs/" + string(runID)},
@@ -246,7 +246,7 @@ func TestLeavingEndsTheSession(t *testing.T) {
 
 func TestI20ErrorsOfTheInsideAreLoggedAndNotTold(t *testing.T) {
 	f := newFake(t)
-	f.err = errors.New("password=hunter2")
+	f.Err = errors.New("password=hunter2")
 	h := site(t, f)
 	for _, path := range []string{"/", "/plans/" + string(planID), "/agents", "/ledger"} {
 		a := ask(t, h, "GET", path, nil)
@@ -257,7 +257,7 @@ func TestI20ErrorsOfTheInsideAreLoggedAndNotTold(t *testing.T) {
 	if !strings.Contains(f.logs.String(), "hunter2") {
 		t.Error("the log does not say what went wrong")
 	}
-	f.err = &writ.Refusal{Code: writ.ReasonStopped, Kind: writ.ErrConflict, Detail: "the run has ended: succeeded", Hint: "look at it"}
+	f.Err = &writ.Refusal{Code: writ.ReasonStopped, Kind: writ.ErrConflict, Detail: "the run has ended: succeeded", Hint: "look at it"}
 	a := ask(t, h, "POST", "/runs/"+string(runID)+"/stop", url.Values{"reason": {"x"}})
 	if a.StatusCode != http.StatusConflict || !strings.Contains(a.body, "the run has ended: succeeded") || !strings.Contains(a.body, `href="/runs/`+string(runID)+`"`) {
 		t.Errorf("%s\n%s", a.Status, a.body)
