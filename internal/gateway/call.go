@@ -2,8 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,12 +76,12 @@ func (g *Gateway) Call(ctx context.Context, name writ.UpstreamToolName, may May)
 	if err != nil {
 		return Answer{}, err
 	}
-	got, err := s.CallTool(ctx, &mcp.CallToolParams{Name: name.Tool, Arguments: json.RawMessage(arguments)})
+	got, err := s.callTool(ctx, name.Tool, arguments)
 	if err != nil {
 		return Answer{}, l.drop(ctx, s, err)
 	}
 	if len(got.InputRequests) > 0 {
-		return Answer{}, l.drop(ctx, s, errors.New("it asks for input"))
+		return Answer{}, l.drop(ctx, s, errInput)
 	}
 	return answer(got), nil
 }

@@ -31,7 +31,7 @@ type link struct {
 	changed func(string)
 
 	mu      sync.Mutex
-	session *mcp.ClientSession // guarded by mu; nil when there is none
+	session *session // guarded by mu; nil when there is none
 }
 
 func newLink(u Upstream, version string, log *slog.Logger, changed func(string)) *link {
@@ -47,7 +47,7 @@ func (l *link) errReach() error {
 }
 
 // open returns the session.
-func (l *link) open(ctx context.Context) (*mcp.ClientSession, error) {
+func (l *link) open(ctx context.Context) (*session, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.session != nil {
@@ -66,13 +66,18 @@ func (l *link) open(ctx context.Context) (*mcp.ClientSession, error) {
 			}
 		},
 	})
-	s, err := c.Connect(ctx, t, &mcp.ClientSessionOptions{ProtocolVersion: spoken})
+	begun, err := c.Connect(ctx, t, &mcp.ClientSessionOptions{ProtocolVersion: spoken})
 	if err != nil {
 		return nil, l.broke(ctx, nil, err)
 	}
-	if s.InitializeResult().ProtocolVersion > spoken { // see spoken
-		s.Close()
+	version := begun.InitializeResult().ProtocolVersion
+	if version > spoken { // see spoken
+		begun.Close()
 		return nil, l.broke(ctx, nil, errors.New("it speaks another revision than the one that was offered"))
+	}
+	s := &session{ClientSession: begun}
+	if h, ok := t.(*mcp.StreamableClientTransport); ok {
+		s.wire = &wire{client: h.HTTPClient, url: h.Endpoint, session: begun.ID(), version: version}
 	}
 	l.session = s
 	return s, nil
@@ -105,7 +110,7 @@ const credentialMark = "\x00credential\x00"
 func CredentialVariable(name string) string { return name + "=" + credentialMark }
 
 // broke drops a session that failed, and returns what callers are told. The cause is logged in escaped form.
-func (l *link) broke(ctx context.Context, s *mcp.ClientSession, err error) error {
+func (l *link) broke(ctx context.Context, s *session, err error) error {
 	if l.session == s && s != nil {
 		l.session = nil
 	}
@@ -118,7 +123,7 @@ func (l *link) broke(ctx context.Context, s *mcp.ClientSession, err error) error
 	return l.errReach()
 }
 
-func (l *link) drop(ctx context.Context, s *mcp.ClientSession, err error) error {
+func (l *link) drop(ctx context.Context, s *session, err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.broke(ctx, s, err)
@@ -135,7 +140,7 @@ func (l *link) discover(ctx context.Context, only string) ([]Definition, error) 
 	names := map[string]int{}
 	cursor, all := "", 0
 	for page := 0; ; page++ {
-		got, err := s.ListTools(ctx, &mcp.ListToolsParams{Cursor: cursor})
+		got, err := s.listTools(ctx, cursor)
 		if err != nil {
 			return nil, l.drop(ctx, s, err)
 		}

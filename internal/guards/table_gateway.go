@@ -19,6 +19,13 @@ var gateways = []Guard{
 		Test:      "TestNothingOfACallIsSentBeforeItIsAllowed",
 	},
 	{
+		Invariant: "I05",
+		File:      "internal/gateway/wire.go",
+		Guard:     "&& string(m.ID) == strconv.Quote(id)",
+		Package:   "./internal/gateway",
+		Test:      "TestAnAnswerComesInJSONOrInEvents",
+	},
+	{
 		Invariant: "I04",
 		File:      "internal/control/front.go",
 		Guard:     "&& f.at == c.now().Unix()",

@@ -1,0 +1,4 @@
+package gateway
+
+// NextEvent reads one event.
+var NextEvent = nextEvent
