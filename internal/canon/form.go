@@ -3,6 +3,7 @@ package canon
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"unicode/utf8"
 )
 
@@ -11,7 +12,7 @@ func Canonical(b []byte) error {
 	if isCanonical(b) {
 		return nil
 	}
-	w := works.Get().(*work) // says what is wrong, and judges the names with escapes that isCanonical leaves to it
+	w := works.Get().(*work) // says what is wrong
 	defer w.done()
 	var err error
 	if w.form, err = w.scan(w.form[:0], b); err != nil {
@@ -23,51 +24,78 @@ func Canonical(b []byte) error {
 	return nil
 }
 
-// isCanonical reports whether b is what scan would write for b. It writes nothing: it looks at each byte once. False says
-// nothing about an object of which a name has an escape.
+// isCanonical reports whether b is what scan would write for b. It writes nothing: it looks at each byte once.
 func isCanonical(b []byte) bool {
-	if !utf8.Valid(b) {
-		return false
-	}
-	return formed(b, 0, 0) == len(b)
+	f := former{b: b}
+	return f.whole()
 }
 
-// formed returns where the canonical value that begins at at ends, or -1.
-func formed(b []byte, at, depth int) int {
-	if depth > MaxDepth || at >= len(b) {
+// A former looks whether a text is in canonical form, and notes where its values stand.
+type former struct {
+	b     []byte
+	note  bool
+	nodes []node
+}
+
+// A node is one value of a text.
+type node struct {
+	name     int32 // where the name of a member begins, behind its quote; 0 for what is no member
+	from, to int32 // where its text stands
+	next     int32 // the node after it and all that is in it
+}
+
+func (f *former) whole() bool {
+	return len(f.b) <= math.MaxInt32 && utf8.Valid(f.b) && f.value(0, 0, 0) == len(f.b)
+}
+
+// value returns where the canonical value that begins at at ends, or -1. name is where its name begins.
+func (f *former) value(at, name, depth int) int {
+	if depth > MaxDepth || at >= len(f.b) {
 		return -1
 	}
-	switch b[at] {
-	case '"':
-		return formedText(b, at)
-	case '{':
-		return formedObject(b, at, depth)
-	case '[':
-		return formedList(b, at, depth)
-	case 't':
-		return formedWord(b, at, "true")
-	case 'f':
-		return formedWord(b, at, "false")
+	if !f.note {
+		return f.any(at, depth)
 	}
-	return formedNumber(b, at)
+	i := len(f.nodes)
+	f.nodes = append(f.nodes, node{name: int32(name), from: int32(at)})
+	end := f.any(at, depth)
+	f.nodes[i].to, f.nodes[i].next = int32(end), int32(len(f.nodes))
+	return end
 }
 
-func formedObject(b []byte, at, depth int) int {
+func (f *former) any(at, depth int) int {
+	switch f.b[at] {
+	case '"':
+		return formedText(f.b, at)
+	case '{':
+		return f.object(at, depth)
+	case '[':
+		return f.list(at, depth)
+	case 't':
+		return formedWord(f.b, at, "true")
+	case 'f':
+		return formedWord(f.b, at, "false")
+	}
+	return formedNumber(f.b, at)
+}
+
+func (f *former) object(at, depth int) int {
+	b := f.b
 	if at++; at < len(b) && b[at] == '}' {
 		return at + 1
 	}
 	var before []byte
 	for {
-		from := at
+		from := at + 1
 		if at = formedName(b, at); at < 0 || at >= len(b) || b[at] != ':' {
 			return -1
 		}
-		name := b[from+1 : at-1]
+		name := unescaped(b[from : at-1])
 		if before != nil && compare(before, name) >= 0 { // names ascend, so none stands twice
 			return -1
 		}
 		before = name
-		if at = formed(b, at+1, depth+1); at < 0 || at >= len(b) {
+		if at = f.value(at+1, from, depth+1); at < 0 || at >= len(b) {
 			return -1
 		}
 		switch b[at] {
@@ -81,15 +109,15 @@ func formedObject(b []byte, at, depth int) int {
 	}
 }
 
-func formedList(b []byte, at, depth int) int {
-	if at++; at < len(b) && b[at] == ']' {
+func (f *former) list(at, depth int) int {
+	if at++; at < len(f.b) && f.b[at] == ']' {
 		return at + 1
 	}
 	for {
-		if at = formed(b, at, depth+1); at < 0 || at >= len(b) {
+		if at = f.value(at, 0, depth+1); at < 0 || at >= len(f.b) {
 			return -1
 		}
-		switch b[at] {
+		switch f.b[at] {
 		case ',':
 			at++
 		case ']':
@@ -118,7 +146,7 @@ var kinds = func() (out [256]kind) {
 	return out
 }()
 
-// formedName takes a member name without escapes.
+// formedName takes a member name, in which the replacement character is one like others.
 func formedName(b []byte, at int) int {
 	if at >= len(b) || b[at] != '"' {
 		return -1
@@ -131,10 +159,25 @@ func formedName(b []byte, at int) int {
 			if b[at] == '"' {
 				return at + 1
 			}
-			return -1
+			if at = formedEscape(b, at); at < 0 {
+				return -1
+			}
 		}
 	}
 	return -1
+}
+
+// unescaped is the name that text with canonical escapes stands for: names are ordered by that.
+func unescaped(text []byte) []byte {
+	if bytes.IndexByte(text, '\\') < 0 {
+		return text
+	}
+	s := scanner{src: append(bytes.Clone(text), '"')}
+	name, _, err := s.text()
+	if err != nil { // of what formedName takes, none is
+		return text
+	}
+	return name
 }
 
 // formedText takes a string whose escapes are the canonical ones (RFC 8785 section 3.2.2.2), without a replacement character.

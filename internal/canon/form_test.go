@@ -12,17 +12,56 @@ func inPlace(t *testing.T, b []byte) {
 	var w work
 	form, err := w.scan(nil, b)
 	canonical, got := err == nil && bytes.Equal(form, b), isCanonical(b)
-	if got && !canonical || !got && canonical && !bytes.Contains(b, []byte(`\`)) {
+	if got != canonical {
 		t.Fatalf("in place %t, by writing it %t (%v): %q", got, canonical, err, b)
+	}
+	if got {
+		sameValues(t, b)
 	}
 	if (Canonical(b) == nil) != canonical {
 		t.Fatalf("Canonical says %v, by writing it %t: %q", Canonical(b), canonical, b)
 	}
 }
 
+// sameValues holds the values of a Text against those that Members and Elements find.
+func sameValues(t *testing.T, b []byte) {
+	t.Helper()
+	var text Text
+	text.Split([]byte(`{"before":[1,2]}`))
+	if !text.Split(b) {
+		t.Fatalf("it is canonical and does not split: %q", b)
+	}
+	var compare func(v Value, b []byte)
+	compare = func(v Value, b []byte) {
+		if !bytes.Equal(v.Bytes(), b) || v.IsObject() != (b[0] == '{') {
+			t.Fatalf("%q is %q", v.Bytes(), b)
+		}
+		var names, values [][]byte
+		err := Members(b, func(name, value []byte) error {
+			names, values = append(names, name), append(values, value)
+			return nil
+		})
+		if err != nil && v.IsObject() {
+			return // a name with an escape, or more members than it takes
+		}
+		i := 0
+		for name, value := range v.Members() {
+			if i >= len(names) || !bytes.Equal(name, names[i]) {
+				t.Fatalf("%q: member %d is %q", b, i, name)
+			}
+			compare(value, values[i])
+			i++
+		}
+		if i < len(names) {
+			t.Fatalf("%q: %d of %d members", b, i, len(names))
+		}
+	}
+	compare(text.Root(), b)
+}
+
 var forms = []string{
 	`{}`, `[]`, `""`, `0`, `-1`, `9007199254740991`, `true`, `false`, `{"a":[],"b":{"c":-5}}`, `["a\"b\\c\b\f\n\r\t\u0000\u001f"]`, "{\"\ue000\":1,\"\U0001f600\":2}",
-	"{\"\U0001f600\":1,\"\ue000\":2}", `{"a\n":1,"b":2}`, `{"":1,"a":2,"aa":3,"b":4}`, "[\"\x7f\u00e9\u2028\"]", `[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]`,
+	"{\"\U0001f600\":1,\"\ue000\":2}", `{"a\n":1,"b":2}`, `{"\n":1,"a":2}`, `{"\u0001":1,"\b":2,"\t":3}`, `{"\t":1,"\b":2}`, `{"a\"":1,"a\"":2}`, `{"b":1,"a\\":2}`, `{"":1,"a":2,"aa":3,"b":4}`, "[\"\x7f\u00e9\u2028\"]", `[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]`,
 	`[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]`,
 	`null`, `-0`, `01`, `-`, `1.0`, `1e1`, `9007199254740992`, `{"a":1,"a":2}`, `{"b":1,"a":2}`, `{"a" :1}`, `[1 ]`, ` 1`, `1 `, `"\/"`, `"\u0041"`, `"\u001F"`, `"\u000a"`, "\"\ufffd\"", "{\"\ufffd\":1}", "\"\x80\"",
 	`{"a":1,}`, `[1,]`, `{,}`, `{"a"}`, `tru`, `nul`, `"`, `"\`, `"\u`, `"\u00`, `{"a":`, `[`, `{`, ``, `{"a":1}}`, `[1]]`, `"a""b"`, "\"\n\"", `{"a":tru}`,

@@ -18,13 +18,17 @@ import (
 type Skimmed struct {
 	Kind writ.EntryKind
 	Time time.Time
-	Body []byte // what stands in the body's place
 
 	payload []byte
+	body    canon.Value // of a record in canonical form
+	whole   bool        // it is
 }
 
 // A Skimmer reads one leaf after the other into memory that it keeps. The zero Skimmer is ready; it is for one goroutine.
-type Skimmer struct{ leaf, payload, sig []byte }
+type Skimmer struct {
+	leaf, payload, sig []byte
+	record             canon.Text
+}
 
 // Skim reads of a leaf what it is. It takes an envelope over a record of known members, version, kind and time, as Open
 // does, and checks neither the other members nor the body: Whole does, for those entries that are used. It verifies no
@@ -37,7 +41,7 @@ func (m *Skimmer) Skim(leaf []byte) (Skimmed, error) {
 	if err != nil {
 		return Skimmed{}, err
 	}
-	return skim(payload)
+	return m.skim(payload)
 }
 
 // SkimLeaf is Skim for a leaf whose bytes are still in base64.
@@ -63,10 +67,11 @@ func (m *Skimmer) open(leaf []byte) ([]byte, error) {
 	return env.Payload, err
 }
 
-func skim(payload []byte) (Skimmed, error) {
-	s := Skimmed{payload: payload}
-	v := 0
-	err := canon.Members(payload, func(name, value []byte) (err error) {
+// skim reads a record. One in canonical form is split once for all its readers.
+func (m *Skimmer) skim(payload []byte) (Skimmed, error) {
+	s := Skimmed{payload: payload, whole: m.record.Split(payload)}
+	v, body := 0, false
+	member := func(name, value []byte) (err error) {
 		switch string(name) {
 		case "v":
 			v, err = strconv.Atoi(string(value))
@@ -78,19 +83,32 @@ func skim(payload []byte) (Skimmed, error) {
 		case "time":
 			err = s.Time.UnmarshalJSON(value)
 		case "body":
-			s.Body = value
+			body = true
 		case "log", "task", "actor", "nonce", "refs", "blobs":
 		default:
 			err = fmt.Errorf("unknown member %q", writ.Printable(string(name), 40))
 		}
 		return err
-	})
+	}
+	var err error
+	if !s.whole || !m.record.Root().IsObject() {
+		err = canon.Members(payload, member)
+	} else {
+		for name, value := range m.record.Root().Members() {
+			if err = member(name, value.Bytes()); err != nil {
+				break
+			}
+			if string(name) == "body" {
+				s.body = value
+			}
+		}
+	}
 	switch {
 	case err != nil:
 		return Skimmed{}, fmt.Errorf("%w: record: %w", writ.ErrInvalid, err)
 	case v != writ.FormatVersion:
 		return Skimmed{}, fmt.Errorf("%w: record version %d", writ.ErrInvalid, v)
-	case s.Kind == "" || len(s.Body) == 0 || s.Time.IsZero():
+	case s.Kind == "" || !body || s.Time.IsZero():
 		return Skimmed{}, fmt.Errorf("%w: record of kind %q lacks kind, body or time", writ.ErrInvalid, s.Kind)
 	}
 	return s, nil
@@ -105,13 +123,13 @@ var quotedKinds = func() map[string]writ.EntryKind {
 	return out
 }()
 
-// Whole refuses an entry whose record, with all that is in it, is not in canonical form: a name that stands twice, at
-// whatever depth, text that is no UTF-8, another spelling.
-func (s Skimmed) Whole() error {
-	if err := canon.Canonical(s.payload); err != nil {
-		return fmt.Errorf("%w: record of kind %s: %w", writ.ErrInvalid, s.Kind, err)
+// Whole returns the body, and refuses an entry whose record, with all that is in it, is not in canonical form: a name that
+// stands twice, at whatever depth, text that is no UTF-8, another spelling.
+func (s Skimmed) Whole() (body canon.Value, err error) {
+	if !s.whole {
+		return body, fmt.Errorf("%w: record of kind %s: %w", writ.ErrInvalid, s.Kind, canon.Canonical(s.payload))
 	}
-	return nil
+	return s.body, nil
 }
 
 // Leaves reads the leaves of a bundle in their order, with their indices, and neither its proofs nor its blobs. It takes

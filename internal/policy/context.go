@@ -1,6 +1,10 @@
 package policy
 
-import "github.com/writ-dev/writ/internal/policy/cedarx"
+import (
+	"sync"
+
+	"github.com/writ-dev/writ/internal/policy/cedarx"
+)
 
 // A fact of the context: its name and type as the schema must declare them, and its value, if it is there.
 type contextFact struct {
@@ -86,14 +90,20 @@ func (f *Facts) contextOf(some []int) cedarx.Record {
 	if some == nil {
 		return f.context()
 	}
-	m := make(cedarx.Members, len(some))
+	m := contexts.Get().(cedarx.Members)
 	for _, i := range some {
 		if v := contextFacts[i].get(f); v != nil {
 			m[contextFacts[i].name] = v
 		}
 	}
-	return cedarx.NewRecord(m)
+	r := cedarx.NewRecord(m) // it copies m
+	clear(m)
+	contexts.Put(m)
+	return r
 }
+
+// contexts are empty maps that contexts are put together in.
+var contexts = sync.Pool{New: func() any { return make(cedarx.Members, len(contextFacts)) }}
 
 // A factSet says which of contextFacts are meant: bit i for the i-th.
 type factSet uint64

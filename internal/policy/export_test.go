@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/canon"
 	"github.com/writ-dev/writ/internal/policy/cedarx"
 )
 
@@ -28,7 +29,11 @@ func DecideBroken(b *Bundle, q Request) writ.Decision {
 func Canonical(f Facts) (string, error) { b, err := f.canonical(); return string(b), err }
 
 // ReadFacts reads facts by hand, and says whether it could.
-func ReadFacts(b []byte) (f Facts, ok bool) { ok = new(FactsReader).read(&f, b); return f, ok }
+func ReadFacts(b []byte) (f Facts, ok bool) {
+	var text canon.Text
+	ok = text.Split(b) && new(FactsReader).read(&f, text.Root())
+	return f, ok
+}
 
 // ContextNames are the facts that rules can read.
 func ContextNames() []string {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"slices"
 	"strconv"
-	"unicode/utf8"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/canon"
@@ -16,6 +15,7 @@ import (
 // again and again. The zero FactsReader is ready; it is for one goroutine. Lists of different facts may be the same list, so
 // nobody changes their elements.
 type FactsReader struct {
+	split   canon.Text
 	again   []byte // the facts as they are written
 	numbers []int  // for those that may be absent
 	words   canon.Recall[string]
@@ -25,8 +25,7 @@ type FactsReader struct {
 
 // Read is ParseFacts into f. On error f is undefined.
 func (r *FactsReader) Read(b []byte, f *Facts) error {
-	*f = Facts{}
-	if r.read(f, b) && r.wrote(f, b) {
+	if r.split.Split(b) && r.ReadValue(r.split.Root(), f) {
 		return nil
 	}
 	*f = Facts{}
@@ -37,6 +36,12 @@ func (r *FactsReader) Read(b []byte, f *Facts) error {
 	return canon.Parse(b, f) // says what is wrong
 }
 
+// ReadValue is Read for facts that are already split, and says whether it could: false means that Read has to look.
+func (r *FactsReader) ReadValue(v canon.Value, f *Facts) bool {
+	*f = Facts{}
+	return r.read(f, v) && r.wrote(f, v.Bytes())
+}
+
 // wrote reports whether b is what is written for f, byte for byte.
 func (r *FactsReader) wrote(f *Facts, b []byte) bool {
 	var err error
@@ -45,14 +50,17 @@ func (r *FactsReader) wrote(f *Facts, b []byte) bool {
 }
 
 // read fills f from canonical facts, and reports whether it could. It knows the common form only: text without escapes, and
-// whole numbers. Read compares what was read with the bytes, so a mistake here costs time and can pass for nothing.
-func (r *FactsReader) read(f *Facts, b []byte) bool {
-	ok := utf8.Valid(b)
-	err := canon.Members(b, func(name, value []byte) error {
-		ok = ok && r.member(f, string(name), value)
-		return nil
-	})
-	return ok && err == nil
+// whole numbers. What was read is compared with the bytes, so a mistake here costs time and can pass for nothing.
+func (r *FactsReader) read(f *Facts, facts canon.Value) bool {
+	if !facts.IsObject() {
+		return false
+	}
+	for name, value := range facts.Members() {
+		if !r.member(f, string(name), value.Bytes()) {
+			return false
+		}
+	}
+	return true
 }
 
 func (r *FactsReader) member(f *Facts, name string, v []byte) bool {

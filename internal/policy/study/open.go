@@ -45,31 +45,31 @@ func (o *opener) open(e ledger.Skimmed, x *item) error {
 	if e.Kind != writ.EntryPlan && e.Kind != writ.EntryDecision {
 		return nil
 	}
-	if err := e.Whole(); err != nil {
+	body, err := e.Whole()
+	switch {
+	case err != nil:
 		return err
-	}
-	if e.Kind == writ.EntryPlan {
-		return o.plan(e.Body, &x.plan)
+	case e.Kind == writ.EntryPlan:
+		return o.plan(body, &x.plan)
 	}
 	x.record.At = e.Time
-	var err error
-	x.readable, err = o.decision(e.Body, &x.record)
+	x.readable, err = o.decision(body, &x.record)
 	return err
 }
 
 // plan reads the members that are needed, and refuses one that a plan has not.
-func (o *opener) plan(body []byte, p *planned) error {
-	return canon.Members(body, func(name, value []byte) error {
+func (o *opener) plan(body canon.Value, p *planned) error {
+	return eachMember(body, func(name []byte, v canon.Value) error {
 		switch string(name) {
 		case "plan":
-			return id(value, &p.id)
+			return id(v.Bytes(), &p.id)
 		case "tier":
-			return json.Unmarshal(value, &p.tier)
+			return json.Unmarshal(v.Bytes(), &p.tier)
 		case "playbook":
-			return canon.Members(value, func(name, value []byte) error {
+			return eachMember(v, func(name []byte, v canon.Value) error {
 				switch string(name) {
 				case "name":
-					return word(o, value, &p.playbook)
+					return word(o, v.Bytes(), &p.playbook)
 				case "version", "digest":
 					return nil
 				}
@@ -83,9 +83,9 @@ func (o *opener) plan(body []byte, p *planned) error {
 }
 
 // decision reads a decision into r, as far as it has what the record is made of. It reports whether its facts can be read.
-func (o *opener) decision(body []byte, r *Record) (readable bool, err error) {
-	err = canon.Members(body, func(name, value []byte) error {
-		switch string(name) {
+func (o *opener) decision(body canon.Value, r *Record) (readable bool, err error) {
+	err = eachMember(body, func(name []byte, v canon.Value) (err error) {
+		switch value := v.Bytes(); string(name) {
 		case "decision":
 			return id(value, &r.Decision)
 		case "plan":
@@ -101,28 +101,37 @@ func (o *opener) decision(body []byte, r *Record) (readable bool, err error) {
 		case "playbook":
 			return word(o, value, &r.Request.Playbook)
 		case "policies":
-			return o.list(value, &r.Answer.Policies)
+			r.Answer.Policies, err = o.lists.Get(value, texts)
 		case "operations":
-			return o.list(value, &r.Request.Operations)
+			r.Request.Operations, err = o.lists.Get(value, texts)
 		case "requirements":
-			var err error
 			r.Answer.Requirements, err = o.needs.Get(value, requirements)
-			return err
 		case "facts":
-			readable = o.facts.Read(value, &r.Request.Facts) == nil
-			return nil
+			readable = o.facts.ReadValue(v, &r.Request.Facts) || o.facts.Read(value, &r.Request.Facts) == nil
 		case "policy":
-			var err error
 			r.Answer.Policy, err = o.digests.Get(value, digest)
-			return err
 		case "observed":
 			return json.Unmarshal(value, &r.Answer.Observed)
 		case "plan_digest", "engine", "duties":
-			return nil
+		default:
+			return unknown(name)
 		}
-		return unknown(name)
+		return err
 	})
 	return readable, err
+}
+
+// eachMember calls fn for each member of an object, and refuses what is none.
+func eachMember(v canon.Value, fn func(name []byte, v canon.Value) error) error {
+	if !v.IsObject() {
+		return fmt.Errorf("%w: an object is wanted", writ.ErrInvalid)
+	}
+	for name, value := range v.Members() {
+		if err := fn(name, value); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func unknown(name []byte) error {
@@ -162,12 +171,6 @@ func word[T ~string](o *opener, value []byte, into *T) error {
 	}
 	*into = T(canon.Word(&o.words, text))
 	return nil
-}
-
-func (o *opener) list(value []byte, into *[]string) error {
-	var err error
-	*into, err = o.lists.Get(value, texts)
-	return err
 }
 
 func texts(value []byte) ([]string, error) {
