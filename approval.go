@@ -7,17 +7,22 @@ import (
 	"github.com/writ-dev/writ/internal/canon"
 )
 
-// ApprovalType is the _type of every approval statement.
-const ApprovalType = "https://writ.dev/approval/v1"
+// ApprovalType is the _type of approval statements. ApprovalTypeV1 is that of the first form, which says no tier; it is read
+// still.
+const (
+	ApprovalType   = "https://writ.dev/approval/v2"
+	ApprovalTypeV1 = "https://writ.dev/approval/v1"
+)
 
-// An ApprovalStatement is what a person signs: one verdict over one plan digest, under one policy, for one slot.
-// It is canonical JSON; the signature covers its bytes. docs/spec/approval.md describes it.
+// An ApprovalStatement is what a person signs: one verdict over one plan digest, as of one tier, under one policy, for one
+// slot. It is canonical JSON; the signature covers its bytes. docs/spec/approval.md describes it.
 type ApprovalStatement struct {
 	Type           string     `json:"_type"`
 	Answer         Answer     `json:"decision"`
 	Plan           PlanID     `json:"plan"`
 	Incident       IncidentID `json:"txn"`
 	PlanDigest     Digest     `json:"plan_digest"`
+	Tier           Tier       `json:"tier,omitzero"` // in force when the person answered; of the first form T0, absent
 	PolicyDigest   Digest     `json:"policy_digest"`
 	EvidenceDigest Digest     `json:"evidence_digest"`
 	Runner         RunnerID   `json:"runner"`
@@ -59,8 +64,10 @@ func ParseApprovalStatement(b []byte) (ApprovalStatement, error) {
 		return ApprovalStatement{}, fmt.Errorf("%w: approval statement: %s", ErrInvalid, what)
 	}
 	switch {
-	case s.Type != ApprovalType:
+	case s.Type != ApprovalType && s.Type != ApprovalTypeV1:
 		return bad("_type must be " + ApprovalType)
+	case (s.Type == ApprovalTypeV1) != (s.Tier == T0):
+		return bad("tier is T1 to T4, and only the first form has none")
 	case s.Answer != Approve && s.Answer != Reject:
 		return bad("decision is approve or reject")
 	case s.PlanDigest.IsZero() || s.PolicyDigest.IsZero() || s.EvidenceDigest.IsZero():
@@ -71,6 +78,15 @@ func ParseApprovalStatement(b []byte) (ApprovalStatement, error) {
 		return bad("it must live longer than nothing and at most an hour")
 	}
 	return s, nil
+}
+
+// SpeaksOf returns the tier that the person answered a plan as of: the plan's own where the statement says none. An approval
+// counts for no higher one.
+func (s ApprovalStatement) SpeaksOf(own Tier) Tier {
+	if s.Tier == T0 {
+		return own
+	}
+	return s.Tier
 }
 
 // Bytes returns the canonical form.

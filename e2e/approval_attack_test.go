@@ -43,7 +43,7 @@ func (x *counter) signs(id writ.PlanID, change func(*writ.ApprovalStatement)) vo
 	nonce, err := ident.Nonce(rand.Reader)
 	must(x.t, err)
 	s, err := approval.New(plan, digest, approval.Ask{
-		Answer: writ.Approve, Person: writ.Person{Iss: plan.Requester.Iss, Sub: you}, Slot: "owner", Now: time.Now(), Life: 10 * time.Minute, Nonce: nonce,
+		Answer: writ.Approve, Person: writ.Person{Iss: plan.Requester.Iss, Sub: you}, Slot: "owner", Tier: p.Tier(), Now: time.Now(), Life: 10 * time.Minute, Nonce: nonce,
 	})
 	must(x.t, err)
 	if change != nil {

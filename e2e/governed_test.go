@@ -192,7 +192,7 @@ func (g *governed) holds(id writ.PlanID) (p writ.PlanStatus, statement []byte, s
 	must(t, err)
 	nonce, err := ident.Nonce(rand.Reader)
 	must(t, err)
-	s, err := approval.New(plan, digest, approval.Ask{Answer: writ.Approve, Person: writ.Person{Iss: plan.Requester.Iss, Sub: you}, Slot: "owner", Now: time.Now(), Life: 10 * time.Minute, Nonce: nonce})
+	s, err := approval.New(plan, digest, approval.Ask{Answer: writ.Approve, Person: writ.Person{Iss: plan.Requester.Iss, Sub: you}, Slot: "owner", Tier: p.Tier(), Now: time.Now(), Life: 10 * time.Minute, Nonce: nonce})
 	must(t, err)
 	statement, err = s.Bytes()
 	must(t, err)

@@ -23,11 +23,18 @@ type trusted struct {
 func TestTheWalkThroughAutonomyInABrowser(t *testing.T) {
 	t.Parallel()
 	f := newFront(t)
-	x := &trusted{earning: prepareEarning(t, ana, f.before)}
+	x := &trusted{earning: prepareEarning(t, you, f.before)}
 	x.detour = &detour{halting: &halting{counter: x.earning.counter}}
 	c := x.earning.counter
 	c.loginsAt(f)
-	c.edit(func(c *config.Server) { c.Autonomy.Begin = 1 })
+	c.edit(func(c *config.Server) {
+		c.Autonomy.Begin = 1
+		for i, a := range c.Agents { // under the account that you log in with
+			if a.Name == helper {
+				c.Agents[i].Owner.Iss, c.Agents[i].Owner.Sub = f.issuer.URL, people[you].sub
+			}
+		}
+	})
 	c.start()
 	x.b = c.logsIn(f)
 	x.enrols(you, ana)
@@ -40,12 +47,12 @@ func TestTheWalkThroughAutonomyInABrowser(t *testing.T) {
 	c.verified(t)
 }
 
-// runs has an agent ask for a switch, which waits, and you approve it by passkey.
-func (x *trusted) runs(agent string, on bool, want writ.RunState) {
+// runs has an agent ask for a switch, which waits, and somebody approve it by passkey.
+func (x *trusted) runs(agent, playbook, by string, on bool, want writ.RunState) {
 	t := x.b.t
 	t.Helper()
-	p := x.asks(agent, "switch", switched(on), writ.PlanWaiting)
-	if got := x.b.does(act{Do: "answer", Who: you, Plan: p.ID, Verdict: writ.Approve, Verified: true}); strings.HasPrefix(got.Told, "Not done") {
+	p := x.asks(agent, playbook, switched(on), writ.PlanWaiting)
+	if got := x.b.does(act{Do: "answer", Who: by, Plan: p.ID, Verdict: writ.Approve, Verified: true}); strings.HasPrefix(got.Told, "Not done") {
 		t.Fatal(got.Told)
 	}
 	x.as(p, want)
@@ -55,7 +62,7 @@ func (x *trusted) runs(agent string, on bool, want writ.RunState) {
 func (x *trusted) earns() {
 	x.trouble()
 	for i := range 3 {
-		x.runs(repairer, i%2 == 0, writ.RunSucceeded)
+		x.runs(repairer, "switch", you, i%2 == 0, writ.RunSucceeded)
 	}
 }
 
@@ -140,9 +147,9 @@ func (x *trusted) restores() {
 	t := x.b.t
 	t.Helper()
 	must(t, x.shop.Deploy(storefront.Checkout, "v42", "pipeline"))
-	for range 2 {
+	for _, playbook := range []string{"switch", "switch-again"} { // one that failed stands a tier higher at once
 		x.trouble()
-		x.runs(helper, true, writ.RunUndone)
+		x.runs(helper, playbook, ana, true, writ.RunUndone)
 	}
 	lost := func(want bool) {
 		t.Helper()
@@ -154,12 +161,12 @@ func (x *trusted) restores() {
 		}
 	}
 	lost(true)
-	a := act{Do: "decide", Who: ana, Agent: helper, To: "T1", Verified: true, Wrong: true}
-	x.refuses(a, "answers for")
+	a := act{Do: "decide", Who: you, Agent: helper, To: "T1", Verified: true, Wrong: true}
+	x.refuses(a, "nobody restores the agent that they answer for")
 	lost(true)
-	a.Who, a.Wrong = you, false
+	a.Who, a.Wrong = ana, false
 	if got := x.b.does(a); !strings.Contains(got.Before, "It makes no change alone.") || !strings.Contains(got.Before, "2 undone") || !strings.Contains(got.Page, "There is nothing to decide.") {
-		t.Errorf("you were shown\n%s\nand then\n%s", got.Before, got.Page)
+		t.Errorf("ana was shown\n%s\nand then\n%s", got.Before, got.Page)
 	}
 	lost(false)
 }

@@ -31,6 +31,9 @@ func (s *chain) tier(index int64, g *grant, p *plan) {
 			continue
 		}
 		people[v.Person] = true
+		if as := v.Statement.SpeaksOf(p.body.Tier); as < g.tier {
+			s.wrong(index, "approved_lower", "grant %s of %s counts the approval in entry %d, which was given to the plan as %s", g.body.Grant, g.tier, v.index, as)
+		}
 		if g.tier >= writ.T4 && (len(p.body.Objects) == 0 || v.Statement.Typed != approval.NameOf(p.body.Objects[0])) {
 			s.wrong(index, "typed", "grant %s of %s counts the approval in entry %d, in which the object's name is not typed", g.body.Grant, g.tier, v.index)
 		}

@@ -24,7 +24,7 @@ func (w *world) raised(tier writ.Tier, typed string, people int) {
 			b.Tier = tier
 		}
 	}
-	w.statement.Typed = typed
+	w.statement.Typed, w.statement.Tier = typed, max(tier, writ.T2)
 	if people < 2 {
 		return
 	}
@@ -66,6 +66,7 @@ func (w *world) raised(tier writ.Tier, typed string, people int) {
 func TestI12AGrantBelowItsTierInForceIsFoundOffline(t *testing.T) {
 	for name, c := range map[string]struct {
 		tier   writ.Tier
+		as     writ.Tier // that the people answered it as of; the zero: that one
 		typed  string
 		people int
 		spoil  func(*writ.GrantBody)
@@ -74,6 +75,8 @@ func TestI12AGrantBelowItsTierInForceIsFoundOffline(t *testing.T) {
 		"T3 by two":                         {tier: writ.T3, people: 2},
 		"T4 by two who typed the name":      {tier: writ.T4, typed: "api", people: 2},
 		"T3 by one":                         {tier: writ.T3, people: 1, code: "quorum"},
+		"T3 by two who were shown T2":       {tier: writ.T3, as: writ.T2, people: 2, code: "approved_lower"},
+		"T2 by two who were shown T3":       {tier: writ.T2, as: writ.T3, people: 2},
 		"T4 by one":                         {tier: writ.T4, typed: "api", people: 1, code: "quorum"},
 		"T4, and nothing is typed":          {tier: writ.T4, people: 2, code: "typed"},
 		"T4, and another name is typed":     {tier: writ.T4, typed: "apis", people: 2, code: "typed"},
@@ -86,6 +89,9 @@ func TestI12AGrantBelowItsTierInForceIsFoundOffline(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			w.raised(min(c.tier, writ.T4), c.typed, c.people)
+			if c.as != writ.T0 {
+				w.statement.Tier = c.as
+			}
 			g := w.entry(writ.EntryGrant).body.(*writ.GrantBody)
 			if c.tier == 9 {
 				for _, i := range w.items {

@@ -104,7 +104,7 @@ func newWorld(t testing.TB) *world {
 	call := writ.Call{Method: "PATCH", Path: "/apis/apps/v1/namespaces/payments/deployments/api", ContentType: "application/json", Body: writ.Commit(w.salt, "body", []byte("{}"))}
 	step := string(pln) + ".1"
 	w.statement = writ.ApprovalStatement{
-		Type: writ.ApprovalType, Answer: writ.Approve, Plan: pln, Incident: inc, PlanDigest: digest("plan"), PolicyDigest: digest("policy"),
+		Type: writ.ApprovalType, Answer: writ.Approve, Plan: pln, Incident: inc, PlanDigest: digest("plan"), Tier: writ.T2, PolicyDigest: digest("policy"),
 		EvidenceDigest: digest("evidence"), Runner: runnerID, Approver: person, Slot: "owner", Nonce: "statementnonce00000001",
 		NotBefore: start, Expires: start.Add(30 * time.Minute),
 	}

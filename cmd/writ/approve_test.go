@@ -46,7 +46,7 @@ func TestI12ASignatureByOpenSSHCountsAsOurs(t *testing.T) {
 	now := time.Now()
 	s := writ.ApprovalStatement{
 		Type: writ.ApprovalType, Answer: writ.Approve, Plan: "pln_01JDB4A2Q7N5S3J8E6X0F4G1MB", Incident: "inc_01JDB4A2Q7N5S3J8E6X0F4G1MB",
-		PlanDigest: writ.DigestOf([]byte("p")), PolicyDigest: writ.DigestOf([]byte("q")), EvidenceDigest: writ.DigestOf([]byte("r")),
+		PlanDigest: writ.DigestOf([]byte("p")), Tier: writ.T2, PolicyDigest: writ.DigestOf([]byte("q")), EvidenceDigest: writ.DigestOf([]byte("r")),
 		Runner: "spiffe://writ.local/runner/local", Approver: writ.Person{Iss: "https://idp", Sub: "ana"}, Slot: "owner",
 		Nonce: "0123456789012345678901", NotBefore: writ.Instant(now.Add(-time.Minute)), Expires: writ.Instant(now.Add(time.Minute)),
 	}

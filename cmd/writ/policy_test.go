@@ -123,3 +123,21 @@ func TestPolicyIsSignedByOneOwnerAfterTheOther(t *testing.T) {
 		t.Errorf("a file changed after the signing: %d", code)
 	}
 }
+
+// Every command about a set says which directory is not there, and where a set comes from.
+func TestPolicyCommandsNameTheDirectoryThatIsNotThere(t *testing.T) {
+	key, public := owner(t)
+	for _, args := range [][]string{
+		{"test", "--set", "nowhere"},
+		{"lint", "--set", "nowhere"},
+		{"explain", "a case", "--set", "nowhere"},
+		{"diff", shipped(t), "nowhere"},
+		{"sign", "nowhere", "--key", key, "--version", "1"},
+		{"verify", "nowhere", "--owner", public, "--threshold", "1"},
+		{"publish", "nowhere"},
+	} {
+		if code, _, errs := cli(t, append([]string{"policy"}, args...)...); code != exitUsage || !strings.Contains(errs, `there is no directory "nowhere"`) || !strings.Contains(errs, "policies/default") {
+			t.Errorf("%s: %d %s", args[0], code, errs)
+		}
+	}
+}

@@ -25,7 +25,11 @@ func runPolicyPublish(ctx context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	sources, signature, err := policy.ReadSources(os.DirFS(rest[0]))
+	in, err := setIn(rest[0])
+	if err != nil {
+		return err
+	}
+	sources, signature, err := policy.ReadSources(in)
 	if err != nil {
 		return err
 	}

@@ -37,10 +37,21 @@ func (s *policySet) load() (*policy.Bundle, error) {
 		return a.Set, err
 	}
 	v, err := s.vocabulary()
+	if err == nil && s.set != "" {
+		_, err = setIn(s.set)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return server.LoadPolicy(s.set, s.dev, v)
+}
+
+// setIn is the directory of a policy set, which must be one.
+func setIn(dir string) (fs.FS, error) {
+	if at, err := os.Stat(dir); err != nil || !at.IsDir() {
+		return nil, &usageError{fmt.Sprintf("there is no directory %q with a policy set", writ.Printable(dir, 200)), "the first set begins as a copy of policies/default; writ policy fetch current DIR gets the one in force"}
+	}
+	return os.DirFS(dir), nil
 }
 
 // sources are the files of the set as they are.
@@ -51,7 +62,10 @@ func (s *policySet) sources() (map[string][]byte, error) {
 	}
 	switch {
 	case s.set != "":
-		from = os.DirFS(s.set)
+		var err error
+		if from, err = setIn(s.set); err != nil {
+			return nil, err
+		}
 	case s.server != "":
 		c, err := config.LoadServer(s.server, s.dev)
 		if err != nil {
@@ -68,6 +82,9 @@ func (s *policySet) sources() (map[string][]byte, error) {
 // loadOther loads another directory with the same vocabulary.
 func (s *policySet) loadOther(dir string) (*policy.Bundle, error) {
 	v, err := s.vocabulary()
+	if err == nil {
+		_, err = setIn(dir)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,11 @@ func runPolicySign(_ context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	sources, was, err := policy.ReadSources(os.DirFS(rest[0]))
+	in, err := setIn(rest[0])
+	if err != nil {
+		return err
+	}
+	sources, was, err := policy.ReadSources(in)
 	if err != nil {
 		return err
 	}
@@ -110,7 +114,11 @@ func runPolicyVerify(_ context.Context, a *app, args []string) error {
 	if err != nil {
 		return err
 	}
-	sources, signature, err := policy.ReadSources(os.DirFS(rest[0]))
+	in, err := setIn(rest[0])
+	if err != nil {
+		return err
+	}
+	sources, signature, err := policy.ReadSources(in)
 	if err != nil {
 		return err
 	}

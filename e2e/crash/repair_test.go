@@ -215,7 +215,7 @@ func (s *site) approve(r *repair) error {
 		return err
 	}
 	st, err := approval.New(plan, digest, approval.Ask{
-		Answer: writ.Approve, Person: writ.Person{Iss: authn.DevIssuer, Sub: you}, Slot: "owner", Now: time.Now(), Life: 10 * time.Minute, Nonce: nonce,
+		Answer: writ.Approve, Person: writ.Person{Iss: authn.DevIssuer, Sub: you}, Slot: "owner", Tier: r.plan.Tier(), Now: time.Now(), Life: 10 * time.Minute, Nonce: nonce,
 	})
 	if err != nil {
 		return err

@@ -41,7 +41,7 @@ func New(p writ.Plan, digest writ.Digest, a Ask) (writ.ApprovalStatement, error)
 		}
 	}
 	s := writ.ApprovalStatement{
-		Type: writ.ApprovalType, Answer: a.Answer, Plan: p.ID, Incident: p.Incident, PlanDigest: digest,
+		Type: writ.ApprovalType, Answer: a.Answer, Plan: p.ID, Incident: p.Incident, PlanDigest: digest, Tier: tier,
 		PolicyDigest: p.Policy, EvidenceDigest: evidence, Runner: p.Runner, Approver: a.Person, Slot: a.Slot,
 		Typed: a.Typed, Nonce: a.Nonce, NotBefore: writ.Instant(a.Now), Expires: writ.Instant(a.Now.Add(a.Life)),
 	}

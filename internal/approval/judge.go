@@ -23,7 +23,7 @@ type Question struct {
 
 // Judge verifies one answer, an approval or a rejection, completely: Verify, Bind, and that this human may give it.
 // Beyond their refusals it says approver_unknown (no such slot, not in its group, keys too new), approver_conflict
-// (requester, or the agent's owner) or approval_mismatch (nothing typed where the tier demands it). It is what a door
+// (requester, or the agent's owner) or approval_mismatch (approved as of a lower tier, or nothing typed where the tier demands it). It is what a door
 // asks when an answer comes in; Count asks it again for each.
 func (q Question) Judge(a writ.Approval) (Verified, error) {
 	v, err := Verify(a, q.Roster, q.Now)
@@ -42,6 +42,12 @@ func (q Question) Judge(a writ.Approval) (Verified, error) {
 	}
 	if err := q.apart(v); err != nil {
 		return Verified{}, err
+	}
+	if in := q.Plan.InForce(q.Tier); v.Statement.Answer == writ.Approve && v.Statement.SpeaksOf(q.Plan.Tier) < in {
+		return Verified{}, &writ.Refusal{
+			Code: writ.ReasonApprovalMismatch, Kind: writ.ErrDenied, Detail: fmt.Sprintf("the answer was given to the plan as %s, and it counts as %s", v.Statement.SpeaksOf(q.Plan.Tier), in),
+			Hint: "look at the plan again, and answer it as it counts now",
+		}
 	}
 	if v.Statement.Answer == writ.Approve && q.Plan.InForce(q.Tier) >= writ.T4 && v.Statement.Typed != Confirmation(q.Plan) {
 		return Verified{}, writ.Refuse(writ.ReasonApprovalMismatch, "the object's name was not typed as the tier demands")

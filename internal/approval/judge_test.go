@@ -176,3 +176,59 @@ func TestT4IsApprovedByTypingTheObjectsName(t *testing.T) {
 		t.Errorf("a rejection needs nothing typed: %v", err)
 	}
 }
+
+// TestI12AnApprovalCountsForNoHigherTierThanItNames: what a person saw is what they signed. Who was shown a plan as of a tier has
+// not approved what it became since; who was shown more has. The first form of the statement speaks for the plan's own tier.
+func TestI12AnApprovalCountsForNoHigherTierThanItNames(t *testing.T) {
+	w := newWorld(t) // whose plan is of T2
+	named := func(tier writ.Tier) writ.ApprovalStatement {
+		a := ask(t, alice, "owner")
+		a.Tier, a.Typed = tier, approval.Confirmation(w.Plan)
+		s, err := approval.New(w.Plan, w.Digest, a)
+		must(t, err)
+		if s.Tier != max(tier, w.Plan.Tier) {
+			t.Errorf("it was shown as %s, and the statement says %s", tier, s.Tier)
+		}
+		return s
+	}
+	first := named(writ.T2)
+	first.Type, first.Tier = writ.ApprovalTypeV1, writ.T0
+	for _, c := range []struct {
+		s       writ.ApprovalStatement
+		inForce writ.Tier
+		counts  bool
+	}{
+		{named(writ.T2), writ.T2, true},
+		{named(writ.T2), writ.T1, true}, // never below its own
+		{named(writ.T2), writ.T3, false},
+		{named(writ.T3), writ.T4, false},
+		{named(writ.T4), writ.T3, true},
+		{named(writ.T4), 0, true}, // decided by nobody: T4
+		{named(writ.T3), 0, false},
+		{first, writ.T2, true},
+		{first, writ.T3, false},
+	} {
+		q := w.Question
+		q.Tier = c.inForce
+		_, err := q.Judge(sign(t, c.s, w.keys[alice]))
+		if c.counts && err != nil || !c.counts && writ.ReasonOf(err) != writ.ReasonApprovalMismatch {
+			t.Errorf("it names %s, and %s is in force: %v", c.s.Tier, c.inForce, err)
+		}
+		c.s.Answer = writ.Reject
+		if _, err := q.Judge(sign(t, c.s, w.keys[alice])); err != nil {
+			t.Errorf("a no is one at any tier: %v", err)
+		}
+	}
+	for name, c := range map[string]struct {
+		of   string
+		tier writ.Tier
+	}{"the first form with a tier": {writ.ApprovalTypeV1, writ.T2}, "today's without": {writ.ApprovalType, writ.T0}} {
+		s := named(writ.T2)
+		s.Type, s.Tier = c.of, c.tier
+		b, err := s.Bytes()
+		must(t, err)
+		if _, err := writ.ParseApprovalStatement(b); err == nil {
+			t.Errorf("%s is taken", name)
+		}
+	}
+}

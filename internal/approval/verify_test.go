@@ -166,7 +166,10 @@ func TestAStatementThatIsNotOfTheClosedFormIsRefused(t *testing.T) {
 		"nothing":           "",
 		"white space":       good + "\n",
 		"an unknown member": strings.Replace(good, `{"_type"`, `{"_a":1,"_type"`, 1),
-		"another type":      strings.Replace(good, "approval/v1", "approval/v2", 1),
+		"another type":      strings.Replace(good, "approval/v2", "approval/v3", 1),
+		"the first form":    strings.Replace(good, "approval/v2", "approval/v1", 1), // which names no tier
+		"no tier":           strings.Replace(good, `"tier":"T2",`, "", 1),
+		"tier 0":            strings.Replace(good, `"tier":"T2"`, `"tier":"T0"`, 1),
 		"another answer":    strings.Replace(good, `"approve"`, `"abstain"`, 1),
 		"no slot":           strings.Replace(good, `"slot":"owner"`, `"slot":""`, 1),
 		"null":              strings.Replace(good, `"slot":"owner"`, `"slot":null`, 1),

@@ -80,7 +80,7 @@ func (c *Control) answer(ctx context.Context, by writ.Principal, id writ.PlanID,
 			return writ.Refuse(writ.ReasonApprovalMismatch, "the statement names another person than the one who sends it")
 		}
 		// One statement counts once, and one person answers once.
-		if err := c.once(tx, voteOf(p.ID, q.Tier, v), p.ExpiresAt, v); err != nil {
+		if err := c.once(tx, voteOf(p.ID, plan.Tier, q.Tier, v), p.ExpiresAt, v); err != nil {
 			return err
 		}
 		if a.Passkey != nil {

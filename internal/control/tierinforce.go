@@ -42,10 +42,10 @@ func (c *Control) beyond(tx *store.Tx, p planRow, row store.Row, plan writ.Plan,
 	return true, c.endPlan(tx, p, row, writ.PlanDenied, *why)
 }
 
-// voteOf is the one answer that a person has to a plan. When the plan has come to T4 since, who approved it before may
-// approve it once more, as T4 demands: their first word does not count there.
-func voteOf(id writ.PlanID, tier writ.Tier, v approval.Verified) string {
-	if tier >= writ.T4 && v.Statement.Answer == writ.Approve {
+// voteOf is the one answer that a person has to a plan. When policy has put the plan into a higher tier since, who approved it
+// before may approve it once more, as of that one: their first word does not count there.
+func voteOf(id writ.PlanID, own, tier writ.Tier, v approval.Verified) string {
+	if tier > own && v.Statement.Answer == writ.Approve {
 		return fmt.Sprintf("%s %s", id, tier)
 	}
 	return string(id)

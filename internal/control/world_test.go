@@ -277,6 +277,7 @@ func (w *world) statement(id writ.PlanID, sub, slot string, answer writ.Answer) 
 		Answer: answer, Person: writ.Person{Iss: idp, Sub: sub}, Slot: slot, Now: w.now(), Life: 10 * time.Minute, Nonce: nonce,
 	})
 	must(w.t, err)
+	st.Tier = s.Tier()
 	return st
 }
 

@@ -63,6 +63,7 @@ func (p *play) sign(plan writ.PlanStatus, keyFile string) (statement []byte, sig
 	if err != nil {
 		return nil, "", err
 	}
+	plan.Plan = &got
 	pem, err := os.ReadFile(keyFile)
 	if err != nil {
 		return nil, "", err
@@ -76,7 +77,7 @@ func (p *play) sign(plan writ.PlanStatus, keyFile string) (statement []byte, sig
 		return nil, "", err
 	}
 	s, err := approval.New(got, digest, approval.Ask{
-		Answer: writ.Approve, Person: writ.Person{Iss: authn.DevIssuer, Sub: person}, Slot: "owner", Now: time.Now(), Life: 10 * time.Minute, Nonce: nonce,
+		Answer: writ.Approve, Person: writ.Person{Iss: authn.DevIssuer, Sub: person}, Slot: "owner", Tier: plan.Tier(), Now: time.Now(), Life: 10 * time.Minute, Nonce: nonce,
 	})
 	if err != nil {
 		return nil, "", err

@@ -15,9 +15,14 @@ func reaching(tr *trust.Trust) {
 	tr.Ceiling.MaxTier, tr.Ceiling.Quorum = writ.T4, map[writ.Tier]trust.Quorum{writ.T1: {}, writ.T2: {Approvals: 1, Proof: writ.ProofD}, writ.T3: two, writ.T4: two}
 }
 
-// typing is an answer in which the object's name was typed.
+// typing is an answer as of T4, in which the object's name was typed.
 func typing(p writ.Plan) func(*writ.ApprovalStatement) {
-	return func(s *writ.ApprovalStatement) { s.Typed = approval.Confirmation(p) }
+	return func(s *writ.ApprovalStatement) { s.Tier, s.Typed = writ.T4, approval.Confirmation(p) }
+}
+
+// asOf is an answer to the plan as of a tier.
+func asOf(tier writ.Tier) func(*writ.ApprovalStatement) {
+	return func(s *writ.ApprovalStatement) { s.Tier = tier }
 }
 
 // TestI12ARunnerHoldsAPlanToTheTierInForce: a plan of T2 that policy raised is run on the word of as many people, given as the
@@ -35,9 +40,10 @@ func TestI12ARunnerHoldsAPlanToTheTierInForce(t *testing.T) {
 		if p.Tier != writ.T2 {
 			t.Fatalf("the plan is of %s", p.Tier)
 		}
-		w.wantUntouched(as(writ.T3, writ.T3, w.approve(p, "ann")), writ.ReasonApprovalQuorum)
+		w.wantUntouched(as(writ.T3, writ.T3, w.approve(p, "ann", asOf(writ.T3))), writ.ReasonApprovalQuorum)
+		w.wantUntouched(as(writ.T3, writ.T3, w.approve(p, "ann", asOf(writ.T3)), w.approve(p, "bob")), writ.ReasonApprovalMismatch)
 		w.wantUntouched(as(writ.T4, writ.T4, w.approve(p, "ann", typing(p))), writ.ReasonApprovalQuorum)
-		w.wantUntouched(as(writ.T4, writ.T4, w.approve(p, "ann", typing(p)), w.approve(p, "bob")), writ.ReasonApprovalMismatch)
+		w.wantUntouched(as(writ.T4, writ.T4, w.approve(p, "ann", typing(p)), w.approve(p, "bob", asOf(writ.T4))), writ.ReasonApprovalMismatch)
 		w.wantUntouched(as(writ.T2, writ.T4, w.approve(p, "ann")), writ.ReasonNotInLedger)
 		w.wantUntouched(as(writ.T4, writ.T2, w.approve(p, "ann", typing(p)), w.approve(p, "bob", typing(p))), writ.ReasonNotInLedger)
 		w.trust.Version++
@@ -45,7 +51,7 @@ func TestI12ARunnerHoldsAPlanToTheTierInForce(t *testing.T) {
 		delete(w.trust.Ceiling.Quorum, writ.T4)
 		w.sign()
 		w.wantUntouched(as(writ.T4, writ.T4, w.approve(p, "ann", typing(p)), w.approve(p, "bob", typing(p))), writ.ReasonOverCeiling)
-		if end := w.execute(as(writ.T3, writ.T3, w.approve(p, "ann"), w.approve(p, "bob"))); end.State != writ.RunSucceeded {
+		if end := w.execute(as(writ.T3, writ.T3, w.approve(p, "ann", asOf(writ.T3)), w.approve(p, "bob", asOf(writ.T4)))); end.State != writ.RunSucceeded {
 			t.Errorf("as T3, by two people, it ended as %s: %s", end.State, end.Reason)
 		}
 	})

@@ -71,6 +71,12 @@ func TestVectorsAreWhatThisCodeMakesAndParses(t *testing.T) {
 	a := vectorApproval(t)
 	wantFrozen(t, "approval.json", a.Statement)
 	wantFrozen(t, "approval.sig", []byte(a.Signature))
+	second, err := vectorStatementV2(t).Bytes()
+	must(t, err)
+	wantFrozen(t, "approval-v2.json", second)
+	sig, err := approval.Sign(second, sshSigner(t, "alice"), nil)
+	must(t, err)
+	wantFrozen(t, "approval-v2.sig", []byte(sig))
 	wantFrozen(t, "allowed_signers", []byte(alice.Sub+" "+sshLine(t, "alice")+"\n"))
 
 	claims, err := canon.Marshal(vectorClaims(t))
@@ -133,6 +139,10 @@ func TestVectorsVerifyFromTheirFilesAlone(t *testing.T) {
 	must(t, grant.MatchApprovals(claims, []writ.Approval{a}))
 	tally, err := approval.Count(tr.Question(p, digest, p.Tier, now), []writ.Approval{a})
 	must(t, err)
+	of2 := writ.Approval{Statement: read("approval-v2.json"), Signature: string(read("approval-v2.sig"))}
+	if again, err := approval.Count(tr.Question(p, digest, p.Tier, now), []writ.Approval{of2}); err != nil || again.People != tally.People {
+		t.Errorf("of the second form: %+v, %v", again, err)
+	}
 	must(t, tr.AllowsPlan(p, p.Tier, claims.Writ.Mode, tally, 0))
 
 	proof := storedToken(t, "proof.jwt", func() (string, error) {

@@ -151,14 +151,21 @@ func planAndDigest(t testing.TB) (writ.Plan, writ.Digest) {
 	return p, digest
 }
 
+// vectorStatement is of the first form, in which the vectors were made.
 func vectorStatement(t testing.TB) []byte {
+	s := vectorStatementV2(t)
+	s.Type, s.Tier = writ.ApprovalTypeV1, writ.T0
+	b, err := s.Bytes()
+	must(t, err)
+	return b
+}
+
+func vectorStatementV2(t testing.TB) writ.ApprovalStatement {
 	p, digest := planAndDigest(t)
 	s, err := approval.New(p, digest, approval.Ask{Answer: writ.Approve, Person: alice, Slot: "owner", Now: madeAt.Add(time.Minute),
 		Life: 15 * time.Minute, Nonce: nonce("approval")})
 	must(t, err)
-	b, err := s.Bytes()
-	must(t, err)
-	return b
+	return s
 }
 
 func vectorApproval(t testing.TB) writ.Approval {

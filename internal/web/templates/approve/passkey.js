@@ -31,7 +31,7 @@ async function answer(decision) {
 	if (digest !== plan.dataset.digest) throw new Error('The plan on this page is not the one of its digest. Nothing was signed.');
 	const {slot, typed, reason} = plan.elements, at = plan.dataset.at;
 	const ask = await call(at + '/begin', {plan_digest: digest, decision, slot: slot?.value ?? '', typed: typed?.value ?? ''});
-	const passkey = await signed(ask, plan.dataset.purpose, s => s.plan_digest === digest && s.plan === plan.dataset.plan && s.decision === decision,
+	const passkey = await signed(ask, plan.dataset.purpose, s => s.plan_digest === digest && s.plan === plan.dataset.plan && s.tier === plan.dataset.tier && s.decision === decision,
 		'The statement to sign is not your answer to this plan.');
 	await call(at + '/answer', {statement: ask.statement, reason: reason?.value ?? '', passkey});
 	location.reload();
