@@ -184,7 +184,7 @@ func playDataSet(t *testing.T, prefix string) {
 				t.Errorf("%s as a playbook: %s", row.ID, out.text)
 			}
 		}
-		if out := x.agent(t, diagnoser).call(t, "read_evidence", map[string]any{"incident": string(x.incident), "reader": "httpapi/" + name, "parameters_json": `{"service":"checkout"}`}); !out.refuse {
+		if out := x.agent(t, diagnoser).call(t, "read_evidence", map[string]any{"incident": string(x.incident), "kind": "httpapi/tool." + strings.ToLower(strings.ReplaceAll(name, "-", "_")), "query": `{"service":"checkout"}`}); !out.refuse || out.first() != "DENIED unknown_reader" {
 			t.Errorf("%s as a reader: %s", row.ID, out.text)
 		}
 		if after := x.denied(writ.ReasonUnknownPlaybook) + x.denied(writ.ReasonForm); after <= before {

@@ -27,7 +27,7 @@ func TestPitfall34BreakGlassIsAskedForByPasskeyInABrowser(t *testing.T) {
 		books, err := storefront.Playbooks()
 		must(t, err)
 		o.Playbooks = append(o.Playbooks, []byte(strings.NewReplacer("name: rollback-release\n", "name: "+inTheShop+"\nemergency: true\n", "tier: T1", "tier: T2",
-			"evidence:\n  - httpapi/service.metrics\n", "", "within_seconds: 5}", "within_seconds: 20}").Replace(string(books["rollback-release.yaml"]))))
+			"evidence:\n  - httpapi/service.metrics\n", "").Replace(string(within.ReplaceAll(books["rollback-release.yaml"], []byte("within_seconds: 120"))))))
 	})
 	x.edit(func(c *config.Server) { c.Approve = &config.Approve{Origin: origin} })
 	x.start()

@@ -1,6 +1,7 @@
 package crash_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -69,8 +70,8 @@ func (s *site) trusts(file []byte) {
 func held(at string, change func(*site)) func(scenario) scenario {
 	return func(sc scenario) scenario {
 		sc.begin = func(s *site) {
-			time.Sleep(settled)
-			must(s.t, s.runner.write(at+"\n"))
+			s.answered()
+			s.runner.faults(s.t, at, "trace")
 		}
 		sc.during = func(s *site, _ writ.RunID) error {
 			if err := until("the runner to stand still", func() (bool, string) { return s.runner.stopped(), s.trouble() }); err != nil {
@@ -84,9 +85,16 @@ func held(at string, change func(*site)) func(scenario) scenario {
 	}
 }
 
-// settled is how long a runner is left alone before its passages are counted: what it answered last reaches others before it has
-// passed the point after that answer, and would be counted with what comes.
-const settled = time.Second
+// answered waits until the runner, whose passages are traced, is past every answer that it has begun: what it answered last
+// reaches others before it has passed the point after that answer, which would be counted with what comes.
+func (s *site) answered() {
+	s.t.Helper()
+	await(s.t, "the runner to be past its answers", func() (bool, string) {
+		b, err := os.ReadFile(s.runner.script + ".trace")
+		begun, past := bytes.Count(b, []byte("link-answer before\n")), bytes.Count(b, []byte("link-answer after\n"))
+		return err == nil && begun == past, fmt.Sprintf("%d begun, %d past (%v)", begun, past, err)
+	})
+}
 
 // Passages at which a runner stands still. It answers a reading first, and then with the plan.
 const (
@@ -101,6 +109,7 @@ func TestI12AHostileServerMakesARunnerProcessDoNothingBeyondItsCeiling(t *testin
 	t.Parallel()
 	s := newSite(t, threeProcesses)
 	defer s.stop()
+	s.runner.faults(t, "trace")
 	service := s.services[0]
 	asksNobody := sync.OnceFunc(func() {
 		s.server.end(syscall.SIGKILL)
@@ -120,7 +129,7 @@ func TestI12AHostileServerMakesARunnerProcessDoNothingBeyondItsCeiling(t *testin
 	ceiling := func(change func(*trust.Ceiling)) func(*trust.Trust) {
 		return func(t *trust.Trust) { change(&t.Ceiling) }
 	}
-	aMinute := func(s *site) { must(s.t, s.runner.write("clock 1m\n")) }
+	aMinute := func(s *site) { s.runner.faults(s.t, "clock 1m", "trace") }
 	for _, c := range []struct {
 		name   string
 		sc     scenario
@@ -186,7 +195,7 @@ func TestI12AHostileServerMakesARunnerProcessDoNothingBeyondItsCeiling(t *testin
 				t.Errorf("the run is %s for %s (%s), want refused for %s (%s)\n%s", r.run.State, r.run.Reason, r.run.Detail, c.want, c.says, s.logs())
 			}
 			s.untouched(t, r)
-			must(t, s.runner.write(""))
+			s.runner.faults(t, "trace")
 			s.raise(func(next *trust.Trust) {
 				v := next.Version
 				*next = now
@@ -229,7 +238,7 @@ func TestCAP05AnExpiredGrantIsNotRevivedByARunnersClock(t *testing.T) {
 	clocks := func(runner time.Duration, others time.Duration) {
 		must(t, s.signer.write("clock "+others.String()+"\n"))
 		must(t, s.server.write("clock "+others.String()+"\n"))
-		must(t, s.runner.write("clock "+runner.String()+"\n"))
+		s.runner.faults(t, "clock "+runner.String(), "trace")
 	}
 	// aMoment is what has passed by the clock that was put back: less than the proof that comes with the grant is good for.
 	const aMoment = 20 * time.Second

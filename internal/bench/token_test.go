@@ -21,6 +21,7 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/authn"
 	"github.com/writ-dev/writ/internal/bench"
+	"github.com/writ-dev/writ/internal/control"
 	"github.com/writ-dev/writ/internal/oauth"
 	"github.com/writ-dev/writ/internal/token"
 )
@@ -40,7 +41,18 @@ const (
 	agentOf = "https://bench.writ" // the issuer of the world's agents
 )
 
-func newDesk(b *testing.B, at bench.Place) *desk {
+// A crowd counts each token as another agent's, durably like the server: no agent is given as many as are measured.
+type crowd struct {
+	ctl *control.Control
+	n   atomic.Int64
+}
+
+func (c *crowd) NextToken(ctx context.Context, agent writ.Principal) (time.Duration, error) {
+	agent.Sub = fmt.Sprintf("%s-%d", agent.Sub, c.n.Add(1))
+	return c.ctl.NextToken(ctx, agent)
+}
+
+func newDesk(b testing.TB, at bench.Place) *desk {
 	b.Helper()
 	w, err := bench.Open(b.Context(), at, 1)
 	fatal(b, err)
@@ -68,7 +80,7 @@ func newDesk(b *testing.B, at bench.Place) *desk {
 	grants := key()
 	var minutes atomic.Int64
 	e, err := oauth.New(oauth.Config{
-		Tokens: d.access, Clients: d.auth, Admission: w.Control(), Unspent: w.Control(), Revocations: memory,
+		Tokens: d.access, Clients: d.auth, Admission: w.Control(), Pace: &crowd{ctl: w.Control()}, Unspent: w.Control(), Revocations: memory,
 		GrantIssuer: agentOf, GrantKeys: map[string]*ecdsa.PublicKey{token.KeyID(&grants.PublicKey): &grants.PublicKey}, PresentURL: deskURL + "/v1/runs",
 		Now:  func() time.Time { return time.Now().Add(time.Duration(minutes.Add(1)) * time.Minute) }, // one agent asks for all of them
 		Rand: rand.Reader, Log: slog.New(slog.DiscardHandler),
@@ -78,7 +90,7 @@ func newDesk(b *testing.B, at bench.Place) *desk {
 	return d
 }
 
-func fatal(b *testing.B, err error) {
+func fatal(b testing.TB, err error) {
 	b.Helper()
 	if err != nil {
 		b.Fatal(err)

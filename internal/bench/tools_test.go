@@ -40,7 +40,7 @@ func (a admitting) Principal(ctx context.Context, r *http.Request) (writ.Princip
 }
 
 // tools serves the agents' door over loopback.
-func (d *desk) tools(b *testing.B, auth mcp.Authenticator) string {
+func (d *desk) tools(b testing.TB, auth mcp.Authenticator) string {
 	b.Helper()
 	ctl := d.w.Control()
 	s := httptest.NewServer(mcp.Handler(mcp.Config{
@@ -53,7 +53,7 @@ func (d *desk) tools(b *testing.B, auth mcp.Authenticator) string {
 }
 
 // toolCalls makes n tool calls, each with a proof of its own when there is a token.
-func (d *desk) toolCalls(b *testing.B, url string, n int, withToken bool) (all []*http.Request) {
+func (d *desk) toolCalls(b testing.TB, url string, n int, withToken bool) (all []*http.Request) {
 	b.Helper()
 	raw, _, err := d.access.Issue(agentOf, "repair", token.Confirmation{Thumbprint: token.Thumbprint(&d.holder.PublicKey)}, time.Now(), token.MaxAccessLife, rand.Reader)
 	fatal(b, err)
@@ -128,4 +128,20 @@ func listed(c *http.Client, r *http.Request) error {
 		err = fmt.Errorf("%d %s", resp.StatusCode, body)
 	}
 	return err
+}
+
+// What docs/benchmarks.md measures can be measured: a call at the door alone, and one with a token of the token endpoint's kind
+// and a proof of its key, which is taken once.
+func TestAToolCallIsAnsweredWithAndWithoutAToken(t *testing.T) {
+	d := newDesk(t, places[0].at(t))
+	_, err := d.w.Cycle(t.Context(), 0)
+	fatal(t, err)
+	for withToken, auth := range map[bool]mcp.Authenticator{false: believing{}, true: admitting{d}} {
+		url := d.tools(t, auth)
+		for _, r := range d.toolCalls(t, url, 2, withToken) {
+			if err := listed(http.DefaultClient, r); err != nil {
+				t.Errorf("token %v: %v", withToken, err)
+			}
+		}
+	}
 }

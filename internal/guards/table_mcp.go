@@ -89,4 +89,12 @@ var agentDoors = []Guard{
 		Package:   "./internal/mcp",
 		Test:      "TestAWrongArgumentIsNamedWithWhatIsAllowedThere",
 	},
+	{
+		Invariant: "I20",
+		File:      "internal/mcp/envelope.go",
+		Guard:     "return !known || len(whole.Params) == 0 || json.Unmarshal(whole.Params, shape()) == nil",
+		Instead:   "return !known || shape != nil",
+		Package:   "./internal/mcp",
+		Test:      "TestI20ARequestThatCannotBeReadIsNotRepeated",
+	},
 }

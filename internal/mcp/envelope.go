@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
@@ -48,8 +49,12 @@ func opened(single, events http.Handler) http.Handler {
 			io.Closer
 		}{io.MultiReader(bytes.NewReader(b), rest), rest}
 		var e envelope
-		if err != nil || len(b) > maxBody || json.Unmarshal(b, &e) != nil {
+		if err != nil || len(b) > maxBody || !isObject(b) {
 			single.ServeHTTP(w, r) // which answers what is wrong with it
+			return
+		}
+		if !formed(b, &e) {
+			answer(w, http.StatusOK, e.ID, jsonrpc.CodeInvalidParams, "a member of params, or the method, is not of the type that the protocol gives it")
 			return
 		}
 		if _, task := taskMethods[e.Method]; task && r.Header.Get(headerName) != e.Params.TaskID {
@@ -64,8 +69,50 @@ func opened(single, events http.Handler) http.Handler {
 	})
 }
 
+// shapes are the params of the methods that clients call. The SDK repeats what it cannot read, secrets and all; so what does not
+// fit is answered here.
+var shapes = map[string]func() any{
+	"initialize": func() any { return new(mcp.InitializeParams) }, "ping": func() any { return new(mcp.PingParams) },
+	"tools/list": func() any { return new(mcp.ListToolsParams) }, "tools/call": func() any { return new(mcp.CallToolParamsRaw) },
+	"server/discover": func() any { return new(mcp.DiscoverParams) }, "subscriptions/listen": func() any { return new(mcp.SubscriptionsListenParams) },
+}
+
+// maxMethod bounds the name of a method in bytes: an answer may repeat it, and the protocol's own are shorter.
+const maxMethod = 100
+
+// formed reads what the door must know of a request, and reports whether its members are of the protocol's types.
+func formed(b []byte, e *envelope) bool {
+	var whole struct {
+		ID     json.RawMessage `json:"id"`
+		Method json.RawMessage `json:"method"`
+		Params json.RawMessage `json:"params"`
+	}
+	if json.Unmarshal(b, &whole) != nil {
+		return false
+	}
+	if !isObject(whole.ID) && len(whole.ID) <= maxMethod {
+		e.ID = whole.ID
+	}
+	if json.Unmarshal(b, e) != nil || len(e.Method) > maxMethod {
+		return false
+	}
+	shape, known := shapes[e.Method]
+	return !known || len(whole.Params) == 0 || json.Unmarshal(whole.Params, shape()) == nil
+}
+
+// isObject reports whether b is one JSON object.
+func isObject(b []byte) bool {
+	b = bytes.TrimSpace(b)
+	return len(b) > 0 && b[0] == '{' && json.Valid(b)
+}
+
 // mismatch answers a request whose head and body disagree.
 func mismatch(w http.ResponseWriter, id json.RawMessage, method string) {
+	answer(w, http.StatusBadRequest, id, mcp.CodeHeaderMismatch, fmt.Sprintf("the header %s must be present and equal params.taskId in %s", headerName, strings.TrimSpace(method)))
+}
+
+// answer refuses a request before the SDK reads it.
+func answer(w http.ResponseWriter, status int, id json.RawMessage, code int64, message string) {
 	if len(id) == 0 {
 		id = json.RawMessage("null")
 	}
@@ -73,13 +120,12 @@ func mismatch(w http.ResponseWriter, id json.RawMessage, method string) {
 		Version string          `json:"jsonrpc"`
 		ID      json.RawMessage `json:"id"`
 		Error   struct {
-			Code    int    `json:"code"`
+			Code    int64  `json:"code"`
 			Message string `json:"message"`
 		} `json:"error"`
 	}
-	out.Version, out.ID, out.Error.Code = "2.0", id, mcp.CodeHeaderMismatch
-	out.Error.Message = fmt.Sprintf("the header %s must be present and equal params.taskId in %s", headerName, strings.TrimSpace(method))
+	out.Version, out.ID, out.Error.Code, out.Error.Message = "2.0", id, code, message
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(http.StatusBadRequest)
+	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(out) // a reader that is gone is its own trouble
 }
