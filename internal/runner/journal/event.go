@@ -60,7 +60,7 @@ func log(ctx context.Context, tx *sql.Tx, run writ.RunID, events []Event) error 
 
 // Events returns the events of a run in order.
 func (j *Journal) Events(ctx context.Context, run writ.RunID) ([]Event, error) {
-	rows, err := j.db.QueryContext(ctx, `SELECT seq, kind, step, data, at FROM event WHERE run = ? ORDER BY seq`, run)
+	rows, err := j.query(ctx, `SELECT seq, kind, step, data, at FROM event WHERE run = ? ORDER BY seq`, run)
 	if err != nil {
 		return nil, opening(err)
 	}

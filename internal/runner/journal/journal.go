@@ -44,6 +44,8 @@ type Journal struct {
 
 	mu      sync.Mutex
 	waiting []*change // guarded by mu
+
+	asked sync.Map // text -> *sql.Stmt, until the file is closed
 }
 
 // schemaVersion is stored in the file; a newer file is refused, an older one is brought up by upgrades.
@@ -204,6 +206,25 @@ func Check(ctx context.Context, path string) error {
 		return err
 	}
 	return errors.Join(j.check(ctx, ""), j.Close())
+}
+
+// query asks with a statement that is prepared once, as a runner asks the same few questions all the time, and preparing one costs more
+// than its answer. The texts come from a small set.
+func (j *Journal) query(ctx context.Context, text string, args ...any) (*sql.Rows, error) {
+	if s, ok := j.asked.Load(text); ok {
+		return s.(*sql.Stmt).QueryContext(ctx, args...)
+	}
+	made, err := j.db.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	s, others := j.asked.LoadOrStore(text, made)
+	if others { // who asked the same at this moment
+		if err := made.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return s.(*sql.Stmt).QueryContext(ctx, args...)
 }
 
 // opening names the two reasons that a person can do something about.

@@ -142,7 +142,7 @@ func (j *Journal) Lease(ctx context.Context, id writ.LeaseID) (Lease, error) {
 }
 
 func (j *Journal) leases(ctx context.Context, where string, args ...any) ([]Lease, error) {
-	rows, err := j.db.QueryContext(ctx, `SELECT `+leaseColumns+` FROM lease WHERE `+where, args...)
+	rows, err := j.query(ctx, `SELECT `+leaseColumns+` FROM lease WHERE `+where, args...)
 	if err != nil {
 		return nil, opening(err)
 	}

@@ -42,7 +42,7 @@ func post(ctx context.Context, tx *sql.Tx, run writ.RunID, entries []Entry) erro
 
 // Waiting returns at most limit entries of the run that the control plane has not acknowledged, in order.
 func (j *Journal) Waiting(ctx context.Context, run writ.RunID, limit int) ([]Entry, error) {
-	rows, err := j.db.QueryContext(ctx, `SELECT seq, leaf FROM outbox WHERE run = ? AND state = 'waiting' ORDER BY seq LIMIT ?`, run, limit)
+	rows, err := j.query(ctx, `SELECT seq, leaf FROM outbox WHERE run = ? AND state = 'waiting' ORDER BY seq LIMIT ?`, run, limit)
 	if err != nil {
 		return nil, opening(err)
 	}
@@ -60,7 +60,7 @@ func (j *Journal) Waiting(ctx context.Context, run writ.RunID, limit int) ([]Ent
 
 // Owing returns the runs with entries that wait, in no particular order.
 func (j *Journal) Owing(ctx context.Context) ([]writ.RunID, error) {
-	rows, err := j.db.QueryContext(ctx, `SELECT DISTINCT run FROM outbox WHERE state = 'waiting'`)
+	rows, err := j.query(ctx, `SELECT DISTINCT run FROM outbox WHERE state = 'waiting'`)
 	if err != nil {
 		return nil, opening(err)
 	}

@@ -100,7 +100,7 @@ func (j *Journal) Run(ctx context.Context, id writ.RunID) (Run, error) {
 
 // Unended returns the runs that have not ended, oldest first.
 func (j *Journal) Unended(ctx context.Context) ([]Run, error) {
-	rows, err := j.db.QueryContext(ctx, `SELECT `+runColumns+` FROM run WHERE ended IS NULL ORDER BY started, id`)
+	rows, err := j.query(ctx, `SELECT `+runColumns+` FROM run WHERE ended IS NULL ORDER BY started, id`)
 	if err != nil {
 		return nil, opening(err)
 	}
@@ -143,7 +143,7 @@ func scanRun(row interface{ Scan(...any) error }) (Run, error) {
 
 // SpentPlans returns the plans of the runs that began since.
 func (j *Journal) SpentPlans(ctx context.Context, since time.Time) ([]writ.PlanID, error) {
-	rows, err := j.db.QueryContext(ctx, `SELECT run.plan FROM spent JOIN run ON run.id = spent.run WHERE spent.at > ? ORDER BY spent.at`, millis(since))
+	rows, err := j.query(ctx, `SELECT run.plan FROM spent JOIN run ON run.id = spent.run WHERE spent.at > ? ORDER BY spent.at`, millis(since))
 	if err != nil {
 		return nil, opening(err)
 	}
