@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/writ-dev/writ/internal/jsonrpc"
 )
 
 // headerName repeats in the head of a request what its body names, for proxies that route by it (SEP-2243; SEP-2663 extends
@@ -66,20 +68,13 @@ func opened(single, events http.Handler) http.Handler {
 
 // mismatch answers a request whose head and body disagree.
 func mismatch(w http.ResponseWriter, id json.RawMessage, method string) {
-	if len(id) == 0 {
-		id = json.RawMessage("null")
+	what := fmt.Sprintf("the header %s must be present and equal params.taskId in %s", headerName, strings.TrimSpace(method))
+	b, err := jsonrpc.Error{Code: mcp.CodeHeaderMismatch, Message: what}.For(id)
+	if err != nil {
+		http.Error(w, what, http.StatusBadRequest) // its id was read as JSON before
+		return
 	}
-	var out struct {
-		Version string          `json:"jsonrpc"`
-		ID      json.RawMessage `json:"id"`
-		Error   struct {
-			Code    int    `json:"code"`
-			Message string `json:"message"`
-		} `json:"error"`
-	}
-	out.Version, out.ID, out.Error.Code = "2.0", id, mcp.CodeHeaderMismatch
-	out.Error.Message = fmt.Sprintf("the header %s must be present and equal params.taskId in %s", headerName, strings.TrimSpace(method))
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusBadRequest)
-	_ = json.NewEncoder(w).Encode(out) // a reader that is gone is its own trouble
+	_, _ = w.Write(b) // a reader that is gone is its own trouble
 }
