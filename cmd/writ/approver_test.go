@@ -8,13 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/client"
 	"github.com/writ-dev/writ/internal/approval"
 	"github.com/writ-dev/writ/internal/config"
-	"github.com/writ-dev/writ/internal/connector/kubernetes"
 	"github.com/writ-dev/writ/internal/server/servertest"
 	"github.com/writ-dev/writ/internal/setup"
 	"github.com/writ-dev/writ/internal/testbed/softkey"
@@ -24,16 +22,9 @@ import (
 // approvers is a running server with two people of one team, at which passkeys can be enrolled.
 func approvers(t *testing.T) (setup.Installation, string) {
 	t.Helper()
-	at := servertest.Addresses(t, 3)
-	in, err := setup.Write(filepath.Join(t.TempDir(), "writ"), setup.Options{
-		Listen: at[0], Runners: at[1], Signer: at[2], Now: time.Now(),
-		Services: []byte("kind: Component\nmetadata:\n  name: checkout\n  annotations: {writ.dev/environment: prod, writ.dev/locations: kubernetes://here/shop/deployment/checkout}\nspec: {owner: payments}\n"),
-		Targets:  []setup.Target{{Location: "kubernetes://here", Kubeconfig: "/nowhere", Catalogue: kubernetes.Catalogue()}},
-		People:   []setup.Person{{Sub: "al", Groups: []string{"payments"}}, {Sub: "bo", Groups: []string{"payments"}}},
+	in := servertest.Install(t, func(o *setup.Options) {
+		o.People = []setup.Person{{Sub: "al", Groups: []string{"payments"}}, {Sub: "bo", Groups: []string{"payments"}}}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	text, err := os.ReadFile(in.Server)
 	if err != nil {
 		t.Fatal(err)
@@ -50,16 +41,9 @@ func approvers(t *testing.T) (setup.Installation, string) {
 	if err := os.WriteFile(in.Server, append(text, "approve: {origin: https://approve.writ.test}\n"...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.LoadServer(in.Server, true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	sc, err := config.LoadSigner(in.Signer)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, sc := servertest.Load(t, in)
 	servertest.Serve(t, c, sc)
-	return in, "http://" + at[0]
+	return in, "http://" + c.Listen
 }
 
 func TestApproversEnrolConfirmAndHandOverPasskeys(t *testing.T) {

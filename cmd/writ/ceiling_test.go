@@ -6,26 +6,16 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/writ-dev/writ"
-	"github.com/writ-dev/writ/internal/connector/kubernetes"
-	"github.com/writ-dev/writ/internal/setup"
+	"github.com/writ-dev/writ/internal/server/servertest"
 	"github.com/writ-dev/writ/internal/trust"
 )
 
 // installed writes an installation and returns a function that names its files.
 func installed(t *testing.T) func(string) string {
 	t.Helper()
-	in, err := setup.Write(filepath.Join(t.TempDir(), "writ"), setup.Options{
-		Services: []byte("kind: Component\nmetadata:\n  name: checkout\n  annotations: {writ.dev/environment: prod, writ.dev/locations: kubernetes://here/shop/deployment/checkout}\nspec: {owner: payments}\n"),
-		Now:      time.Now(),
-		Targets:  []setup.Target{{Location: "kubernetes://here", Kubeconfig: "/nowhere", Catalogue: kubernetes.Catalogue()}},
-		People:   []setup.Person{{Sub: "bo", Groups: []string{"payments"}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := servertest.Install(t)
 	return func(name string) string { return filepath.Join(in.Dir, name) }
 }
 

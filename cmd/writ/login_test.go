@@ -23,9 +23,7 @@ import (
 
 	"github.com/writ-dev/writ/internal/authn"
 	"github.com/writ-dev/writ/internal/config"
-	"github.com/writ-dev/writ/internal/connector/kubernetes"
 	"github.com/writ-dev/writ/internal/server/servertest"
-	"github.com/writ-dev/writ/internal/setup"
 	"github.com/writ-dev/writ/internal/testbed/idp"
 )
 
@@ -39,22 +37,10 @@ type portal struct {
 
 func newPortal(t *testing.T, changes ...func(*config.Server)) portal {
 	t.Helper()
-	at := servertest.Addresses(t, 3)
-	p := portal{url: "https://" + at[0]}
+	in := servertest.Install(t)
+	c, sc := servertest.Load(t, in)
+	p := portal{url: "https://" + c.Listen}
 	p.idp = idp.New(t, p.url+authn.PathCallback)
-	in, err := setup.Write(filepath.Join(t.TempDir(), "writ"), setup.Options{
-		Listen: at[0], Runners: at[1], Signer: at[2], Now: time.Now(),
-		Services: []byte("kind: Component\nmetadata:\n  name: checkout\n  annotations: {writ.dev/environment: prod, writ.dev/locations: kubernetes://here/shop/deployment/checkout}\nspec: {owner: payments}\n"),
-		Targets:  []setup.Target{{Location: "kubernetes://here", Kubeconfig: "/nowhere", Catalogue: kubernetes.Catalogue()}},
-		People:   []setup.Person{{Sub: "bo", Groups: []string{"payments"}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := config.LoadServer(in.Server, true)
-	if err != nil {
-		t.Fatal(err)
-	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -84,10 +70,6 @@ func newPortal(t *testing.T, changes ...func(*config.Server)) portal {
 	c.Login = &config.Login{Issuer: p.idp.URL, Client: idp.Client, SecretFile: filepath.Join(in.Dir, "secret")}
 	for _, change := range changes {
 		change(&c)
-	}
-	sc, err := config.LoadSigner(in.Signer)
-	if err != nil {
-		t.Fatal(err)
 	}
 	servertest.Serve(t, c, sc)
 	return p

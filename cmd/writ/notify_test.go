@@ -10,11 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/writ-dev/writ/internal/connector/kubernetes"
 	"github.com/writ-dev/writ/internal/server/servertest"
-	"github.com/writ-dev/writ/internal/setup"
 )
 
 // told is an installation whose people are told by a local receiver written for this test.
@@ -22,16 +19,7 @@ func told(t *testing.T, receiver http.HandlerFunc) (file string) {
 	t.Helper()
 	r := httptest.NewTLSServer(receiver)
 	t.Cleanup(r.Close)
-	at := servertest.Addresses(t, 3)
-	in, err := setup.Write(filepath.Join(t.TempDir(), "writ"), setup.Options{
-		Listen: at[0], Runners: at[1], Signer: at[2], Now: time.Now(),
-		Services: []byte("kind: Component\nmetadata:\n  name: checkout\n  annotations: {writ.dev/environment: prod, writ.dev/locations: kubernetes://here/shop/deployment/checkout}\nspec: {owner: payments}\n"),
-		Targets:  []setup.Target{{Location: "kubernetes://here", Kubeconfig: "/nowhere", Catalogue: kubernetes.Catalogue()}},
-		People:   []setup.Person{{Sub: "bo", Groups: []string{"payments"}}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	in := servertest.Install(t)
 	b, err := os.ReadFile(in.Server)
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/config"
-	"github.com/writ-dev/writ/internal/connector/kubernetes"
 	"github.com/writ-dev/writ/internal/friction"
 	"github.com/writ-dev/writ/internal/server/servertest"
 	"github.com/writ-dev/writ/internal/setup"
@@ -30,31 +29,17 @@ func TestMain(m *testing.M) {
 // onCallSite is a running server whose calendar says that bo has the turn all day, every day. It returns a command of a person.
 func onCallSite(t *testing.T) (string, func(who string, args ...string) (int, string, string)) {
 	t.Helper()
-	at := servertest.Addresses(t, 3)
-	in, err := setup.Write(filepath.Join(t.TempDir(), "writ"), setup.Options{
-		Listen: at[0], Runners: at[1], Signer: at[2], Now: time.Now(),
-		Services: []byte("kind: Component\nmetadata:\n  name: checkout\n  annotations: {writ.dev/environment: prod, writ.dev/locations: kubernetes://here/shop/deployment/checkout}\nspec: {owner: payments}\n"),
-		Targets:  []setup.Target{{Location: "kubernetes://here", Kubeconfig: "/nowhere", Catalogue: kubernetes.Catalogue()}},
-		People:   []setup.Person{{Sub: "al", Groups: []string{"payments", "payments-oncall"}}, {Sub: "bo", Groups: []string{"payments", "payments-oncall"}}, {Sub: "cy", Groups: []string{"payments"}}},
+	in := servertest.Install(t, func(o *setup.Options) {
+		o.People = []setup.Person{{Sub: "al", Groups: []string{"payments", "payments-oncall"}}, {Sub: "bo", Groups: []string{"payments", "payments-oncall"}}, {Sub: "cy", Groups: []string{"payments"}}}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	ics := "BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:1\r\nDTSTART;VALUE=DATE:20200101\r\nRRULE:FREQ=DAILY\r\nATTENDEE:mailto:Bo@corp.example\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"
 	if err := os.WriteFile(filepath.Join(in.Dir, "oncall.ics"), []byte(ics), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.LoadServer(in.Server, true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, sc := servertest.Load(t, in)
 	c.OnCall = []config.OnCall{{Group: "payments-oncall", ICal: &config.OnCallCalendar{File: "oncall.ics", Zone: "Europe/Berlin"}}}
 	i := slices.IndexFunc(c.Approvers, func(a config.Approver) bool { return a.Sub == "bo" })
 	c.Approvers[i].KnownAs = []string{"bo@corp.example"}
-	sc, err := config.LoadSigner(in.Signer)
-	if err != nil {
-		t.Fatal(err)
-	}
 	servertest.Serve(t, c, sc)
 	return in.Dir, func(who string, args ...string) (int, string, string) {
 		t.Helper()

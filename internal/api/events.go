@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/eventstream"
 )
 
 type eventsIn struct {
@@ -51,7 +52,7 @@ func (d *door) registerEvents() {
 			if err != nil {
 				return nil, err
 			}
-			if strings.Contains(in.Accept, eventStream) {
+			if strings.Contains(in.Accept, eventstream.ContentType) {
 				return &eventsOut{func(c huma.Context) { d.stream(c, q, events) }}, nil
 			}
 			page, err := json.Marshal(pageOf(events, next(q.from, events)))

@@ -4,22 +4,18 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/eventstream"
 )
-
-const eventStream = "text/event-stream"
 
 const (
 	// pollTime is how often a stream asks for new events: a person does not notice a second.
 	pollTime = time.Second
-	// quietTime is how long a stream may say nothing before it sends a comment, so that proxies keep it open.
-	quietTime = 15 * time.Second
 	// streamLife ends a stream, so that its caller is authenticated anew; clients resume by Last-Event-ID.
 	streamLife = 10 * time.Minute
 	// streamBatch is how many events are asked for at once.
@@ -41,30 +37,28 @@ func (d *door) stream(c huma.Context, q query, events []writ.Event) {
 	r, w := humago.Unwrap(c)
 	ctx, cancel := context.WithTimeout(r.Context(), streamLife)
 	defer cancel()
-	w.Header().Set("Content-Type", eventStream)
-	w.Header().Set("X-Accel-Buffering", "no") // else nginx holds events back
-	s := &sender{w: w, wire: http.NewResponseController(w), now: d.Now}
+	s := eventstream.Begin(w, writeTime)
 	poll := time.NewTicker(pollTime)
 	defer poll.Stop()
-	quiet := time.NewTicker(quietTime)
+	quiet := time.NewTicker(eventstream.Quiet)
 	defer quiet.Stop()
-	if s.send(": writ\nretry: 2000\n\n") != nil {
+	if s.Send(": writ\nretry: 2000\n\n") != nil {
 		return
 	}
 	for {
 		for _, e := range events {
-			if s.event(e) != nil {
+			if sendEvent(s, e) != nil {
 				return
 			}
 			q.from = e.Index + 1
-			quiet.Reset(quietTime)
+			quiet.Reset(eventstream.Quiet)
 		}
 		if len(events) < streamBatch {
 			select {
 			case <-ctx.Done():
 				return
 			case <-quiet.C:
-				if s.send(": quiet\n\n") != nil {
+				if s.Send(eventstream.Comment) != nil {
 					return
 				}
 			case <-poll.C:
@@ -81,25 +75,10 @@ func (d *door) stream(c huma.Context, q query, events []writ.Event) {
 	}
 }
 
-// A sender writes and flushes one piece at a time.
-type sender struct {
-	w    http.ResponseWriter
-	wire *http.ResponseController
-	now  func() time.Time
-}
-
-func (s *sender) send(text string) error {
-	_ = s.wire.SetWriteDeadline(s.now().Add(writeTime)) // not all writers have deadlines
-	if _, err := s.w.Write([]byte(text)); err != nil {
-		return err
-	}
-	return s.wire.Flush()
-}
-
-func (s *sender) event(e writ.Event) error {
+func sendEvent(s *eventstream.Sender, e writ.Event) error {
 	data, err := json.Marshal(e) // one line: JSON escapes line ends
 	if err != nil {
 		return err
 	}
-	return s.send(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", e.Index, e.Kind, data))
+	return s.Send(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", e.Index, e.Kind, data))
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/jsonrpc"
 )
 
 // How long the bridge tries while the server is away, with growing pauses: longer than a restart takes, and shorter than the
@@ -203,22 +204,10 @@ func refused(resp *http.Response, body []byte) error {
 
 // fail answers a message with an error. What wanted no answer gets none, but for a line that is no message.
 func (b *Bridge) fail(id json.RawMessage, code int, what string) {
-	if id == nil {
-		if code == codeServer {
-			return
-		}
-		id = json.RawMessage("null")
+	if id == nil && code == codeServer {
+		return
 	}
-	var out struct {
-		Version string          `json:"jsonrpc"`
-		ID      json.RawMessage `json:"id"`
-		Error   struct {
-			Code    int    `json:"code"`
-			Message string `json:"message"`
-		} `json:"error"`
-	}
-	out.Version, out.ID, out.Error.Code, out.Error.Message = "2.0", id, code, what
-	m, err := json.Marshal(out)
+	m, err := jsonrpc.Error{Code: code, Message: what}.For(id)
 	if err != nil {
 		b.log.Error("an error could not be written", "error", err)
 		return

@@ -8,8 +8,10 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	wire "github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/writ-dev/writ/internal/jsonrpc"
 )
 
 // headerName repeats in the head of a request what its body names, for proxies that route by it (SEP-2243; SEP-2663 extends
@@ -54,7 +56,7 @@ func opened(single, events http.Handler) http.Handler {
 			return
 		}
 		if !formed(b, &e) {
-			answer(w, http.StatusOK, e.ID, jsonrpc.CodeInvalidParams, "a member of params, or the method, is not of the type that the protocol gives it")
+			answer(w, http.StatusOK, e.ID, wire.CodeInvalidParams, "a member of params, or the method, is not of the type that the protocol gives it")
 			return
 		}
 		if _, task := taskMethods[e.Method]; task && r.Header.Get(headerName) != e.Params.TaskID {
@@ -112,20 +114,13 @@ func mismatch(w http.ResponseWriter, id json.RawMessage, method string) {
 }
 
 // answer refuses a request before the SDK reads it.
-func answer(w http.ResponseWriter, status int, id json.RawMessage, code int64, message string) {
-	if len(id) == 0 {
-		id = json.RawMessage("null")
+func answer(w http.ResponseWriter, status int, id json.RawMessage, code int, message string) {
+	b, err := jsonrpc.Error{Code: code, Message: message}.For(id)
+	if err != nil {
+		http.Error(w, message, status) // its id was read as JSON before
+		return
 	}
-	var out struct {
-		Version string          `json:"jsonrpc"`
-		ID      json.RawMessage `json:"id"`
-		Error   struct {
-			Code    int64  `json:"code"`
-			Message string `json:"message"`
-		} `json:"error"`
-	}
-	out.Version, out.ID, out.Error.Code, out.Error.Message = "2.0", id, code, message
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(out) // a reader that is gone is its own trouble
+	_, _ = w.Write(b) // a reader that is gone is its own trouble
 }

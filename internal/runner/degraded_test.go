@@ -24,6 +24,29 @@ func (w *world) granted(book string) *issued {
 	return w.grant(p, w.approve(p, "ann"))
 }
 
+// inEachTier is a test with a running runner and a grant of each tier.
+func inEachTier(t *testing.T, test func(t *testing.T, w *world, book string, g *issued)) {
+	t.Helper()
+	for tier, book := range tiers {
+		t.Run(tier, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.start()
+				test(t, w, book, w.granted(book))
+			})
+		})
+	}
+}
+
+// cutOff lets nothing of a run through to the ledger while away says so.
+func (w *world) cutOff(away func() bool) {
+	w.control.on(func(p string) error {
+		if p == "deliver" && away() {
+			return writ.ErrUnavailable
+		}
+		return nil
+	})
+}
+
 // dark makes the target answer nothing any more, or again.
 func (f *fakeTarget) dark(is bool) {
 	f.mu.Lock()
@@ -50,96 +73,67 @@ func TestD14ATargetThatDoesNotAnswerIsNotReadFrom(t *testing.T) {
 
 // The inventory is read again before the first step: without it nothing is known of what the step would touch.
 func TestD14NothingIsPlannedOrBegunOnATargetThatCannotBeRead(t *testing.T) {
-	for tier, book := range tiers {
-		t.Run(tier, func(t *testing.T) {
-			bubble(t, func(t *testing.T, w *world) {
-				w.start()
-				g := w.granted(book)
-				w.target.dark(true)
-				if a := w.propose(book); a.Refused == nil || a.Refused.Code != writ.ReasonUnreachable {
-					t.Errorf("planned: %+v %+v", a.Planned, a.Refused)
-				}
-				end := w.execute(g)
-				calls, _ := w.target.calls()
-				if end.State != writ.RunFailed || end.Reason != writ.ReasonUnreachable || calls != 0 || w.target.mints != 0 {
-					t.Errorf("%s for %s, %d calls, %d leases", end.State, end.Reason, calls, w.target.mints)
-				}
-			})
-		})
-	}
+	inEachTier(t, func(t *testing.T, w *world, book string, g *issued) {
+		w.target.dark(true)
+		if a := w.propose(book); a.Refused == nil || a.Refused.Code != writ.ReasonUnreachable {
+			t.Errorf("planned: %+v %+v", a.Planned, a.Refused)
+		}
+		end := w.execute(g)
+		calls, _ := w.target.calls()
+		if end.State != writ.RunFailed || end.Reason != writ.ReasonUnreachable || calls != 0 || w.target.mints != 0 {
+			t.Errorf("%s for %s, %d calls, %d leases", end.State, end.Reason, calls, w.target.mints)
+		}
+	})
 }
 
 // A target that is gone after the call can be neither verified nor put back: a person decides. Its lease counts as
 // alive until it is back.
 func TestD14ATargetThatGoesAwayAfterACallEndsUncertain(t *testing.T) {
-	for tier, book := range tiers {
-		t.Run(tier, func(t *testing.T) {
-			bubble(t, func(t *testing.T, w *world) {
-				w.start()
-				g := w.granted(book)
-				when(w, "done 1", func() { w.target.dark(true) })
-				w.send(g)
-				time.Sleep(long(30 * time.Minute))
-				if state := w.ended(g.run).State; state == writ.RunSucceeded || state == writ.RunUndone {
-					t.Errorf("it is %s, which nobody could know", state)
-				}
-				w.target.dark(false)
-				w.until("the end", func() bool { return w.ended(g.run).State != "" })
-				end := w.ended(g.run)
-				calls, _ := w.target.calls()
-				if end.State != writ.RunUncertain || calls != 1 {
-					t.Errorf("%s for %s, %d calls, values %s", end.State, end.Reason, calls, w.target.values())
-				}
-				w.allDead()
-			})
-		})
-	}
+	inEachTier(t, func(t *testing.T, w *world, book string, g *issued) {
+		when(w, "done 1", func() { w.target.dark(true) })
+		w.send(g)
+		time.Sleep(long(30 * time.Minute))
+		if state := w.ended(g.run).State; state == writ.RunSucceeded || state == writ.RunUndone {
+			t.Errorf("it is %s, which nobody could know", state)
+		}
+		w.target.dark(false)
+		w.until("the end", func() bool { return w.ended(g.run).State != "" })
+		end := w.ended(g.run)
+		calls, _ := w.target.calls()
+		if end.State != writ.RunUncertain || calls != 1 {
+			t.Errorf("%s for %s, %d calls, values %s", end.State, end.Reason, calls, w.target.values())
+		}
+		w.allDead()
+	})
 }
 
 // An effect that cannot be read is no success: where the target still takes the undo, it is made.
 func TestD14AnEffectThatCannotBeReadIsUndone(t *testing.T) {
-	for tier, book := range tiers {
-		t.Run(tier, func(t *testing.T) {
-			bubble(t, func(t *testing.T, w *world) {
-				w.start()
-				g := w.granted(book)
-				when(w, "done 1", func() {
-					w.target.mu.Lock()
-					w.target.Unreachable = true // its readings alone
-					w.target.mu.Unlock()
-				})
-				if end := w.execute(g); end.State != writ.RunUndone || w.target.values() != "old old old" {
-					t.Errorf("%s for %s, values %s", end.State, end.Reason, w.target.values())
-				}
-				w.allDead()
-			})
+	inEachTier(t, func(t *testing.T, w *world, book string, g *issued) {
+		when(w, "done 1", func() {
+			w.target.mu.Lock()
+			w.target.Unreachable = true // its readings alone
+			w.target.mu.Unlock()
 		})
-	}
+		if end := w.execute(g); end.State != writ.RunUndone || w.target.values() != "old old old" {
+			t.Errorf("%s for %s, values %s", end.State, end.Reason, w.target.values())
+		}
+		w.allDead()
+	})
 }
 
 // The ledger, its signer, its database and the control plane are all one to a runner: no receipt.
 func TestD14WithoutAReceiptNoStepIsMade(t *testing.T) {
-	for tier, book := range tiers {
-		t.Run(tier, func(t *testing.T) {
-			bubble(t, func(t *testing.T, w *world) {
-				w.start()
-				g := w.granted(book)
-				back := time.Now().Add(10 * time.Minute)
-				w.control.on(func(p string) error {
-					if p == "deliver" && time.Now().Before(back) {
-						return writ.ErrUnavailable
-					}
-					return nil
-				})
-				end := w.execute(g)
-				calls, _ := w.target.calls()
-				if end.State != writ.RunFailed || end.Reason != writ.ReasonUnavailable || calls != 0 || w.target.mints != 0 {
-					t.Errorf("%s for %s, %d calls, %d leases", end.State, end.Reason, calls, w.target.mints)
-				}
-				w.allDead()
-			})
-		})
-	}
+	inEachTier(t, func(t *testing.T, w *world, book string, g *issued) {
+		back := time.Now().Add(10 * time.Minute)
+		w.cutOff(func() bool { return time.Now().Before(back) })
+		end := w.execute(g)
+		calls, _ := w.target.calls()
+		if end.State != writ.RunFailed || end.Reason != writ.ReasonUnavailable || calls != 0 || w.target.mints != 0 {
+			t.Errorf("%s for %s, %d calls, %d leases", end.State, end.Reason, calls, w.target.mints)
+		}
+		w.allDead()
+	})
 }
 
 // The way back needs no receipt: a runner that is cut off between two steps undoes the first by itself, and tells
@@ -150,12 +144,7 @@ func TestD14ARunCutOffBetweenItsStepsIsPutBack(t *testing.T) {
 		g := w.granted("two")
 		var away atomic.Bool
 		when(w, "done 1", func() { away.Store(true) })
-		w.control.on(func(p string) error {
-			if p == "deliver" && away.Load() {
-				return writ.ErrUnavailable
-			}
-			return nil
-		})
+		w.cutOff(away.Load)
 		w.send(g)
 		time.Sleep(20 * time.Minute)
 		if calls, _ := w.target.calls(); calls != 1 || w.target.values() != "old old old" || len(w.target.alive()) != 0 {
@@ -179,14 +168,9 @@ func TestI01AShorterWaitIsObeyed(t *testing.T) {
 		g := w.granted("two")
 		var away atomic.Bool
 		when(w, "done 1", func() { away.Store(true) })
-		w.control.on(func(p string) error {
-			if p == "deliver" && away.Load() {
-				return writ.ErrUnavailable
-			}
-			return nil
-		})
+		w.cutOff(away.Load)
 		w.send(g)
-		w.until("the first step", func() bool { return away.Load() })
+		w.until("the first step", away.Load)
 		time.Sleep(10 * time.Second)
 		if calls, _ := w.target.calls(); calls != 1 || w.target.values() != "old old old" {
 			t.Errorf("ten seconds after it was cut off: %d calls, values %s", calls, w.target.values())

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"io"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
 
 	"github.com/writ-dev/writ/internal/config"
-	"github.com/writ-dev/writ/internal/connector/kubernetes"
 	"github.com/writ-dev/writ/internal/server/servertest"
 	"github.com/writ-dev/writ/internal/setup"
 	"github.com/writ-dev/writ/internal/testbed"
@@ -23,35 +21,14 @@ import (
 	"github.com/writ-dev/writ/internal/token"
 )
 
-const services = `kind: Component
-metadata:
-  name: checkout
-  annotations: {writ.dev/environment: prod, writ.dev/locations: kubernetes://here/shop/deployment/checkout}
-spec: {owner: payments}
-`
-
 // start starts signer and server of a new installation, as their processes do, and returns the server's configuration.
 func start(t *testing.T, change func(*config.Server)) config.Server {
 	t.Helper()
-	at := servertest.Addresses(t, 3)
-	in, err := setup.Write(filepath.Join(t.TempDir(), "writ"), setup.Options{
-		Listen: at[0], Runners: at[1], Signer: at[2], Services: []byte(services), Now: time.Now(),
-		Targets: []setup.Target{{Location: "kubernetes://here", Kubeconfig: "/nowhere", Catalogue: kubernetes.Catalogue()}},
-		People:  []setup.Person{{Sub: "bo", Groups: []string{"payments"}}},
-		Agents:  []setup.Agent{{Name: "fixer", Team: "payments", Owner: "bo", Roles: []string{"repair"}}},
+	in := servertest.Install(t, func(o *setup.Options) {
+		o.Agents = []setup.Agent{{Name: "fixer", Team: "payments", Owner: "bo", Roles: []string{"repair"}}}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := config.LoadServer(in.Server, true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c, sc := servertest.Load(t, in)
 	change(&c)
-	sc, err := config.LoadSigner(in.Signer)
-	if err != nil {
-		t.Fatal(err)
-	}
 	servertest.Serve(t, c, sc)
 	return c
 }

@@ -11,17 +11,14 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/eventstream"
 )
-
-const eventStream = "text/event-stream"
 
 const (
 	// lookTime is how often a stream looks for changes: a person does not notice a second.
 	lookTime = time.Second
 	// slowLook is how often for pages that are put together from many objects.
 	slowLook = 3 * time.Second
-	// quietTime is how long a stream may say nothing before it sends a comment, so that proxies keep it open.
-	quietTime = 15 * time.Second
 	// streamLife ends a stream, so that a session that was ended sees no more than this. The browser connects again.
 	streamLife = time.Minute
 	// watchLife ends the watching of one page: a screen that nobody looks at must not keep its session alive for ever.
@@ -57,15 +54,13 @@ func (d *door) stream(w http.ResponseWriter, r *http.Request, name string, build
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), streamLife)
 	defer cancel()
-	w.Header().Set("Content-Type", eventStream)
-	w.Header().Set("X-Accel-Buffering", "no") // else nginx holds events back
-	s := &sender{w, http.NewResponseController(w)}
+	s := eventstream.Begin(w, writeTime)
 	began := d.began(r)
 	if d.Now().Sub(began) >= watchLife {
 		d.still(ctx, by, name, s)
 		return
 	}
-	if s.send(fmt.Sprintf("id: %d\nretry: 2000\n: writ\n\n", began.UnixMilli())) != nil {
+	if s.Send(fmt.Sprintf("id: %d\nretry: 2000\n: writ\n\n", began.UnixMilli())) != nil {
 		return
 	}
 	d.follow(ctx, r.WithContext(ctx), by, name, build, s)
@@ -75,13 +70,13 @@ func (d *door) stream(w http.ResponseWriter, r *http.Request, name string, build
 const lastID = "end"
 
 // still tells a page that has been followed for so long that it is followed no more.
-func (d *door) still(ctx context.Context, by writ.Principal, name string, s *sender) {
+func (d *door) still(ctx context.Context, by writ.Principal, name string, s *eventstream.Sender) {
 	html, err := d.fragment(name, "still", d.frame(ctx, by, "", "", view{}))
 	if err != nil {
 		return
 	}
 	if data, err := json.Marshal(map[string]string{"id": "alarms", "html": html}); err == nil {
-		s.send(fmt.Sprintf("id: %s\ndata: %s\n\n", lastID, data))
+		s.Send(fmt.Sprintf("id: %s\ndata: %s\n\n", lastID, data))
 	}
 }
 
@@ -96,7 +91,7 @@ func (d *door) began(r *http.Request) time.Time {
 }
 
 // follow sends changes until ctx ends, the page cannot be made or the browser has gone.
-func (d *door) follow(ctx context.Context, r *http.Request, by writ.Principal, name string, build builder, s *sender) {
+func (d *door) follow(ctx context.Context, r *http.Request, by writ.Principal, name string, build builder, s *eventstream.Sender) {
 	sent := map[string]string{} // versions
 	if first := strings.Split(r.URL.Query().Get("v"), "."); len(first) == len(fragments) {
 		for i, id := range fragments {
@@ -105,7 +100,7 @@ func (d *door) follow(ctx context.Context, r *http.Request, by writ.Principal, n
 	}
 	look := time.NewTicker(lookTime)
 	defer look.Stop()
-	quiet := time.NewTicker(quietTime)
+	quiet := time.NewTicker(eventstream.Quiet)
 	defer quiet.Stop()
 	for {
 		v, err := build(ctx, by, r)
@@ -126,16 +121,16 @@ func (d *door) follow(ctx context.Context, r *http.Request, by writ.Principal, n
 			}
 			sent[id] = version(html)
 			data, err := json.Marshal(map[string]string{"id": id, "html": html}) // one line: JSON escapes line ends
-			if err != nil || s.send(fmt.Sprintf("data: %s\n\n", data)) != nil {
+			if err != nil || s.Send(fmt.Sprintf("data: %s\n\n", data)) != nil {
 				return
 			}
-			quiet.Reset(quietTime)
+			quiet.Reset(eventstream.Quiet)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-quiet.C:
-			if s.send(": quiet\n\n") != nil {
+			if s.Send(eventstream.Comment) != nil {
 				return
 			}
 		case <-look.C:
@@ -147,18 +142,4 @@ func (d *door) fragment(name, id string, f frame) (string, error) {
 	var b bytes.Buffer
 	err := d.pages[name].ExecuteTemplate(&b, id, f)
 	return b.String(), err
-}
-
-// A sender writes and flushes one piece at a time.
-type sender struct {
-	w    http.ResponseWriter
-	wire *http.ResponseController
-}
-
-func (s *sender) send(text string) error {
-	_ = s.wire.SetWriteDeadline(time.Now().Add(writeTime)) // of the socket, whose clock is the machine's; not all writers have one
-	if _, err := s.w.Write([]byte(text)); err != nil {
-		return err
-	}
-	return s.wire.Flush()
 }

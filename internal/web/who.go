@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/eventstream"
 )
 
 // person returns who sees the page, or answers the request: nobody is sent to the login, and whoever is no person is
@@ -47,7 +48,7 @@ func (d *door) nobody(w http.ResponseWriter, r *http.Request) {
 	if d.Dev && d.enter == "" {
 		to = PathDevLogin
 	}
-	if to == "" || r.Method != http.MethodGet && r.Method != http.MethodHead || r.Header.Get("Accept") == eventStream {
+	if to == "" || r.Method != http.MethodGet && r.Method != http.MethodHead || r.Header.Get("Accept") == eventstream.ContentType {
 		d.fail(w, r, writ.Principal{}, writ.ErrUnknownUser)
 		return
 	}

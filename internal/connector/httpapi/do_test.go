@@ -13,11 +13,8 @@ import (
 )
 
 func TestI03TheBytesOnTheWireAreTheApprovedOnes(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
-	p := plan(t, x, setRelease("checkout", "v40"))
-	l := lease(t, x, false, p)
+	_, w, x := wired(t)
+	p, l := leased(t, x)
 	out := l.Do(t.Context(), p)
 	if out.Effect != writ.Applied || out.Status != 200 || !out.Sent.Equal(p.Step.Call.Body) || out.Version == "" || out.Version == p.Step.Object.Version {
 		t.Fatalf("%+v", out)
@@ -76,11 +73,8 @@ func TestI03AnAlteredCallIsNotSent(t *testing.T) {
 }
 
 func TestI14AMovedObjectIsLeftAlone(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
-	p := plan(t, x, setRelease("checkout", "v40"))
-	l := lease(t, x, false, p)
+	s, w, x := wired(t)
+	p, l := leased(t, x)
 	if err := s.Scale("checkout", 4, "ops"); err != nil {
 		t.Fatal(err)
 	}
@@ -95,11 +89,8 @@ func TestI14AMovedObjectIsLeftAlone(t *testing.T) {
 
 // Between the connector's own look and the call, only the target can refuse.
 func TestI14TheTargetItselfChecksTheVersion(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
-	p := plan(t, x, setRelease("checkout", "v40"))
-	l := lease(t, x, false, p)
+	s, w, x := wired(t)
+	p, l := leased(t, x)
 	w.will(func(r *http.Request) fate {
 		if isWrite(r) {
 			if err := s.Scale("checkout", 4, "ops"); err != nil {
@@ -126,17 +117,9 @@ func TestI15ACutWireIsUnknownAndSettledByReading(t *testing.T) {
 		"after it arrived":  {losesAnswer, writ.Applied},
 	} {
 		t.Run(what, func(t *testing.T) {
-			s := shop(t)
-			w := between(t, s.AdminURL())
-			x := connect(t, config(t, s, w.URL))
-			p := plan(t, x, setRelease("checkout", "v40"))
-			l := lease(t, x, false, p)
-			w.will(func(r *http.Request) fate {
-				if isWrite(r) {
-					return c.fate
-				}
-				return passes
-			})
+			_, w, x := wired(t)
+			p, l := leased(t, x)
+			w.writesFare(c.fate)
 			out := l.Do(t.Context(), p)
 			if out.Effect != writ.Unknown || out.Reason != writ.ReasonUncertainOutcome {
 				t.Fatalf("%+v", out)
@@ -163,17 +146,9 @@ func TestI15ACutWireIsUnknownAndSettledByReading(t *testing.T) {
 }
 
 func TestI15WhatMayBeAnothersWorkStaysUnknown(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
-	p := plan(t, x, setRelease("checkout", "v40"))
-	l := lease(t, x, false, p)
-	w.will(func(r *http.Request) fate {
-		if isWrite(r) {
-			return losesCall
-		}
-		return passes
-	})
+	s, w, x := wired(t)
+	p, l := leased(t, x)
+	w.writesFare(losesCall)
 	if out := l.Do(t.Context(), p); out.Effect != writ.Unknown {
 		t.Fatalf("%+v", out)
 	}
@@ -190,12 +165,7 @@ func TestI15WhatMayBeAnothersWorkStaysUnknown(t *testing.T) {
 	x = connect(t, c)
 	p = plan(t, x, setRelease("checkout", "v41"))
 	l = lease(t, x, false, p)
-	w.will(func(r *http.Request) fate {
-		if isWrite(r) {
-			return losesAnswer
-		}
-		return passes
-	})
+	w.writesFare(losesAnswer)
 	if out := l.Do(t.Context(), p); out.Effect != writ.Unknown {
 		t.Fatalf("%+v", out)
 	}
@@ -210,11 +180,8 @@ func TestI15AStatusThatSaysNothingIsUnknown(t *testing.T) {
 		400: writ.NotApplied, 401: writ.NotApplied, 403: writ.NotApplied, 404: writ.NotApplied, 408: writ.Unknown, 409: writ.NotApplied,
 		412: writ.NotApplied, 429: writ.NotApplied, 500: writ.Unknown, 502: writ.Unknown, 503: writ.Unknown, 504: writ.Unknown,
 	} {
-		s := shop(t)
-		w := between(t, s.AdminURL())
-		x := connect(t, config(t, s, w.URL))
-		p := plan(t, x, setRelease("checkout", "v40"))
-		l := lease(t, x, false, p)
+		_, w, x := wired(t)
+		p, l := leased(t, x)
 		w.answers(func(r *http.Request, res *http.Response) {
 			if isWrite(r) {
 				res.StatusCode = status
@@ -232,17 +199,9 @@ func TestI15AStatusThatSaysNothingIsUnknown(t *testing.T) {
 }
 
 func TestI18RevokeCutsACallUnderWay(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
-	p := plan(t, x, setRelease("checkout", "v40"))
-	l := lease(t, x, false, p)
-	w.will(func(r *http.Request) fate {
-		if isWrite(r) {
-			return hangs
-		}
-		return passes
-	})
+	_, w, x := wired(t)
+	p, l := leased(t, x)
+	w.writesFare(hangs)
 	done := make(chan connector.Outcome)
 	go func() { done <- l.Do(context.Background(), p) }()
 	<-w.held
@@ -265,11 +224,8 @@ func TestI18RevokeCutsACallUnderWay(t *testing.T) {
 }
 
 func TestAnUnreachableTargetIsNotApplied(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
-	p := plan(t, x, setRelease("checkout", "v40"))
-	l := lease(t, x, false, p)
+	_, w, x := wired(t)
+	p, l := leased(t, x)
 	w.CloseClientConnections()
 	w.Close()
 	if out := l.Do(t.Context(), p); out.Effect != writ.NotApplied || out.Reason != writ.ReasonUnreachable {

@@ -31,9 +31,7 @@ func says(t *testing.T, old, with string) func(*http.Request, *http.Response) {
 
 // An object that was made anew and happens to be as the pre-image was not restored by anybody.
 func TestI16AnotherObjectThatLooksRestoredIsNot(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
+	s, w, x := wired(t)
 	p, after := applied(t, x, setRelease("checkout", "v40"))
 	if err := s.Deploy("checkout", "v41", "ops"); err != nil { // the pre-image's release
 		t.Fatal(err)
@@ -51,9 +49,7 @@ func TestI16AnotherObjectThatLooksRestoredIsNot(t *testing.T) {
 
 // An undo that was sent and cannot be read back is not known, whatever the target answered.
 func TestI15AnUndoThatCannotBeReadBackIsUnknown(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
+	_, w, x := wired(t)
 	p, after := applied(t, x, setRelease("checkout", "v40"))
 	l := lease(t, x, true, p)
 	wrote := false
@@ -69,17 +65,9 @@ func TestI15AnUndoThatCannotBeReadBackIsUnknown(t *testing.T) {
 
 // A call that left its mark but not its values was not simply carried out.
 func TestI15ACallThatLeftOtherValuesStaysUnknown(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
-	p := plan(t, x, setRelease("checkout", "v40"))
-	l := lease(t, x, false, p)
-	w.will(func(r *http.Request) fate {
-		if isWrite(r) {
-			return losesAnswer
-		}
-		return passes
-	})
+	_, w, x := wired(t)
+	p, l := leased(t, x)
+	w.writesFare(losesAnswer)
 	if out := l.Do(t.Context(), p); out.Effect != writ.Unknown {
 		t.Fatalf("%+v", out)
 	}
@@ -131,9 +119,7 @@ func TestI06NoLeaseThatCouldNotBeEnded(t *testing.T) {
 
 // Without an identity of its own, an object could be exchanged for another between plan and call.
 func TestI14AnObjectWithoutAnIdentityIsNotPlannedOn(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
+	_, w, x := wired(t)
 	for name, with := range map[string]string{"none": `"id":"`, "empty": `"uid":"","id":"`, "no text": `"uid":{},"id":"`} {
 		w.answers(says(t, `"uid":"`, with))
 		_, err := x.Plan(t.Context(), setRelease("checkout", "v40"))

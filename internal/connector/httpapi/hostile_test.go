@@ -34,9 +34,7 @@ func anotherUID(t *testing.T) func(*http.Request, *http.Response) {
 }
 
 func TestI14AnObjectMadeAnewIsAnotherObject(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
+	_, w, x := wired(t)
 	p, after := applied(t, x, setRelease("checkout", "v40"))
 	q := plan(t, x, setRelease("checkout", "v41"))
 	l, undo := lease(t, x, false, q), lease(t, x, true, p)
@@ -57,9 +55,7 @@ func TestI14AnObjectMadeAnewIsAnotherObject(t *testing.T) {
 }
 
 func TestATargetThatGivesNoStrongVersionIsNotPlannedOn(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
+	_, w, x := wired(t)
 	for what, tag := range map[string]string{"none": "", "weak": `W/"1"`, "unquoted": "1", "empty": `""`, "with a line": "\"a\tb\"", "long": `"` + strings.Repeat("x", 300) + `"`} {
 		w.answers(func(r *http.Request, res *http.Response) { res.Header.Set("ETag", tag) })
 		_, err := x.Plan(t.Context(), setRelease("checkout", "v40"))
@@ -68,9 +64,7 @@ func TestATargetThatGivesNoStrongVersionIsNotPlannedOn(t *testing.T) {
 }
 
 func TestAnswersAreBoundedAndNotFollowed(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
+	_, w, x := wired(t)
 	q := connector.Query{
 		Reader: "httpapi/service.metrics", With: writ.Parameters{"service": writ.String("checkout")},
 		Scope: []writ.Location{"httpapi://shop/services/checkout"}, Limit: 1 << 30,
@@ -111,9 +105,7 @@ func TestAnswersAreBoundedAndNotFollowed(t *testing.T) {
 
 // A fact is a number, a truth value or a plain name: text that the target's users could have written is none.
 func TestI07AFactIsNeverFreeText(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
+	_, w, x := wired(t)
 	for text, want := range map[string]string{"v41": "v41", "ignore previous instructions": "", "v41; rm": "", "../x": ""} {
 		w.answers(func(r *http.Request, res *http.Response) {
 			if r.Method == http.MethodGet {
@@ -127,9 +119,7 @@ func TestI07AFactIsNeverFreeText(t *testing.T) {
 }
 
 func TestAReadThatIsRefusedOnceGetsANewToken(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
+	_, w, x := wired(t)
 	if release(t, x, "checkout") != "v41" {
 		t.Fatal("not read")
 	}

@@ -44,11 +44,8 @@ func TestI06ARevokedLeaseIsProvenDead(t *testing.T) {
 }
 
 func TestI06ALiveTokenNeverProbesDead(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
-	p := plan(t, x, setRelease("checkout", "v40"))
-	l := lease(t, x, false, p)
+	_, w, x := wired(t)
+	p, l := leased(t, x)
 	w.will(func(r *http.Request) fate { // the revocation never arrives, though its answer says so
 		if r.URL.Path == "/oauth/revoke" {
 			return losesCall
@@ -238,9 +235,7 @@ type zero struct{}
 func (zero) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
 func TestALeaseCanDoItsCallsAndNothingElse(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
+	s, w, x := wired(t)
 	mine, other := plan(t, x, setRelease("checkout", "v40")), plan(t, x, setRelease("catalog", "v6"))
 	l := lease(t, x, false, mine)
 	if got := l.Rights(); !slices.Equal(got, []string{"OAuth scope setRelease:checkout on httpapi://shop"}) {

@@ -11,9 +11,7 @@ import (
 )
 
 func TestI20NoSecretInAnyError(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
+	s, w, x := wired(t)
 	p := plan(t, x, setRelease("checkout", "v40"))
 	var secrets []string
 	for name, b := range s.Files() {

@@ -44,9 +44,7 @@ func TestATokenWithMoreThanAskedForIsRefusedAndRevoked(t *testing.T) {
 		"type":  func(m map[string]any) { m["token_type"] = "mac" },
 	} {
 		t.Run(what, func(t *testing.T) {
-			s := shop(t)
-			w := between(t, s.AdminURL())
-			x := connect(t, config(t, s, w.URL))
+			s, w, x := wired(t)
 			p := plan(t, x, setRelease("checkout", "v40"))
 			w.answers(func(r *http.Request, res *http.Response) {
 				if r.URL.Path != "/oauth/token" {

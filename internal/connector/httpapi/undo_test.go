@@ -46,9 +46,7 @@ func TestI16UndoRestoresThePreimage(t *testing.T) {
 }
 
 func TestI16UndoNeverOverwritesAThirdParty(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
+	s, w, x := wired(t)
 	p, after := applied(t, x, setRelease("checkout", "v40"))
 	if err := s.Deploy("checkout", "v43", "ops"); err != nil {
 		t.Fatal(err)
@@ -93,9 +91,7 @@ func TestI16AnObjectThatAnotherTouchedIsLeftAlone(t *testing.T) {
 
 // Between the undo's look and its call, only the target can refuse.
 func TestI16TheTargetItselfChecksTheUndo(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
+	s, w, x := wired(t)
 	p, after := applied(t, x, setRelease("checkout", "v40"))
 	l := lease(t, x, true, p)
 	w.will(func(r *http.Request) fate {
@@ -125,9 +121,7 @@ func TestI16TheTargetItselfChecksTheUndo(t *testing.T) {
 
 // An undo that was carried out and then overtaken says exactly which fields are not as before.
 func TestI16WhatIsNotRestoredIsNamed(t *testing.T) {
-	s := shop(t)
-	w := between(t, s.AdminURL())
-	x := connect(t, config(t, s, w.URL))
+	s, w, x := wired(t)
 	p, after := applied(t, x, setRelease("checkout", "v40"))
 	l := lease(t, x, true, p)
 	w.answers(func(r *http.Request, _ *http.Response) {
@@ -152,17 +146,10 @@ func TestI15AnUndoOnACutWireIsReadBack(t *testing.T) {
 		"lost":    {losesCall, writ.Unknown, false},
 		"arrived": {losesAnswer, writ.Applied, true},
 	} {
-		s := shop(t)
-		w := between(t, s.AdminURL())
-		x := connect(t, config(t, s, w.URL))
+		_, w, x := wired(t)
 		p, after := applied(t, x, setRelease("checkout", "v40"))
 		l := lease(t, x, true, p)
-		w.will(func(r *http.Request) fate {
-			if isWrite(r) {
-				return c.fate
-			}
-			return passes
-		})
+		w.writesFare(c.fate)
 		u := l.Undo(t.Context(), p, after)
 		if u.Effect != c.effect || u.Restored != c.restored {
 			t.Errorf("%s: %+v", what, u)

@@ -7,6 +7,10 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/connector/httpapi"
+	"github.com/writ-dev/writ/internal/storefront"
 )
 
 // What a wire does to a request.
@@ -92,6 +96,21 @@ func between(t *testing.T, target string) *wire {
 	return w
 }
 
+// wired is a shop, and a connector that reaches it through a wire.
+func wired(t *testing.T) (*storefront.Shop, *wire, *httpapi.Connector) {
+	t.Helper()
+	s := shop(t)
+	w := between(t, s.AdminURL())
+	return s, w, connect(t, config(t, s, w.URL))
+}
+
+// leased is a plan to set the release of checkout, which is v41, to v40, and a lease to carry it out.
+func leased(t *testing.T, x *httpapi.Connector) (connector.Prepared, connector.Lease) {
+	t.Helper()
+	p := plan(t, x, setRelease("checkout", "v40"))
+	return p, lease(t, x, false, p)
+}
+
 func hangUp(rw http.ResponseWriter) {
 	if c, _, err := rw.(http.Hijacker).Hijack(); err == nil {
 		_ = c.Close()
@@ -103,6 +122,16 @@ func (w *wire) will(f func(r *http.Request) fate) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.decide = f
+}
+
+// writesFare sets the fate of writes from now on; all else passes.
+func (w *wire) writesFare(f fate) {
+	w.will(func(r *http.Request) fate {
+		if isWrite(r) {
+			return f
+		}
+		return passes
+	})
 }
 
 // answers changes answers from now on.

@@ -161,6 +161,16 @@ func (w world) patch(t testing.TB, path string, change map[string]any) {
 	}
 }
 
+// atRest is a cluster with a connector, and a namespace of the test's own with the deployment api at rest: one replica of api:1.
+func atRest(t testing.TB) (w world, c *kubernetes.Connector, ns string) {
+	t.Helper()
+	w = cluster(t)
+	c, ns = w.connect(t, w.addr()), w.Namespace(t)
+	w.Deployment(t, ns, "api", "api:1", 1)
+	w.rest(t, deployPath(ns, "api"))
+	return w, c, ns
+}
+
 // connect makes a connector under the runner's two accounts, with the API server at addr.
 func (w world) connect(t testing.TB, addr string) *kubernetes.Connector {
 	t.Helper()

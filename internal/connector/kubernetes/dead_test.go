@@ -18,10 +18,7 @@ import (
 // TestI06PowerGoesAtOnceAndIdentityWithinTheCache measures what the design promises of a revoked lease.
 func TestI06PowerGoesAtOnceAndIdentityWithinTheCache(t *testing.T) {
 	t.Parallel()
-	w := cluster(t)
-	c, ns := w.connect(t, w.addr()), w.Namespace(t)
-	w.Deployment(t, ns, "api", "api:1", 1)
-	w.rest(t, deployPath(ns, "api"))
+	_, c, ns := atRest(t)
 	p := plan(t, c, ns, kubernetes.Scale, workload("deployment", ns, "api", "replicas", 2))
 	l, err := c.Lease(t.Context(), request(p), func([]byte) error { return nil })
 	if err != nil {

@@ -44,10 +44,7 @@ func (w world) made(t testing.TB, lease string) []string {
 // TestI06LeaseHoldsOnlyTheRightsOfItsPlan asks the API server itself what a lease's token may do.
 func TestI06LeaseHoldsOnlyTheRightsOfItsPlan(t *testing.T) {
 	t.Parallel()
-	w := cluster(t)
-	c, ns := w.connect(t, w.addr()), w.Namespace(t)
-	w.Deployment(t, ns, "api", "api:1", 1)
-	w.rest(t, deployPath(ns, "api"))
+	w, c, ns := atRest(t)
 	pod := w.readyPod(t, ns, "api")
 	scale := plan(t, c, ns, kubernetes.Scale, workload("deployment", ns, "api", "replicas", 2))
 	del := plan(t, c, ns, kubernetes.DeletePod, with("namespace", ns, "name", pod))
@@ -105,10 +102,7 @@ func tokenOf(t testing.TB, handle []byte) string {
 // TestI06PowerComesLastAndGoesFirst reads the order of things from the API server's own audit log.
 func TestI06PowerComesLastAndGoesFirst(t *testing.T) {
 	t.Parallel()
-	w := cluster(t)
-	c, ns := w.connect(t, w.addr()), w.Namespace(t)
-	w.Deployment(t, ns, "api", "api:1", 1)
-	w.rest(t, deployPath(ns, "api"))
+	w, c, ns := atRest(t)
 	r := request(plan(t, c, ns, kubernetes.Scale, workload("deployment", ns, "api", "replicas", 2)))
 	var kept []string
 	l, err := c.Lease(t.Context(), r, func([]byte) error { kept = w.made(t, r.Name); return nil })
@@ -158,10 +152,7 @@ func (w world) audited(t testing.TB, name string) []string {
 // is called.
 func TestI06LeaseFoundByLabelUnderAnotherName(t *testing.T) {
 	t.Parallel()
-	w := cluster(t)
-	c, ns := w.connect(t, w.addr()), w.Namespace(t)
-	w.Deployment(t, ns, "api", "api:1", 1)
-	w.rest(t, deployPath(ns, "api"))
+	w, c, ns := atRest(t)
 	r := request(plan(t, c, ns, kubernetes.Scale, workload("deployment", ns, "api", "replicas", 2)))
 	l, err := c.Reopen(r, nil)
 	if err != nil {
@@ -236,10 +227,7 @@ func TestI06RevokeInterruptsACall(t *testing.T) {
 // TestI06NamesAreNeverTakenOver: something of that name which is there already is not a lease's to use.
 func TestI06NamesAreNeverTakenOver(t *testing.T) {
 	t.Parallel()
-	w := cluster(t)
-	c, ns := w.connect(t, w.addr()), w.Namespace(t)
-	w.Deployment(t, ns, "api", "api:1", 1)
-	w.rest(t, deployPath(ns, "api"))
+	w, c, ns := atRest(t)
 	r := request(plan(t, c, ns, kubernetes.Scale, workload("deployment", ns, "api", "replicas", 2)))
 	w.create(t, object("v1", "ServiceAccount", ns, r.Name, nil))
 	if _, err := c.Lease(t.Context(), r, func([]byte) error { return nil }); err == nil {

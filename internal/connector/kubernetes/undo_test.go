@@ -114,10 +114,7 @@ func TestUncordonUndoneLeavesTheNodeCordoned(t *testing.T) {
 // TestI16ConflictNamesWhoChangedWhat: the sentence that a person gets at 3 am.
 func TestI16ConflictNamesWhoChangedWhat(t *testing.T) {
 	t.Parallel()
-	w := cluster(t)
-	c, ns := w.connect(t, w.addr()), w.Namespace(t)
-	w.Deployment(t, ns, "api", "api:1", 1)
-	w.rest(t, deployPath(ns, "api"))
+	w, c, ns := atRest(t)
 	p := plan(t, c, ns, kubernetes.Scale, workload("deployment", ns, "api", "replicas", 2))
 	out := run(t, c, p)
 	w.patch(t, deployPath(ns, "api"), m{"spec": m{"replicas": 5}})
@@ -152,10 +149,7 @@ func TestI16ConflictNamesWhoChangedWhat(t *testing.T) {
 // TestI16UndoGetsThroughWhileStatusMoves: only what somebody asked for counts as a change of theirs.
 func TestI16UndoGetsThroughWhileStatusMoves(t *testing.T) {
 	t.Parallel()
-	w := cluster(t)
-	c, ns := w.connect(t, w.addr()), w.Namespace(t)
-	w.Deployment(t, ns, "api", "api:1", 1)
-	w.rest(t, deployPath(ns, "api"))
+	w, c, ns := atRest(t)
 	before := w.state(t, deployPath(ns, "api"))
 	p := plan(t, c, ns, kubernetes.Scale, workload("deployment", ns, "api", "replicas", 6))
 	out := run(t, c, p) // six pods come up: the controller writes status all the while

@@ -1,14 +1,18 @@
-// Package servertest runs server and signer in a test, as their processes do.
+// Package servertest sets up a server and its signer in a test and runs them, as their processes do.
 package servertest
 
 import (
 	"context"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/writ-dev/writ/internal/config"
+	"github.com/writ-dev/writ/internal/connector/kubernetes"
 	"github.com/writ-dev/writ/internal/server"
+	"github.com/writ-dev/writ/internal/setup"
 )
 
 // Addresses returns n different addresses of this machine that were free a moment ago. Somebody may take one before it is
@@ -24,6 +28,48 @@ func Addresses(t testing.TB, n int) (all []string) {
 		all = append(all, l.Addr().String())
 	}
 	return all
+}
+
+// services is the catalogue of Install.
+const services = `kind: Component
+metadata:
+  name: checkout
+  annotations: {writ.dev/environment: prod, writ.dev/locations: kubernetes://here/shop/deployment/checkout}
+spec: {owner: payments}
+`
+
+// Install writes a new installation with addresses of its own: one service, checkout of the team payments, on a target
+// that no runner serves, and one person of that team, bo. changes are of what it is made with.
+func Install(t testing.TB, changes ...func(*setup.Options)) setup.Installation {
+	t.Helper()
+	at := Addresses(t, 3)
+	o := setup.Options{
+		Listen: at[0], Runners: at[1], Signer: at[2], Services: []byte(services), Now: time.Now(),
+		Targets: []setup.Target{{Location: "kubernetes://here", Kubeconfig: "/nowhere", Catalogue: kubernetes.Catalogue()}},
+		People:  []setup.Person{{Sub: "bo", Groups: []string{"payments"}}},
+	}
+	for _, change := range changes {
+		change(&o)
+	}
+	in, err := setup.Write(filepath.Join(t.TempDir(), "writ"), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in
+}
+
+// Load reads what Serve takes, with a development login.
+func Load(t testing.TB, in setup.Installation) (config.Server, config.Signer) {
+	t.Helper()
+	c, err := config.LoadServer(in.Server, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc, err := config.LoadSigner(in.Signer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c, sc
 }
 
 // Serve runs a signer and a server, with a development login, until the test ends: then the server first, whose signer
