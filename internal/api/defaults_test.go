@@ -24,8 +24,11 @@ func TestI20HumaDefault1NoProblemRepeatsASubmittedValue(t *testing.T) {
 	} {
 		w := request(h, "agent", "POST", "/v1/proposals", body, key)
 		wantProblem(t, w, 422, writ.ReasonForm)
-		if strings.Contains(w.Body.String(), secret) {
+		if strings.Contains(w.Body.String(), secret) || !strings.Contains(w.Body.String(), `"hint":"correct the call`) {
 			t.Errorf("%s: %s", name, w.Body)
+		}
+		if says := "body.parameters.a: must be text, a whole number, true or false"; name == "a list in parameter" && !strings.Contains(w.Body.String(), says) {
+			t.Errorf("it does not say %q: %s", says, w.Body)
 		}
 	}
 	w := request(h, "human", "GET", "/v1/plans?limit="+secret, "")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/validation"
 
 	"github.com/writ-dev/writ"
 )
@@ -195,9 +196,9 @@ func withoutValues(ctx huma.Context, _ string, v any) (any, error) {
 	if !ok {
 		return v, nil
 	}
-	p := &Problem{Status: m.Status, Code: writ.ReasonForm, Retry: retryNever}
+	p := &Problem{Status: m.Status, Code: writ.ReasonForm, Hint: writ.ReasonForm.Nearest(), Retry: retryNever}
 	if m.Status >= 500 {
-		p.Code, p.Detail = codeInternal, unexpected.say
+		p.Code, p.Hint, p.Detail = codeInternal, "", unexpected.say
 		return p.complete(ctx.Context()), nil
 	}
 	var faults []string
@@ -206,9 +207,14 @@ func withoutValues(ctx huma.Context, _ string, v any) (any, error) {
 			faults = append(faults, "…")
 			break
 		}
-		if e != nil {
-			faults = append(faults, strings.TrimPrefix(writ.Printable(e.Location, 80)+": "+writ.Printable(e.Message, 160), ": "))
+		if e == nil {
+			continue
 		}
+		rule := writ.Printable(e.Message, 160)
+		if rule == validation.MsgExpectedMatchExactlyOneSchema { // of all schemas, a parameter's value alone has several
+			rule = "must be text, a whole number, true or false"
+		}
+		faults = append(faults, strings.TrimPrefix(writ.Printable(e.Location, 80)+": "+rule, ": "))
 	}
 	if p.Detail = strings.Join(faults, "; "); p.Detail == "" {
 		p.Detail = m.Detail
