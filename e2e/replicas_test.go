@@ -227,17 +227,34 @@ func (f *fleet) ready(i int) {
 		if f.servers[i].dead() {
 			f.t.Fatal(f.servers[i].tail())
 		}
-		ctx, cancel := context.WithTimeout(f.t.Context(), 5*time.Second)
-		defer cancel()
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, f.servers[i].admin+"/readyz", nil)
-		must(f.t, err)
-		resp, err := http.DefaultClient.Do(r)
-		if err != nil {
-			return false, err.Error()
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK, resp.Status
+		return f.serves(i)
 	})
+}
+
+// serves reports whether a server is ready, and what it says otherwise.
+func (f *fleet) serves(i int) (bool, string) {
+	ctx, cancel := context.WithTimeout(f.t.Context(), 5*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, f.servers[i].admin+"/readyz", nil)
+	if err != nil {
+		return false, err.Error()
+	}
+	resp, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return false, err.Error()
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK, resp.Status
+}
+
+// anotherServes reports whether a server beside this one is ready.
+func (f *fleet) anotherServes(beside int) bool {
+	for i := range f.servers {
+		if ok, _ := f.serves(i); ok && i != beside {
+			return true
+		}
+	}
+	return false
 }
 
 // anyone calls one server after another until one answers.
@@ -377,23 +394,23 @@ func TestReplicasCarryRepairsThroughKills(t *testing.T) {
 			case <-time.After(time.Duration(500+rand.IntN(1500)) * time.Millisecond):
 			}
 			i := rand.IntN(len(f.servers))
+			if !f.anotherServes(i) { // on a busy machine they start more slowly than they are killed
+				continue
+			}
 			f.servers[i].kill()
 			kills.Add(1)
 			f.startServer(i)
 		}
 	}()
-	rounds := 4
+	rounds, least := 4, int64(4)
 	if testing.Short() {
-		rounds = 1
+		rounds, least = 1, 1
 	}
-	for range rounds {
+	for n := 0; n < rounds || kills.Load() < least; n++ {
 		f.repaired(0)
 		f.repaired(1)
 	}
 	over()
-	if kills.Load() == 0 {
-		t.Error("no server was killed")
-	}
 	t.Logf("%d kills", kills.Load())
 	for i := range f.servers {
 		f.ready(i)
