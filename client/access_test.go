@@ -11,6 +11,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/client"
+	"github.com/writ-dev/writ/internal/api/apitest"
 	"github.com/writ-dev/writ/internal/authzen"
 )
 
@@ -62,7 +63,7 @@ func TestAQuestionAboutAccessArrivesAsItWasAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	q := writ.AccessQuestion{Subject: human, Action: "playbook/restart-workload", Service: "checkout", Incident: incident, Plan: planID, Playbook: "x"}
+	q := writ.AccessQuestion{Subject: human, Action: "playbook/restart-workload", Service: "checkout", Incident: incident, Plan: apitest.PlanID, Playbook: "x"}
 	got, err := c.Access(t.Context(), q)
 	if err != nil || got.Allowed || got.Reason != writ.ReasonNeedsApproval || got.Needs["owner"] != 2 || d.asked != q {
 		t.Errorf("%+v, %v; asked %+v", got, err, d.asked)

@@ -64,23 +64,23 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		{func() (any, error) {
 			return c.Propose(ctx, writ.Ask{Incident: incident, Playbook: "rollback", Parameters: plan.Parameters, Evidence: []writ.EvidenceID{evidence}, Because: "errors"})
 		}, apitest.Plan(writ.PlanPlanning), fmt.Sprintf("propose %s rollback %s [%s] errors", incident, parameters, evidence)},
-		{func() (any, error) { return c.Plan(ctx, planID) }, plan, "plan " + string(planID) + " 0s"},
-		{func() (any, error) { return c.Withdraw(ctx, planID, "wrong") }, apitest.Plan(writ.PlanWithdrawn), "withdraw " + string(planID) + " wrong"},
-		{func() (any, error) { return c.Approve(ctx, planID, digest, []byte("{}"), "sig", "yes") }, apitest.Plan(writ.PlanGranted), "answer " + string(planID) + " {} sig yes"},
-		{func() (any, error) { return c.Run(ctx, runID) }, run, "run " + string(runID) + " 0s"},
+		{func() (any, error) { return c.Plan(ctx, apitest.PlanID) }, plan, "plan " + string(apitest.PlanID) + " 0s"},
+		{func() (any, error) { return c.Withdraw(ctx, apitest.PlanID, "wrong") }, apitest.Plan(writ.PlanWithdrawn), "withdraw " + string(apitest.PlanID) + " wrong"},
+		{func() (any, error) { return c.Approve(ctx, apitest.PlanID, digest, []byte("{}"), "sig", "yes") }, apitest.Plan(writ.PlanGranted), "answer " + string(apitest.PlanID) + " {} sig yes"},
+		{func() (any, error) { return c.Run(ctx, apitest.RunID) }, run, "run " + string(apitest.RunID) + " 0s"},
 		{func() (any, error) {
-			return all(t, c.Runs(ctx, writ.RunFilter{State: writ.RunRunning, Incident: incident, Plan: planID})), nil
-		}, []writ.RunStatus{run}, fmt.Sprintf("runs running %s %s 50", incident, planID)},
-		{func() (any, error) { return c.Stop(ctx, runID, "wrong") }, run, "stop " + string(runID) + " wrong"},
+			return all(t, c.Runs(ctx, writ.RunFilter{State: writ.RunRunning, Incident: incident, Plan: apitest.PlanID})), nil
+		}, []writ.RunStatus{run}, fmt.Sprintf("runs running %s %s 50", incident, apitest.PlanID)},
+		{func() (any, error) { return c.Stop(ctx, apitest.RunID, "wrong") }, run, "stop " + string(apitest.RunID) + " wrong"},
 		{func() (any, error) { return c.Freeze(ctx, writ.FreezeService, "payments", "drill") }, apitest.Freeze(), "freeze service payments drill"},
-		{func() (any, error) { return nil, c.Unfreeze(ctx, freezeID, "over") }, nil, "unfreeze " + string(freezeID) + " over"},
+		{func() (any, error) { return nil, c.Unfreeze(ctx, apitest.FreezeID, "over") }, nil, "unfreeze " + string(apitest.FreezeID) + " over"},
 		{func() (any, error) { return all(t, c.Freezes(ctx)), nil }, []writ.Freeze{apitest.Freeze()}, "freezes"},
 		{func() (any, error) {
 			return c.HandOff(ctx, writ.HandOffAsk{Incident: incident, To: "repair", Playbooks: []string{"rollback"}, MaxTier: 1, Because: "errors"})
 		}, apitest.HandOff(), fmt.Sprintf("hand off %v", writ.HandOffAsk{Incident: incident, To: "repair", Playbooks: []string{"rollback"}, MaxTier: 1, Because: "errors"})},
 		{func() (any, error) { return all(t, c.HandOffs(ctx, incident)), nil }, []writ.HandOffStatus{apitest.HandOff()}, "hand-offs " + string(incident)},
-		{func() (any, error) { return c.HandedOff(ctx, handOffID) }, apitest.HandOff(), "handed off " + string(handOffID)},
-		{func() (any, error) { return c.RevokeHandOff(ctx, handOffID) }, apitest.HandOff(), "revoke " + string(handOffID)},
+		{func() (any, error) { return c.HandedOff(ctx, apitest.HandOffID) }, apitest.HandOff(), "handed off " + string(apitest.HandOffID)},
+		{func() (any, error) { return c.RevokeHandOff(ctx, apitest.HandOffID) }, apitest.HandOff(), "revoke " + string(apitest.HandOffID)},
 		{func() (any, error) { return all(t, c.Agents(ctx)), nil }, []writ.Agent{apitest.Registration()}, "agents"},
 		{func() (any, error) { return c.Agent(ctx, "repair") }, apitest.Registration(), "agent repair"},
 		{func() (any, error) {
@@ -90,12 +90,12 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		{func() (any, error) { return c.ResumeAgent(ctx, "repair", "fine") }, apitest.Registration(), "agent repair active fine"},
 		{func() (any, error) { return c.RemoveAgent(ctx, "repair", "gone") }, apitest.Registration(), "agent repair removed gone"},
 		{func() (any, error) { return c.RotateAgent(ctx, "repair", "https://idp.example", "r2", "leaked") }, apitest.Registration(), "rotate repair https://idp.example r2 leaked"},
-		{func() (any, error) { return all(t, c.Sessions(ctx)), nil }, []writ.Session{apitest.Session(sessionID)}, "sessions all=false"},
-		{func() (any, error) { return all(t, c.AllSessions(ctx)), nil }, []writ.Session{apitest.Session(sessionID)}, "sessions all=true"},
+		{func() (any, error) { return all(t, c.Sessions(ctx)), nil }, []writ.Session{apitest.Session(apitest.SessionID)}, "sessions all=false"},
+		{func() (any, error) { return all(t, c.AllSessions(ctx)), nil }, []writ.Session{apitest.Session(apitest.SessionID)}, "sessions all=true"},
 		{func() (any, error) { return all(t, c.RunnerKeys(ctx)), nil }, []writ.RunnerKey{apitest.RunnerKey(writ.RunnerDeclared)}, "runner keys"},
 		{func() (any, error) { return c.InviteRunner(ctx, "prod-eu1") }, apitest.Invitation(), "invite runner prod-eu1"},
 		{func() (any, error) { return c.RemoveRunner(ctx, "prod-eu1", "sha256:1", "gone") }, []writ.RunnerKey{apitest.RunnerKey(writ.RunnerRemoved)}, "remove runner prod-eu1 sha256:1 gone"},
-		{func() (any, error) { return c.RevokeSession(ctx, sessionID) }, apitest.Session(sessionID), "revoke " + string(sessionID)},
+		{func() (any, error) { return c.RevokeSession(ctx, apitest.SessionID) }, apitest.Session(apitest.SessionID), "revoke " + string(apitest.SessionID)},
 		{func() (any, error) {
 			return c.AskBreakGlass(ctx, writ.BreakGlassAsk{Statement: []byte("{}"), Signature: "sig", Parameters: plan.Parameters, Evidence: []writ.EvidenceID{evidence}, Justification: "down"})
 		}, apitest.BreakGlass(), fmt.Sprintf("ask break-glass {} sig %s [%s] down", parameters, evidence)},
@@ -106,9 +106,11 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		{func() (any, error) {
 			return c.AskBreakGlass(ctx, writ.BreakGlassAsk{Statement: []byte("{}"), Passkey: &writ.Assertion{Credential: []byte("id"), AuthenticatorData: []byte("auth"), ClientData: []byte("client"), Signature: []byte("sig")}, Justification: "down"})
 		}, apitest.BreakGlass(), "ask break-glass {} by passkey id auth client sig null [] down"},
-		{func() (any, error) { return c.BreakGlass(ctx, glassID) }, apitest.BreakGlass(), "break-glass " + string(glassID)},
+		{func() (any, error) { return c.BreakGlass(ctx, apitest.BreakGlassID) }, apitest.BreakGlass(), "break-glass " + string(apitest.BreakGlassID)},
 		{func() (any, error) { return all(t, c.BreakGlasses(ctx, writ.BreakGlassUsed)), nil }, []writ.BreakGlass{apitest.BreakGlass()}, "break-glasses used"},
-		{func() (any, error) { return c.ReviewBreakGlass(ctx, glassID, writ.ReviewJustified, "fine") }, apitest.BreakGlass(), "review " + string(glassID) + " justified fine"},
+		{func() (any, error) {
+			return c.ReviewBreakGlass(ctx, apitest.BreakGlassID, writ.ReviewJustified, "fine")
+		}, apitest.BreakGlass(), "review " + string(apitest.BreakGlassID) + " justified fine"},
 		{func() (any, error) { return all(t, c.PlaybookRecords(ctx, "restart-workload", "payments")), nil }, []writ.PlaybookRecord{apitest.PlaybookRecord()}, "playbook records restart-workload payments"},
 		{func() (any, error) { return all(t, c.AgentRecords(ctx, "repair")), nil }, []writ.AgentRecord{apitest.AgentRecord()}, "agent records repair"},
 		{func() (any, error) {
@@ -124,32 +126,32 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 			return *o.Playbook, err
 		}, apitest.PlaybookRecord(), "decide autonomy {} by passkey id auth client sig earned"},
 		{func() (any, error) { return all(t, c.Reviews(ctx, writ.ReviewOwed)), nil }, []writ.Review{apitest.Review()}, "reviews owed"},
-		{func() (any, error) { return c.ReviewRun(ctx, runID, writ.ReviewJustified, "fine") }, apitest.Review(), "review run " + string(runID) + " justified fine"},
+		{func() (any, error) { return c.ReviewRun(ctx, apitest.RunID, writ.ReviewJustified, "fine") }, apitest.Review(), "review run " + string(apitest.RunID) + " justified fine"},
 		{func() (any, error) { r, err := c.Unused(ctx, 30); return r.Complete, err }, true, "unused 720h0m0s"},
 		{func() (any, error) { return all(t, c.Passkeys(ctx)), nil }, []writ.Passkey{apitest.Passkey(writ.PasskeyActive)}, "passkeys"},
 		{func() (any, error) { e, err := c.BeginPasskey(ctx); return e.Options.Challenge, err }, "AAAA", "begin passkey"},
 		{func() (any, error) {
 			return c.AddPasskey(ctx, writ.Registration{Credential: []byte("id"), ClientData: []byte("{}"), Attestation: []byte("att")})
 		}, apitest.Passkey(writ.PasskeyPending), "add passkey id {} att"},
-		{func() (any, error) { return c.ConfirmPasskey(ctx, passkeyID, "SHA256:key") }, apitest.Passkey(writ.PasskeyActive), "set passkey " + string(passkeyID) + " active SHA256:key"},
-		{func() (any, error) { return c.RemovePasskey(ctx, passkeyID) }, apitest.Passkey(writ.PasskeyRemoved), "set passkey " + string(passkeyID) + " removed "},
+		{func() (any, error) { return c.ConfirmPasskey(ctx, apitest.PasskeyID, "SHA256:key") }, apitest.Passkey(writ.PasskeyActive), "set passkey " + string(apitest.PasskeyID) + " active SHA256:key"},
+		{func() (any, error) { return c.RemovePasskey(ctx, apitest.PasskeyID) }, apitest.Passkey(writ.PasskeyRemoved), "set passkey " + string(apitest.PasskeyID) + " removed "},
 		{func() (any, error) {
-			a, err := c.BeginApproval(ctx, planID, writ.AnswerWish{PlanDigest: digest, Answer: writ.Approve, Slot: "owner", Typed: "api"})
+			a, err := c.BeginApproval(ctx, apitest.PlanID, writ.AnswerWish{PlanDigest: digest, Answer: writ.Approve, Slot: "owner", Typed: "api"})
 			return string(a.Statement), err
-		}, "{}", "begin answer " + string(planID) + " approve owner api"},
+		}, "{}", "begin answer " + string(apitest.PlanID) + " approve owner api"},
 		{func() (any, error) {
-			p, err := c.ApproveByPasskey(ctx, planID, digest, []byte("{}"), writ.Assertion{Credential: []byte("id"), AuthenticatorData: []byte("auth"), ClientData: []byte("client"), Signature: []byte("sig")}, "yes")
+			p, err := c.ApproveByPasskey(ctx, apitest.PlanID, digest, []byte("{}"), writ.Assertion{Credential: []byte("id"), AuthenticatorData: []byte("auth"), ClientData: []byte("client"), Signature: []byte("sig")}, "yes")
 			return p.State, err
-		}, writ.PlanGranted, "answer " + string(planID) + " {} by passkey id auth client sig yes"},
-		{func() (any, error) { return c.Recall(ctx, planID) }, apitest.Plan(writ.PlanWaiting), "recall " + string(planID)},
+		}, writ.PlanGranted, "answer " + string(apitest.PlanID) + " {} by passkey id auth client sig yes"},
+		{func() (any, error) { return c.Recall(ctx, apitest.PlanID) }, apitest.Plan(writ.PlanWaiting), "recall " + string(apitest.PlanID)},
 		{func() (any, error) { g := all(t, c.OnCalls(ctx)); return g[0].Group, nil }, "payments-oncall", "on call"},
 		{func() (any, error) {
 			return c.Delegate(ctx, writ.DelegationAsk{Group: "payments-oncall", To: writ.Person{Iss: "https://idp.example", Sub: "bob"}, Until: at})
 		}, apitest.Delegation(writ.DelegationAsk{Group: "payments-oncall", To: writ.Person{Iss: "https://idp.example", Sub: "bob"}, Until: at}),
 			fmt.Sprintf("delegate payments-oncall https://idp.example bob %d", at.Unix())},
-		{func() (any, error) { d, err := c.EndDelegation(ctx, delegationID); return d.ID, err }, delegationID, "return " + string(delegationID)},
+		{func() (any, error) { d, err := c.EndDelegation(ctx, apitest.DelegationID); return d.ID, err }, apitest.DelegationID, "return " + string(apitest.DelegationID)},
 		{func() (any, error) { n, err := c.AddNote(ctx, incident, "cold"); return n.Text, err }, "cold", "note " + string(incident) + " cold"},
-		{func() (any, error) { return c.AskEvidence(ctx, planID, "errors") }, apitest.Plan(writ.PlanWaiting), "ask evidence " + string(planID) + " errors"},
+		{func() (any, error) { return c.AskEvidence(ctx, apitest.PlanID, "errors") }, apitest.Plan(writ.PlanWaiting), "ask evidence " + string(apitest.PlanID) + " errors"},
 		{func() (any, error) { return len(all(t, c.PlaybookVersions(ctx, "rollback"))), nil }, 2, "versions rollback"},
 		{func() (any, error) { p, err := c.RetirePlaybook(ctx, "rollback", "old"); return p.Version, err }, 5, "retire rollback old"},
 		{func() (any, error) {
@@ -212,14 +214,14 @@ func TestRefusalsKeepKindCodeDetailAndHint(t *testing.T) {
 	for _, kind := range []error{writ.ErrInvalid, writ.ErrNotFound, writ.ErrUnknownUser, writ.ErrDenied, writ.ErrConflict,
 		writ.ErrStale, writ.ErrFrozen, writ.ErrBusy, writ.ErrUnavailable} {
 		f := failing(&writ.Refusal{Code: writ.ReasonParameterBound, Detail: "replicas must be at least 3", Hint: "replicas=3", Kind: kind})
-		_, err := start(t, f, nil).Plan(t.Context(), planID)
+		_, err := start(t, f, nil).Plan(t.Context(), apitest.PlanID)
 		r, ok := errors.AsType[*writ.Refusal](err)
 		if !ok || !errors.Is(err, kind) || r.Code != writ.ReasonParameterBound || r.Detail != "replicas must be at least 3" || r.Hint != "replicas=3" {
 			t.Errorf("%v became %#v", kind, err)
 		}
 	}
 	f := failing(errors.New("boom"))
-	_, err := start(t, f, nil).Plan(t.Context(), planID)
+	_, err := start(t, f, nil).Plan(t.Context(), apitest.PlanID)
 	if errors.Is(err, writ.ErrUnavailable) || errors.Is(err, writ.ErrDenied) || writ.ReasonOf(err) != "internal" {
 		t.Errorf("a failure inside the server became %v", err)
 	}
@@ -227,11 +229,11 @@ func TestRefusalsKeepKindCodeDetailAndHint(t *testing.T) {
 
 func TestAnApprovalOfAnotherPlanIsStale(t *testing.T) {
 	f := &fake{PlanStates: []writ.PlanState{writ.PlanWaiting}}
-	_, err := start(t, f, nil).Approve(t.Context(), planID, writ.DigestOf([]byte("as it was")), []byte("{}"), "sig", "")
+	_, err := start(t, f, nil).Approve(t.Context(), apitest.PlanID, writ.DigestOf([]byte("as it was")), []byte("{}"), "sig", "")
 	if !errors.Is(err, writ.ErrStale) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := start(t, f, nil).Approve(t.Context(), planID, writ.Digest{}, []byte("{}"), "sig", ""); !errors.Is(err, writ.ErrInvalid) {
+	if _, err := start(t, f, nil).Approve(t.Context(), apitest.PlanID, writ.Digest{}, []byte("{}"), "sig", ""); !errors.Is(err, writ.ErrInvalid) {
 		t.Errorf("without a digest: %v", err)
 	}
 }
@@ -246,11 +248,11 @@ func TestACreatingCallThatGotLostIsRepeatedUnderTheSameKey(t *testing.T) {
 				panic(http.ErrAbortHandler) // the answer never arrives
 			}
 			w.WriteHeader(201)
-			fmt.Fprintf(w, `{"id":%q,"incident":%q,"playbook":{"name":"x","version":1,"digest":%q},"members_to_come":[1.5]}`, planID, incident, digest)
+			fmt.Fprintf(w, `{"id":%q,"incident":%q,"playbook":{"name":"x","version":1,"digest":%q},"members_to_come":[1.5]}`, apitest.PlanID, incident, digest)
 		})
 	})
 	p, err := c.Propose(t.Context(), writ.Ask{Incident: incident, Playbook: "rollback"})
-	if err != nil || p.ID != planID {
+	if err != nil || p.ID != apitest.PlanID {
 		t.Errorf("got %v, %v", p, err)
 	}
 	if len(f.Calls()) != 2 || len(f.Seen()) != 1 {
@@ -268,17 +270,17 @@ func TestARefusedCreatingCallIsNotRepeated(t *testing.T) {
 func TestWaitPlanAsksUntilTheStateMovedOn(t *testing.T) {
 	f := &fake{PlanStates: []writ.PlanState{writ.PlanPlanning, writ.PlanWaiting, writ.PlanWaiting, writ.PlanDone}}
 	c := start(t, f, nil)
-	p, err := c.WaitPlan(t.Context(), planID, writ.PlanPlanning)
+	p, err := c.WaitPlan(t.Context(), apitest.PlanID, writ.PlanPlanning)
 	if err != nil || p.State != writ.PlanWaiting {
 		t.Errorf("while planning: %v %v", p.State, err)
 	}
 	f.Errs = []error{writ.ErrUnavailable} // lost once
-	p, err = c.WaitPlan(t.Context(), planID)
+	p, err = c.WaitPlan(t.Context(), apitest.PlanID)
 	if err != nil || p.State != writ.PlanDone {
 		t.Errorf("to its end: %v %v", p.State, err)
 	}
 	calls := f.Calls()
-	if calls[0] != "plan "+string(planID)+" 0s" || calls[1] != "plan "+string(planID)+" 20s" {
+	if calls[0] != "plan "+string(apitest.PlanID)+" 0s" || calls[1] != "plan "+string(apitest.PlanID)+" 20s" {
 		t.Errorf("calls %v", calls)
 	}
 }
@@ -286,17 +288,17 @@ func TestWaitPlanAsksUntilTheStateMovedOn(t *testing.T) {
 func TestWaitRunEndsWithTheRunOrTheContext(t *testing.T) {
 	f := &fake{RunStates: []writ.RunState{writ.RunGranted, writ.RunUncertain}}
 	c := start(t, f, nil)
-	if r, err := c.WaitRun(t.Context(), runID); err != nil || r.State != writ.RunUncertain {
+	if r, err := c.WaitRun(t.Context(), apitest.RunID); err != nil || r.State != writ.RunUncertain {
 		t.Errorf("%v %v", r.State, err)
 	}
 	f.RunStates = []writ.RunState{writ.RunRunning}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := c.WaitRun(ctx, runID); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := c.WaitRun(ctx, apitest.RunID); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("got %v", err)
 	}
 	f.Errs = []error{writ.ErrNotFound}
-	if _, err := c.WaitRun(t.Context(), runID); !errors.Is(err, writ.ErrNotFound) {
+	if _, err := c.WaitRun(t.Context(), apitest.RunID); !errors.Is(err, writ.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}
 }

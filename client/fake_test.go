@@ -11,18 +11,10 @@ import (
 )
 
 const (
-	ulid         = apitest.ULID
-	planID       = apitest.PlanID
-	runID        = apitest.RunID
-	incident     = apitest.IncidentID
-	evidence     = apitest.EvidenceID
-	freezeID     = apitest.FreezeID
-	handOffID    = apitest.HandOffID
-	sessionID    = apitest.SessionID
-	passkeyID    = apitest.PasskeyID
-	glassID      = apitest.BreakGlassID
-	delegationID = apitest.DelegationID
-	runner       = apitest.RunnerID
+	ulid     = apitest.ULID
+	incident = apitest.IncidentID
+	evidence = apitest.EvidenceID
+	runner   = apitest.RunnerID
 )
 
 var (

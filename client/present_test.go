@@ -11,6 +11,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/client"
+	"github.com/writ-dev/writ/internal/api/apitest"
 	"github.com/writ-dev/writ/internal/token"
 )
 
@@ -28,7 +29,7 @@ func TestAProofOfTheClientIsOneThatTheServerTakes(t *testing.T) {
 	for range 2 {
 		r, err := c.Present(t.Context(), "a grant", key)
 		must(t, err)
-		if r.ID != runID || r.State != writ.RunGranted {
+		if r.ID != apitest.RunID || r.State != writ.RunGranted {
 			t.Errorf("run %s is %s", r.ID, r.State)
 		}
 	}

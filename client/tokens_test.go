@@ -14,6 +14,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/client"
+	"github.com/writ-dev/writ/internal/api/apitest"
 	"github.com/writ-dev/writ/internal/token"
 )
 
@@ -61,7 +62,7 @@ func (s *tokenServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		s.issued++
-		fmt.Fprintf(w, `{"access_token":"token %d","token_type":"DPoP","expires_in":600,"grant":"gnt_%s","plan":%q,"run":%q}`, s.issued, ulid, planID, runID)
+		fmt.Fprintf(w, `{"access_token":"token %d","token_type":"DPoP","expires_in":600,"grant":"gnt_%s","plan":%q,"run":%q}`, s.issued, ulid, apitest.PlanID, apitest.RunID)
 		return
 	}
 	held := strings.TrimPrefix(r.Header.Get("Authorization"), "DPoP ")
@@ -123,8 +124,8 @@ func TestAnExchangeGivesTheGrantOrSaysWhyNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := c.Exchange(t.Context(), planID, digest, runner)
-	if err != nil || got.Token != "token 2" || got.Plan != planID || got.Run != runID || got.Grant != "gnt_"+ulid || time.Until(got.Expires) > 10*time.Minute {
+	got, err := c.Exchange(t.Context(), apitest.PlanID, digest, runner)
+	if err != nil || got.Token != "token 2" || got.Plan != apitest.PlanID || got.Run != apitest.RunID || got.Grant != "gnt_"+ulid || time.Until(got.Expires) > 10*time.Minute {
 		t.Errorf("%+v %v", got, err)
 	}
 	if f := s.forms[0]; f["client_assertion"][0] != "svid" || !strings.HasSuffix(f["client_assertion_type"][0], "jwt-spiffe") || f["grant_type"][0] != "client_credentials" {
@@ -153,7 +154,7 @@ func TestAnExchangeGivesTheGrantOrSaysWhyNot(t *testing.T) {
 			fmt.Fprint(w, c2.body)
 			return true
 		}
-		_, err := c.Exchange(t.Context(), planID, digest, runner)
+		_, err := c.Exchange(t.Context(), apitest.PlanID, digest, runner)
 		r, _ := errors.AsType[*writ.Refusal](err)
 		if !errors.Is(err, c2.kind) || c2.code != "" && (r == nil || r.Code != c2.code || r.After != c2.after || strings.Contains(r.Detail, "\u202e")) {
 			t.Errorf("%s: %v", name, err)
