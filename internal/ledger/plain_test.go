@@ -33,6 +33,11 @@ func FuzzAnEnvelopeIsReadAsCanonReadsIt(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		var m Skimmer
+		opened, err := OpenEnvelope(b, RecordType)
+		if payload, skimmed := m.open(b); (skimmed == nil) != (err == nil) || !bytes.Equal(payload, opened.Payload) {
+			t.Fatalf("%q: skimmed %q, %v; opened %q, %v", b, payload, skimmed, opened.Payload, err)
+		}
 		var want Envelope
 		parsed := canon.Parse(b, &want) == nil
 		got, ok := read(b)

@@ -78,6 +78,38 @@ func TestFactsAreWrittenAsCanonicalJSON(t *testing.T) {
 	}
 }
 
+// I05: facts are read back only if they are what is written for them. The short way sees it by itself, as the long one does.
+func TestI05FactsThatWouldBeWrittenOtherwiseAreNotRead(t *testing.T) {
+	good, err := policy.Canonical(lowRisk().Facts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r policy.FactsReader
+	for name, text := range map[string]string{
+		"as they are":             good,
+		"a zero that is left out": strings.Replace(good, `"registered":true`, `"reach":0,"registered":true`, 1),
+		"an empty list":           strings.Replace(good, `"certified":true`, `"certified":true,"chain":[]`, 1),
+		"a fact is missing":       strings.Replace(good, `"undo":true,`, ``, 1),
+		"an unknown fact":         strings.Replace(good, `"undo":true`, `"undo":true,"undone":true`, 1),
+		"a kind of person":        strings.Replace(good, `"sub":"ada"`, `"kind":"human","sub":"ada"`, 1),
+		"another word":            strings.Replace(good, `"undo":true`, `"undo":"true"`, 1),
+		"white space":             good + " ",
+		"a list":                  "[]",
+		"nothing":                 "",
+	} {
+		if name != "as they are" && text == good {
+			t.Fatalf("%s changes nothing", name)
+		}
+		var split canon.Text
+		var f policy.Facts
+		short := split.Split([]byte(text)) && r.ReadValue(split.Root(), &f)
+		_, err := policy.ParseFacts([]byte(text))
+		if want := text == good; short != want || (err == nil) != want {
+			t.Errorf("%s: the short way %t, %v", name, short, err)
+		}
+	}
+}
+
 // What rules read has the name under which it is recorded; what is recorded and not read is listed here.
 func TestRulesReadFactsUnderTheNameOfTheRecord(t *testing.T) {
 	elsewhere := []string{
