@@ -58,6 +58,7 @@ var gateways = []Guard{
 		Invariant: "I01",
 		File:      "internal/control/front.go",
 		Guard:     "if err := tx.PutBlob(blob); err != nil {",
+		Instead:   "if err := error(nil); err != nil {",
 		Package:   "./internal/control",
 		Test:      "TestAReadingThroughAnUpstreamIsDecidedAndRecorded",
 	},
