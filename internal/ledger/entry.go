@@ -27,10 +27,16 @@ func Seal(rec writ.Record, author Author) (leaf []byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: record: %w", writ.ErrInvalid, err)
 	}
-	if _, _, err := parse(payload); err != nil {
-		return nil, err
+	read := make(chan error, 1) // that it can be read is found out while it is signed
+	go func() {
+		_, _, err := parse(payload)
+		read <- err
+	}()
+	leaf, err = SealEnvelope(RecordType, payload, author)
+	if unreadable := <-read; unreadable != nil {
+		return nil, unreadable
 	}
-	if leaf, err = SealEnvelope(RecordType, payload, author); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return leaf, checkSize(leaf)
