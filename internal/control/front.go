@@ -74,27 +74,21 @@ func (c *Control) ReadUpstream(ctx context.Context, by writ.Principal, incident 
 }
 
 func (c *Control) readUpstream(ctx context.Context, by writ.Principal, incident writ.IncidentID, name writ.UpstreamToolName, arguments []byte) (r writ.UpstreamReading, err error) {
-	var a writ.Agent
-	err = c.Store.View(ctx, func(tx *store.Tx) (err error) {
-		if a, err = c.askerIn(tx, by, writ.RoleDiagnose, writ.RoleRepair); err != nil {
-			return err
-		}
-		return stopped(tx, by) // before anything is asked of the upstream
-	})
-	if err != nil {
-		return r, err
-	}
-	u, err := c.allowed(name)
-	if err != nil {
-		return r, err
-	}
-	if by.Kind == writ.KindAgent && !u.May(a.Name) {
-		return r, writ.Refuse(writ.ReasonOutOfScope, fmt.Sprintf("agent %s is not among those that may call upstream %s", a.Name, u.Name))
+	var u gateway.Upstream
+	if c.Upstreams == nil {
+		return r, c.Store.View(ctx, func(tx *store.Tx) error { _, err := c.mayReach(tx, by, name); return err })
 	}
 	f := fronted{incident: incident, name: name}
 	began := c.now()
-	answer, err := c.Upstreams.Call(ctx, name, func() (writ.Digest, []byte, error) {
-		err := c.Store.View(ctx, func(tx *store.Tx) (err error) { f, err = c.mayFront(tx, by, u, f, arguments); return err })
+	answer, err := c.Upstreams.Call(ctx, name, func(ask func()) (writ.Digest, []byte, error) {
+		err := c.Store.View(ctx, func(tx *store.Tx) (err error) {
+			if u, err = c.mayReach(tx, by, name); err != nil {
+				return err
+			}
+			ask()
+			f, err = c.mayFront(tx, by, u, f, arguments)
+			return err
+		})
 		return f.pin.Digest, f.arguments.Canonical, err
 	})
 	if found, ok := errors.AsType[*gateway.Changed](err); ok {
@@ -104,6 +98,22 @@ func (c *Control) readUpstream(ctx context.Context, by writ.Principal, incident 
 		return r, err
 	}
 	return c.recordFronted(ctx, by, u, f, arguments, answer, began)
+}
+
+// mayReach reports whether the caller may ask this upstream anything, and returns it.
+func (c *Control) mayReach(tx *store.Tx, by writ.Principal, name writ.UpstreamToolName) (gateway.Upstream, error) {
+	a, err := c.askerIn(tx, by, writ.RoleDiagnose, writ.RoleRepair)
+	if err != nil {
+		return gateway.Upstream{}, err
+	}
+	if err := stopped(tx, by); err != nil { // before anything is asked of the upstream
+		return gateway.Upstream{}, err
+	}
+	u, err := c.allowed(name)
+	if err == nil && by.Kind == writ.KindAgent && !u.May(a.Name) {
+		err = writ.Refuse(writ.ReasonOutOfScope, fmt.Sprintf("agent %s is not among those that may call upstream %s", a.Name, u.Name))
+	}
+	return u, err
 }
 
 func off(name writ.UpstreamToolName, why writ.Reason) error {

@@ -1,12 +1,16 @@
 package control_test
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -23,8 +27,8 @@ const perIncident = 400
 
 // BenchmarkFrontedCall compares the same call made directly, through the gateway alone, and as agents make it: decided by policy,
 // recorded in the ledger before it is answered, on SQLite. The first line is a bare fsync of as many bytes as such a call writes.
-// What a call costs beyond the direct one is the difference of two lines of one run; on a busy machine p10 is nearest to what a
-// quiet one shows at the median. go test ./internal/control -run - -bench FrontedCall -benchtime 2000x
+// The upstream is a process of its own, as in life. What a call costs beyond the direct one is the difference of two lines of one run; on a
+// busy machine p10 is nearest to what a quiet one shows at the median. go test ./internal/control -run - -bench FrontedCall -benchtime 2000x
 func BenchmarkFrontedCall(b *testing.B) {
 	for _, c := range []struct {
 		name string
@@ -36,7 +40,7 @@ func BenchmarkFrontedCall(b *testing.B) {
 		{"whole", whole},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			x := front(b, nil, gatewaytest.Pods()).pinned(pods)
+			x := frontOf(b, apart(b), nil, gatewaytest.Pods()).pinned(pods)
 			call := c.call(b, x)
 			must(b, call(0)) // connections
 			took := make([]time.Duration, b.N)
@@ -63,7 +67,38 @@ func BenchmarkFrontedCall(b *testing.B) {
 	}
 }
 
-// processor is the time that this process, with the upstream in it, has used of all processors.
+// apart starts this test binary once more, as an upstream, and returns its address.
+func apart(b *testing.B) string {
+	self, err := os.Executable()
+	must(b, err)
+	c := exec.Command(self)
+	c.Env = append(os.Environ(), upstreamVariable+"=1")
+	c.Stderr = os.Stderr
+	in, err := c.StdinPipe() // it ends when this closes
+	must(b, err)
+	out, err := c.StdoutPipe()
+	must(b, err)
+	must(b, c.Start())
+	b.Cleanup(func() { in.Close(); must(b, c.Wait()) })
+	url, err := bufio.NewReader(out).ReadString('\n')
+	must(b, err)
+	return strings.TrimSpace(url)
+}
+
+// upstreamVariable tells this test binary to be the upstream of a benchmark.
+const upstreamVariable = "WRIT_BENCH_UPSTREAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(upstreamVariable) == "" {
+		os.Exit(m.Run())
+	}
+	u := gatewaytest.New(gatewaytest.Pods())
+	fmt.Println(u.URL)
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	u.Stop()
+}
+
+// processor is the time that this process, without the upstream, has used of all processors.
 func processor(b *testing.B) time.Duration {
 	var u syscall.Rusage
 	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
@@ -83,7 +118,7 @@ func syncing(b *testing.B, _ *fronting) func(int) error {
 }
 
 func direct(b *testing.B, x *fronting) func(int) error {
-	s, err := mcp.NewClient(&mcp.Implementation{Name: "direct", Version: "1"}, nil).Connect(b.Context(), &mcp.StreamableClientTransport{Endpoint: x.up.URL, MaxRetries: -1}, nil)
+	s, err := mcp.NewClient(&mcp.Implementation{Name: "direct", Version: "1"}, nil).Connect(b.Context(), &mcp.StreamableClientTransport{Endpoint: x.url, MaxRetries: -1}, nil)
 	must(b, err)
 	b.Cleanup(func() { s.Close() })
 	return func(int) error {
@@ -93,14 +128,14 @@ func direct(b *testing.B, x *fronting) func(int) error {
 }
 
 func throughGateway(b *testing.B, x *fronting) func(int) error {
-	g, err := gateway.New([]gateway.Upstream{{Name: "kube", URL: x.up.URL, Team: "checkout", Tools: map[string][]string{"list_pods": nil}}}, "bench", slog.New(slog.DiscardHandler), nil)
+	g, err := gateway.New([]gateway.Upstream{{Name: "kube", URL: x.url, Team: "checkout", Tools: map[string][]string{"list_pods": nil}}}, "bench", slog.New(slog.DiscardHandler), nil)
 	must(b, err)
 	b.Cleanup(g.Close)
 	all, err := g.Discover(b.Context(), "kube")
 	must(b, err)
 	pinned := all[0].Digest()
 	return func(int) error {
-		_, err := g.Call(b.Context(), pods, func() (writ.Digest, []byte, error) { return pinned, []byte(shopPods), nil })
+		_, err := g.Call(b.Context(), pods, func(func()) (writ.Digest, []byte, error) { return pinned, []byte(shopPods), nil })
 		return err
 	}
 }

@@ -28,19 +28,29 @@ var (
 // fronting is a world whose control plane fronts one upstream with some tools.
 type fronting struct {
 	*world
-	up       *gatewaytest.Upstream
+	up       *gatewaytest.Upstream // nil of frontOf
+	url      string                // its address
 	incident writ.IncidentID
 }
 
 func front(t testing.TB, policyChanges map[string]string, tools ...*mcp.Tool) *fronting {
 	t.Helper()
-	x := &fronting{up: gatewaytest.Start(t, tools...)}
+	up := gatewaytest.Start(t, tools...)
+	x := frontOf(t, up.URL, policyChanges, tools...)
+	x.up = up
+	return x
+}
+
+// frontOf is front of an upstream that runs already.
+func frontOf(t testing.TB, url string, policyChanges map[string]string, tools ...*mcp.Tool) *fronting {
+	t.Helper()
+	x := &fronting{url: url}
 	allowed := map[string][]string{}
 	for _, tool := range tools {
 		allowed[tool.Name] = []string{"namespace"}
 	}
 	g, err := gateway.New([]gateway.Upstream{{
-		Name: "kube", URL: x.up.URL, Team: "checkout", Agents: []string{"diagnose"}, Tools: allowed, Timeout: 10 * time.Second,
+		Name: "kube", URL: url, Team: "checkout", Agents: []string{"diagnose"}, Tools: allowed, Timeout: 10 * time.Second,
 		Credential: func() (string, error) { return "the-read-credential", nil },
 	}}, "test", slog.New(slog.DiscardHandler), nil)
 	must(t, err)

@@ -42,24 +42,35 @@ func Compare(offered []Definition, name string, pinned writ.Digest) error {
 }
 
 // A May says whether a call may be made: under which approval, and with which arguments, in canonical form and checked. An
-// error is a no.
-type May func() (pinned writ.Digest, arguments []byte, err error)
+// error is a no. It calls ask, which does not wait, as soon as the caller may ask the upstream anything, and decides the call
+// while the upstream is asked.
+type May func(ask func()) (pinned writ.Digest, arguments []byte, err error)
 
 // Call makes one call if it may be made, within Timeout. While may decides, the upstream is asked what it offers now: a
 // question that has nothing of the call in it. Nothing of the call is sent before may has said yes, nor to a tool that is not
-// the pinned one: then the error is *Changed. The error of may is returned as it is. The call is made once.
+// the pinned one: then the error is *Changed. The error of may is returned as it is, also where there is no such upstream: who
+// may not call does not learn which there are. The call is made once.
 func (g *Gateway) Call(ctx context.Context, name writ.UpstreamToolName, may May) (Answer, error) {
 	l, ok := g.links[name.Upstream]
 	if !ok {
+		if _, _, no := may(func() {}); no != nil {
+			return Answer{}, no
+		}
 		return Answer{}, fmt.Errorf("%w: no upstream %q", writ.ErrNotFound, writ.Printable(name.Upstream, 60))
 	}
 	ctx, cancel := context.WithTimeout(ctx, l.Timeout)
 	defer cancel()
-	looked := l.look(ctx, name.Tool)
-	pinned, arguments, no := may()
+	var looked <-chan look
+	ask := func() {
+		if looked == nil {
+			looked = l.look(ctx, name.Tool)
+		}
+	}
+	pinned, arguments, no := may(ask)
 	if no != nil {
 		return Answer{}, no
 	}
+	ask()
 	var now look
 	select {
 	case now = <-looked:

@@ -55,7 +55,7 @@ func offered(t testing.TB, g *gateway.Gateway) gateway.Definition {
 // The digest changes with whatever a model would read of a tool, and with nothing else.
 // may allows a call.
 func may(pinned writ.Digest, arguments []byte) gateway.May {
-	return func() (writ.Digest, []byte, error) { return pinned, arguments, nil }
+	return func(func()) (writ.Digest, []byte, error) { return pinned, arguments, nil }
 }
 
 // The upstream is asked what it offers while a call is decided, and hears nothing of the call before it is allowed. A no ends
@@ -66,7 +66,7 @@ func TestNothingOfACallIsSentBeforeItIsAllowed(t *testing.T) {
 	d := offered(t, g)
 	no := errors.New("not allowed")
 	for range 3 {
-		if _, err := g.Call(t.Context(), pods, func() (writ.Digest, []byte, error) { return d.Digest(), []byte(`{"namespace":"shop"}`), no }); !errors.Is(err, no) {
+		if _, err := g.Call(t.Context(), pods, func(func()) (writ.Digest, []byte, error) { return d.Digest(), []byte(`{"namespace":"shop"}`), no }); !errors.Is(err, no) {
 			t.Errorf("want the refusal, got %v", err)
 		}
 	}

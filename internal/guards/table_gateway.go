@@ -49,8 +49,8 @@ var gateways = []Guard{
 	{
 		Invariant: "I18",
 		File:      "internal/control/front.go",
-		Guard:     "return stopped(tx, by) // before anything is asked of the upstream",
-		Instead:   "return nil",
+		Guard:     "if err := stopped(tx, by); err != nil { // before anything",
+		Instead:   "if err := error(nil); err != nil { // before anything",
 		Package:   "./internal/control",
 		Test:      "TestI18AFrozenAgentReachesNoUpstream",
 	},

@@ -46,6 +46,13 @@ func Pods() *mcp.Tool {
 // Start serves tools until the test ends. Answers are a text until Answer says otherwise.
 func Start(t testing.TB, tools ...*mcp.Tool) *Upstream {
 	t.Helper()
+	u := New(tools...)
+	t.Cleanup(u.Stop)
+	return u
+}
+
+// New is Start for what is no test; the caller stops it.
+func New(tools ...*mcp.Tool) *Upstream {
 	u := &Upstream{tools: tools, over: make(chan struct{})}
 	u.Answers("two pods are ready")
 	u.server = mcp.NewServer(&mcp.Implementation{Name: "upstream", Version: "1"}, &mcp.ServerOptions{
@@ -60,7 +67,6 @@ func Start(t testing.TB, tools ...*mcp.Tool) *Upstream {
 		h.ServeHTTP(w, r)
 	}))
 	u.URL = u.http.URL
-	t.Cleanup(u.Stop)
 	return u
 }
 
