@@ -145,7 +145,7 @@ func tests(t *testing.T, root string) map[string]bool {
 			return err
 		}
 		for _, d := range parsed.Decls {
-			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && strings.HasPrefix(f.Name.Name, "Test") {
+			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil && (strings.HasPrefix(f.Name.Name, "Test") || strings.HasPrefix(f.Name.Name, "Fuzz")) {
 				found[filepath.ToSlash(dir)+" "+f.Name.Name] = true
 			}
 		}
