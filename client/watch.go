@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,9 +13,10 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/eventstream"
 )
 
-// maxEvent bounds one line of a stream.
+// maxEvent bounds one event of a stream, in bytes.
 const maxEvent = 1 << 20
 
 // Watch is Events that never ends: it follows the ledger as it grows until ctx ends or the caller stops reading, and
@@ -55,23 +55,25 @@ func (c *Client) Watch(ctx context.Context, from int64, incident writ.IncidentID
 func (c *Client) stream(ctx context.Context, from int64, incident writ.IncidentID, yield func(writ.Event, error) bool) (next int64, stopped bool, err error) {
 	resp, err := c.send(ctx, call{method: http.MethodGet, path: "/v1/events",
 		query:  values("from", strconv.FormatInt(from, 10), "incident", string(incident)),
-		header: http.Header{"Accept": {"text/event-stream"}}})
+		header: http.Header{"Accept": {eventstream.ContentType}}})
 	if err != nil {
 		return from, false, err
 	}
 	defer resp.Body.Close()
-	if !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/event-stream") {
+	if !strings.HasPrefix(resp.Header.Get("Content-Type"), eventstream.ContentType) {
 		return from, false, fmt.Errorf("%w: the answer is not an event stream", errUnexpected)
 	}
-	lines := bufio.NewScanner(resp.Body)
-	lines.Buffer(nil, maxEvent)
-	for lines.Scan() {
-		data, ok := strings.CutPrefix(lines.Text(), "data: ")
-		if !ok {
-			continue // ids are in the data; the rest are comments, kinds and line ends
+	events := eventstream.NewReader(resp.Body, maxEvent)
+	for {
+		data, err := events.Next() // ids are in the data
+		if errors.Is(err, io.EOF) {
+			return from, false, nil
+		}
+		if err != nil {
+			return from, false, &lostError{cause: fmt.Errorf("%w: %w", writ.ErrUnavailable, err)}
 		}
 		var e writ.Event
-		if err := json.Unmarshal([]byte(data), &e); err != nil {
+		if err := json.Unmarshal(data, &e); err != nil {
 			return from, false, fmt.Errorf("%w: event: %w", errUnexpected, err)
 		}
 		if e.Index < from {
@@ -82,8 +84,4 @@ func (c *Client) stream(ctx context.Context, from int64, incident writ.IncidentI
 			return from, true, nil
 		}
 	}
-	if err := lines.Err(); err != nil && !errors.Is(err, io.EOF) {
-		return from, false, &lostError{cause: fmt.Errorf("%w: %w", writ.ErrUnavailable, err)}
-	}
-	return from, false, nil
 }

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/eventstream"
 	"github.com/writ-dev/writ/internal/jsonrpc"
 )
 
@@ -97,7 +97,7 @@ func unsent(err error) bool {
 // answer writes the messages of a response.
 func (b *Bridge) answer(resp *http.Response, m message) error {
 	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")) // "" when there is none
-	if kind == "text/event-stream" && resp.StatusCode == http.StatusOK {
+	if kind == eventstream.ContentType && resp.StatusCode == http.StatusOK {
 		return b.events(resp.Body, m.ID != nil)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
@@ -140,29 +140,19 @@ func (b *Bridge) agree(body []byte) {
 	}
 }
 
-// events writes the messages of an event stream (HTML, server-sent events: fields by line, an empty line ends an event).
-// With asked, one of them has to be the answer.
+// events writes the messages of an event stream. With asked, one of them has to be the answer.
 func (b *Bridge) events(r io.Reader, asked bool) error {
-	s := bufio.NewScanner(r)
-	s.Buffer(make([]byte, 64<<10), maxAnswer)
-	var data []byte
-	for s.Scan() {
-		l := s.Bytes()
-		if part, ok := bytes.CutPrefix(l, []byte("data:")); ok {
-			data = append(append(data, bytes.TrimPrefix(part, []byte(" "))...), '\n')
-			if len(data) > maxAnswer {
-				return fmt.Errorf("the answer has more than %d bytes", maxAnswer)
-			}
-			continue
+	events := eventstream.NewReader(r, maxAnswer)
+	for {
+		data, err := events.Next()
+		if errors.Is(err, io.EOF) {
+			break
 		}
-		if len(l) == 0 && len(data) > 0 {
-			b.write(data)
-			asked = asked && !isResponse(data)
-			data = nil
+		if err != nil {
+			return fmt.Errorf("the answer broke off: %w", err)
 		}
-	}
-	if err := s.Err(); err != nil {
-		return fmt.Errorf("the answer broke off: %w", err)
+		b.write(data)
+		asked = asked && !isResponse(data)
 	}
 	if asked {
 		return errors.New("the answer broke off: the stream ended before it")

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +19,7 @@ import (
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/gateway"
 	"github.com/writ-dev/writ/internal/gateway/gatewaytest"
+	"github.com/writ-dev/writ/internal/policy/policytest"
 )
 
 // perIncident is how many readings of one incident are measured before the next one is opened: an incident may have 500.
@@ -44,7 +44,7 @@ func BenchmarkFrontedCall(b *testing.B) {
 			call := c.call(b, x)
 			must(b, call(0)) // connections
 			took := make([]time.Duration, b.N)
-			commits, used := x.store.Commits(), processor(b)
+			commits, used := x.store.Commits(), policytest.Processor(b)
 			b.ResetTimer()
 			for i := range took {
 				b.StopTimer()
@@ -57,7 +57,7 @@ func BenchmarkFrontedCall(b *testing.B) {
 				took[i] = time.Since(began)
 			}
 			b.StopTimer()
-			b.ReportMetric(float64((processor(b)-used).Microseconds())/float64(b.N), "cpu-µs/op")
+			policytest.ReportProcessor(b, used, b.N, "op") // without the upstream
 			b.ReportMetric(float64(x.store.Commits()-commits)/float64(b.N), "commits/op")
 			slices.Sort(took)
 			for name, at := range map[string]int{"p10-µs": b.N / 10, "p50-µs": b.N / 2, "p99-µs": b.N * 99 / 100} {
@@ -96,13 +96,6 @@ func TestMain(m *testing.M) {
 	fmt.Println(u.URL)
 	_, _ = io.Copy(io.Discard, os.Stdin)
 	u.Stop()
-}
-
-// processor is the time that this process, without the upstream, has used of all processors.
-func processor(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // syncing writes 48 KiB over what is there and waits for the disk.

@@ -1,4 +1,4 @@
-// Package eventstream writes server-sent events (HTML Standard, section 9.2). What is in them, and for how long, is its
+// Package eventstream writes and reads server-sent events (HTML Standard, section 9.2). What is in them, and for how long, is its
 // callers' to say.
 package eventstream
 

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -14,6 +13,8 @@ import (
 	"sync/atomic"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/writ-dev/writ/internal/eventstream"
 )
 
 // A session is one session with an upstream. The SDK begins and ends it, hears what the upstream tells, and speaks with commands.
@@ -111,7 +112,7 @@ func (w *wire) ask(ctx context.Context, method string, params, result any) error
 		return err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Accept", "application/json, text/event-stream")
+	r.Header.Set("Accept", "application/json, "+eventstream.ContentType)
 	r.Header.Set("Mcp-Protocol-Version", w.version)
 	if w.session != "" {
 		r.Header.Set("Mcp-Session-Id", w.session)
@@ -152,10 +153,10 @@ func (w *wire) answer(resp *http.Response, id string) (m wireMessage, err error)
 			return m, errors.Join(err, errors.New("it answers something else"))
 		}
 		return m, nil
-	case "text/event-stream":
-		events := bufio.NewReader(resp.Body)
+	case eventstream.ContentType:
+		events := eventstream.NewReader(resp.Body, maxWire)
 		for {
-			data, err := nextEvent(events)
+			data, err := events.Next()
 			if err != nil {
 				return m, err
 			}
@@ -174,26 +175,4 @@ func (m *wireMessage) parse(b []byte, id string) (ok bool, err error) {
 		return false, err
 	}
 	return m.JSONRPC == "2.0" && m.Method == "" && string(m.ID) == strconv.Quote(id), nil
-}
-
-// nextEvent returns the data of the next event that has any (html.spec.whatwg.org section 9.2.6). The body's bound is also that
-// of an event.
-func nextEvent(r *bufio.Reader) ([]byte, error) {
-	var data []byte
-	for {
-		line, err := r.ReadBytes('\n')
-		if err != nil {
-			return nil, err
-		}
-		line = bytes.TrimRight(line, "\r\n")
-		if len(line) == 0 && len(data) > 0 {
-			return data, nil
-		}
-		if value, ok := bytes.CutPrefix(line, []byte("data:")); ok {
-			if len(data) > 0 {
-				data = append(data, '\n')
-			}
-			data = append(data, bytes.TrimPrefix(value, []byte(" "))...)
-		}
-	}
 }

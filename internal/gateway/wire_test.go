@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -16,7 +15,6 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
 	"github.com/writ-dev/writ"
-	"github.com/writ-dev/writ/internal/gateway"
 	"github.com/writ-dev/writ/internal/gateway/gatewaytest"
 )
 
@@ -152,25 +150,4 @@ func TestAnUpstreamThatAnswersInEventsIsRead(t *testing.T) {
 			t.Errorf("%q %v", a.Text, err)
 		}
 	}
-}
-
-func FuzzEvents(f *testing.F) {
-	for _, s := range []string{"data: x\n\n", ": c\r\ndata:a\r\ndata: b\r\n\r\n", "data\n\n", "data:\n\ndata: y\n\n", "\n\n\n", "data: \x00\n"} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		r, total := bufio.NewReader(bytes.NewReader(b)), 0
-		for {
-			data, err := gateway.NextEvent(r)
-			if err != nil {
-				return
-			}
-			if len(data) == 0 {
-				t.Fatal("an event without data")
-			}
-			if total += len(data); total > len(b) {
-				t.Fatalf("%d bytes of data in %d bytes of events", total, len(b))
-			}
-		}
-	})
 }

@@ -1,4 +1,0 @@
-package gateway
-
-// NextEvent reads one event.
-var NextEvent = nextEvent
