@@ -20,6 +20,7 @@ type Upstream struct {
 	Team           string         `yaml:"team"`                      // whose people approve its tools
 	Agents         []string       `yaml:"agents"`                    // names of the agents that may call
 	Timeout        Duration       `yaml:"timeout,omitempty"`         // of a call, at most 20s; 5s when left out
+	ListLife       Duration       `yaml:"list_life,omitempty"`       // how old its list of tools may be at a call: 1ms, which is before each, to 10s; 1s when left out
 	Tools          []UpstreamTool `yaml:"tools"`                     // others are not there
 }
 
@@ -34,6 +35,7 @@ const (
 	maxUpstreamTools   = 100
 	maxUpstreamFacts   = 16
 	maxUpstreamTimeout = 20 * time.Second // as long as agents wait anywhere
+	maxListLife        = 10 * time.Second // a tool that has changed is called no longer than that
 )
 
 var variable = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
@@ -57,6 +59,7 @@ func (c *checks) upstreams(s Server) {
 		c.want(writ.IsName(u.Team), "upstreams[%d].team must be the team whose people approve its tools", i)
 		c.want(len(u.Agents) > 0, "upstreams[%d].agents must name the agents that may call", i)
 		c.want(u.Timeout >= 0 && time.Duration(u.Timeout) <= maxUpstreamTimeout, "upstreams[%d].timeout must be at most %s, such as 5s", i, maxUpstreamTimeout)
+		c.want(u.ListLife >= 0 && time.Duration(u.ListLife) <= maxListLife, "upstreams[%d].list_life must be at most %s, such as 1s", i, maxListLife)
 		c.want(len(u.Tools) > 0 && len(u.Tools) <= maxUpstreamTools, "upstreams[%d].tools must name 1 to %d tools", i, maxUpstreamTools)
 		twice := map[string]bool{}
 		for j, t := range u.Tools {

@@ -27,20 +27,22 @@ const perIncident = 400
 
 // BenchmarkFrontedCall compares the same call made directly, through the gateway alone, and as agents make it: decided by policy,
 // recorded in the ledger before it is answered, on SQLite. The first line is a bare fsync of as many bytes as such a call writes.
-// The upstream is a process of its own, as in life. What a call costs beyond the direct one is the difference of two lines of one run; on a
+// Asked is whole when the list of tools is asked for before each call, not once a second. The upstream is a process of its own, as in life. What a call costs beyond the direct one is the difference of two lines of one run; on a
 // busy machine p10 is nearest to what a quiet one shows at the median. go test ./internal/control -run - -bench FrontedCall -benchtime 2000x
 func BenchmarkFrontedCall(b *testing.B) {
 	for _, c := range []struct {
 		name string
+		life time.Duration
 		call func(b *testing.B, x *fronting) func(i int) error
 	}{
-		{"disk", syncing},
-		{"direct", direct},
-		{"gateway", throughGateway},
-		{"whole", whole},
+		{"disk", 0, syncing},
+		{"direct", 0, direct},
+		{"gateway", gateway.DefaultListLife, throughGateway},
+		{"whole", gateway.DefaultListLife, whole},
+		{"asked", 0, whole},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			x := frontOf(b, apart(b), nil, gatewaytest.Pods()).pinned(pods)
+			x := frontOf(b, apart(b), c.life, nil, gatewaytest.Pods()).pinned(pods)
 			call := c.call(b, x)
 			must(b, call(0)) // connections
 			took := make([]time.Duration, b.N)
@@ -121,7 +123,7 @@ func direct(b *testing.B, x *fronting) func(int) error {
 }
 
 func throughGateway(b *testing.B, x *fronting) func(int) error {
-	g, err := gateway.New([]gateway.Upstream{{Name: "kube", URL: x.url, Team: "checkout", Tools: map[string][]string{"list_pods": nil}}}, "bench", slog.New(slog.DiscardHandler), nil)
+	g, err := gateway.New([]gateway.Upstream{{Name: "kube", URL: x.url, Team: "checkout", Tools: map[string][]string{"list_pods": nil}, ListLife: gateway.DefaultListLife}}, "bench", slog.New(slog.DiscardHandler), nil)
 	must(b, err)
 	b.Cleanup(g.Close)
 	all, err := g.Discover(b.Context(), "kube")

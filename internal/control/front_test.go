@@ -36,13 +36,13 @@ type fronting struct {
 func front(t testing.TB, policyChanges map[string]string, tools ...*mcp.Tool) *fronting {
 	t.Helper()
 	up := gatewaytest.Start(t, tools...)
-	x := frontOf(t, up.URL, policyChanges, tools...)
+	x := frontOf(t, up.URL, 0, policyChanges, tools...)
 	x.up = up
 	return x
 }
 
-// frontOf is front of an upstream that runs already.
-func frontOf(t testing.TB, url string, policyChanges map[string]string, tools ...*mcp.Tool) *fronting {
+// frontOf is front of an upstream that runs already, whose list of tools may be as old as life at a call.
+func frontOf(t testing.TB, url string, life time.Duration, policyChanges map[string]string, tools ...*mcp.Tool) *fronting {
 	t.Helper()
 	x := &fronting{url: url}
 	allowed := map[string][]string{}
@@ -50,7 +50,7 @@ func frontOf(t testing.TB, url string, policyChanges map[string]string, tools ..
 		allowed[tool.Name] = []string{"namespace"}
 	}
 	g, err := gateway.New([]gateway.Upstream{{
-		Name: "kube", URL: url, Team: "checkout", Agents: []string{"diagnose"}, Tools: allowed, Timeout: 10 * time.Second,
+		Name: "kube", URL: url, Team: "checkout", Agents: []string{"diagnose"}, Tools: allowed, Timeout: 10 * time.Second, ListLife: life,
 		Credential: func() (string, error) { return "the-read-credential", nil },
 	}}, "test", slog.New(slog.DiscardHandler), nil)
 	must(t, err)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,8 +47,8 @@ func Compare(offered []Definition, name string, pinned writ.Digest) error {
 // while the upstream is asked.
 type May func(ask func()) (pinned writ.Digest, arguments []byte, err error)
 
-// Call makes one call if it may be made, within Timeout. While may decides, the upstream is asked what it offers now: a
-// question that has nothing of the call in it. Nothing of the call is sent before may has said yes, nor to a tool that is not
+// Call makes one call if it may be made, within Timeout. While may decides, the upstream is asked what it offers, unless that is
+// known as of ListLife ago: a question that has nothing of the call in it. Nothing of the call is sent before may has said yes, nor to a tool that is not
 // the pinned one: then the error is *Changed. The error of may is returned as it is, also where there is no such upstream: who
 // may not call does not learn which there are. The call is made once.
 func (g *Gateway) Call(ctx context.Context, name writ.UpstreamToolName, may May) (Answer, error) {
@@ -71,16 +72,7 @@ func (g *Gateway) Call(ctx context.Context, name writ.UpstreamToolName, may May)
 		return Answer{}, no
 	}
 	ask()
-	var now look
-	select {
-	case now = <-looked:
-	case <-ctx.Done():
-		return Answer{}, l.errReach()
-	}
-	if now.err != nil {
-		return Answer{}, now.err
-	}
-	if err := Compare(now.offered, name.Tool, pinned); err != nil {
+	if err := l.offers(ctx, looked, name.Tool, pinned); err != nil {
 		return Answer{}, err
 	}
 	s, err := l.open(ctx)
@@ -88,6 +80,9 @@ func (g *Gateway) Call(ctx context.Context, name writ.UpstreamToolName, may May)
 		return Answer{}, err
 	}
 	got, err := s.callTool(ctx, name.Tool, arguments)
+	if err != nil && errors.Is(ctx.Err(), context.Canceled) { // given up: others use the session
+		return Answer{}, l.errReach()
+	}
 	if err != nil {
 		return Answer{}, l.drop(ctx, s, err)
 	}
@@ -95,25 +90,6 @@ func (g *Gateway) Call(ctx context.Context, name writ.UpstreamToolName, may May)
 		return Answer{}, l.drop(ctx, s, errInput)
 	}
 	return answer(got), nil
-}
-
-// A look is what an upstream offers under one name.
-type look struct {
-	offered []Definition
-	err     error
-}
-
-// look asks the upstream. A caller that is refused meanwhile does not wait for it, and does not cut the connection that others
-// use: the question ends by itself, at the latest after Timeout.
-func (l *link) look(ctx context.Context, tool string) <-chan look {
-	looked := make(chan look, 1)
-	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.Timeout)
-		defer cancel()
-		offered, err := l.discover(ctx, tool)
-		looked <- look{offered, err}
-	}()
-	return looked
 }
 
 // answer keeps the text of a result. Structured content is kept where there is no text; whatever is no text is named and

@@ -19,12 +19,13 @@ import (
 
 // Limits of what an upstream can cost.
 const (
-	MaxTimeout     = 20 * time.Second // as long as agents wait anywhere
-	DefaultTimeout = 5 * time.Second
-	MaxOffered     = 500      // tools of one upstream: more is a bomb, or a server to be split
-	maxPages       = 10       // of a list of tools
-	maxWire        = 1 << 20  // bytes of one answer on the wire
-	MaxAnswer      = 60 << 10 // bytes of text of an answer that are kept: with the arguments within what evidence may be
+	MaxTimeout      = 20 * time.Second // as long as agents wait anywhere
+	DefaultTimeout  = 5 * time.Second
+	DefaultListLife = time.Second // agents call several times a second, and a list may be a hundred times as long as an answer
+	MaxOffered      = 500         // tools of one upstream: more is a bomb, or a server to be split
+	maxPages        = 10          // of a list of tools
+	maxWire         = 1 << 20     // bytes of one answer on the wire
+	MaxAnswer       = 60 << 10    // bytes of text of an answer that are kept: with the arguments within what evidence may be
 )
 
 // An Upstream is one MCP server of others.
@@ -36,6 +37,7 @@ type Upstream struct {
 	Credential func() (string, error)
 	Transport  Transport // of URL
 	Timeout    time.Duration
+	ListLife   time.Duration       // how old what it offers may be at a call; 0: it is asked before each
 	Team       string              // whose people approve its tools
 	Agents     []string            // names of the agents that may call
 	Tools      map[string][]string // allowed tools, each with the arguments that are facts for policy

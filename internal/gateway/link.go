@@ -17,7 +17,7 @@ import (
 )
 
 // spoken is the newest revision that is spoken with upstreams. Later ones let a server say how long its list of tools may
-// be believed, and the list is what is to be looked at before every call.
+// be believed, which is ours to say (ListLife).
 const spoken = "2025-11-25"
 
 // stopGrace is how long a command may take to end once its input is closed.
@@ -29,13 +29,14 @@ type link struct {
 	version string
 	log     *slog.Logger
 	changed func(string)
+	looked  looked
 
 	mu      sync.Mutex
 	session *session // guarded by mu; nil when there is none
 }
 
 func newLink(u Upstream, version string, log *slog.Logger, changed func(string)) *link {
-	return &link{Upstream: u, version: version, log: log, changed: changed}
+	return &link{Upstream: u, version: version, log: log, changed: changed, looked: looked{life: u.ListLife}}
 }
 
 // errReach is all that is told of an upstream that cannot be reached: its own words go nowhere.
@@ -61,6 +62,7 @@ func (l *link) open(ctx context.Context) (*session, error) {
 		Capabilities: &mcp.ClientCapabilities{}, // no roots, no sampling, no elicitation
 		Logger:       slog.New(slog.DiscardHandler),
 		ToolListChangedHandler: func(context.Context, *mcp.ToolListChangedRequest) {
+			l.looked.forget()
 			if l.changed != nil {
 				l.changed(l.Name)
 			}
@@ -114,6 +116,7 @@ func (l *link) broke(ctx context.Context, s *session, err error) error {
 	if l.session == s && s != nil {
 		l.session = nil
 	}
+	l.looked.forget()
 	if s != nil {
 		go s.Close() // which may wait for the other side
 	}
@@ -129,7 +132,7 @@ func (l *link) drop(ctx context.Context, s *session, err error) error {
 	return l.broke(ctx, s, err)
 }
 
-// discover lists what is offered now, always by asking: all of it, or what stands under one name, which is all that a call
+// discover lists what is offered now, by asking: all of it, or what stands under one name, which is all that a call
 // has to compare.
 func (l *link) discover(ctx context.Context, only string) ([]Definition, error) {
 	s, err := l.open(ctx)

@@ -99,35 +99,24 @@ type wireMessage struct {
 	Error   json.RawMessage `json:"error"`
 }
 
-// ask sends one request, once, and decodes its result. What else the upstream says in the same stream is dropped: it has no
-// capability of ours to ask for, and before each call its tools are looked at anyway.
+// ask sends one request, once, and decodes its result. What else the upstream says in the same stream is dropped, but for its
+// requests: it has no capability of ours to ask for, and before each call its tools are looked at anyway. A request that is
+// given up is called back.
 func (w *wire) ask(ctx context.Context, method string, params, result any) error {
 	id := "writ-" + strconv.FormatInt(w.last.Add(1), 10)
-	body, err := json.Marshal(wireRequest{"2.0", id, method, params})
+	resp, err := w.send(ctx, wireRequest{"2.0", id, method, params})
 	if err != nil {
-		return err
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
-	if err != nil {
-		return err
-	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("Accept", "application/json, "+eventstream.ContentType)
-	r.Header.Set("Mcp-Protocol-Version", w.version)
-	if w.session != "" {
-		r.Header.Set("Mcp-Session-Id", w.session)
-	}
-	resp, err := w.client.Do(r)
-	if err != nil {
+		w.callBack(ctx, id)
 		return err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("it answers with status %d", resp.StatusCode)
 	}
-	m, err := w.answer(resp, id)
+	m, err := w.answer(ctx, resp, id)
 	switch {
 	case err != nil:
+		w.callBack(ctx, id)
 		return err
 	case len(m.Error) > 0:
 		return errors.New("it answers with an error")
@@ -137,8 +126,27 @@ func (w *wire) ask(ctx context.Context, method string, params, result any) error
 	return json.Unmarshal(m.Result, result)
 }
 
+// send posts one message.
+func (w *wire) send(ctx context.Context, message any) (*http.Response, error) {
+	body, err := json.Marshal(message)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Accept", "application/json, "+eventstream.ContentType)
+	r.Header.Set("Mcp-Protocol-Version", w.version)
+	if w.session != "" {
+		r.Header.Set("Mcp-Session-Id", w.session)
+	}
+	return w.client.Do(r)
+}
+
 // answer reads the answer to one request: the body, or the first event of it that has the request's id.
-func (w *wire) answer(resp *http.Response, id string) (m wireMessage, err error) {
+func (w *wire) answer(ctx context.Context, resp *http.Response, id string) (m wireMessage, err error) {
 	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if err != nil {
 		return m, err
@@ -161,6 +169,9 @@ func (w *wire) answer(resp *http.Response, id string) (m wireMessage, err error)
 				return m, err
 			}
 			if ok, err := m.parse(data, id); ok || err != nil {
+				return m, err
+			}
+			if err := w.reply(ctx, m); err != nil {
 				return m, err
 			}
 		}

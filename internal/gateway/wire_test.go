@@ -9,8 +9,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -132,6 +136,76 @@ func endless(w http.ResponseWriter, kind, text string) {
 		if _, err := io.WriteString(w, part); err != nil {
 			return
 		}
+	}
+}
+
+// A ping is answered, and whatever else an upstream asks is refused, while it is asked: it may wait for that before it answers.
+func TestWhatAnUpstreamAsksMeanwhileIsAnswered(t *testing.T) {
+	for ask, want := range map[string]string{
+		`"id":"p","method":"ping"`:                             `{"jsonrpc":"2.0","id":"p","result":{}}`,
+		`"id":7,"method":"sampling/createMessage","params":{}`: `{"jsonrpc":"2.0","id":7,"error":{"code":-32601,"message":"this client offers nothing"}}`,
+	} {
+		replies := make(chan string, 1)
+		behind, err := url.Parse(scripted(t, func(w http.ResponseWriter, id json.RawMessage) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",%s}\n\n", ask)
+			http.NewResponseController(w).Flush()
+			if got := <-replies; got != want {
+				t.Errorf("%s is answered with %s", ask, got)
+			}
+			fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"id\":%s,%s}\n\n", id, result)
+		}))
+		must(t, err)
+		proxy := httputil.NewSingleHostReverseProxy(behind)
+		h := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err == nil && r.Method == http.MethodPost && r.Header.Get("Mcp-Session-Id") != "" && !bytes.Contains(body, []byte(`"params"`)) {
+				replies <- string(body)
+				w.WriteHeader(http.StatusAccepted)
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			proxy.ServeHTTP(w, r)
+		}))
+		t.Cleanup(func() { h.CloseClientConnections(); h.Close() })
+		g := to(t, h.URL)
+		if a, err := g.Call(t.Context(), pods, may(offered(t, g).Digest(), []byte(`{"namespace":"shop"}`))); err != nil || a.Text != "two pods" {
+			t.Errorf("%s: %q %v", ask, a.Text, err)
+		}
+	}
+}
+
+// A call that nobody waits for ends at the upstream too, and the session, which others use, does not.
+func TestACallThatIsGivenUpIsCalledBack(t *testing.T) {
+	begun, ended := make(chan bool, 1), make(chan bool, 1)
+	u := gatewaytest.Start(t, gatewaytest.Pods())
+	u.Answer(func(ctx context.Context, c gatewaytest.Call) (*mcp.CallToolResult, error) {
+		begun <- true
+		<-ctx.Done()
+		ended <- true
+		return nil, ctx.Err()
+	})
+	g := to(t, u.URL)
+	pinned := offered(t, g).Digest()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-begun
+		cancel()
+	}()
+	if _, err := g.Call(ctx, pods, may(pinned, []byte(`{"namespace":"shop"}`))); !errors.Is(err, writ.ErrUnavailable) {
+		t.Errorf("it ended with %v", err)
+	}
+	select {
+	case <-ended:
+	case <-time.After(time.Minute):
+		t.Error("the upstream reads on")
+	}
+	u.Answers("two pods")
+	if a, err := g.Call(t.Context(), pods, may(pinned, []byte(`{"namespace":"shop"}`))); err != nil || a.Text != "two pods" {
+		t.Errorf("afterwards it answers %q, %v", a.Text, err)
+	}
+	if sessions := slices.Compact(slices.Sorted(slices.Values(u.Header("Mcp-Session-Id")))); len(sessions) != 1 {
+		t.Errorf("%d sessions were opened", len(sessions))
 	}
 }
 

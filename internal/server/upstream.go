@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"log/slog"
@@ -25,7 +26,7 @@ func newGateway(c config.Server, version string, log *slog.Logger) (*gateway.Gat
 	var all []gateway.Upstream
 	for _, u := range c.Upstreams {
 		out := gateway.Upstream{
-			Name: u.Name, URL: u.URL, Command: u.Command, Timeout: time.Duration(u.Timeout), Team: u.Team, Agents: u.Agents, Tools: map[string][]string{},
+			Name: u.Name, URL: u.URL, Command: u.Command, Timeout: time.Duration(u.Timeout), ListLife: cmp.Or(time.Duration(u.ListLife), gateway.DefaultListLife), Team: u.Team, Agents: u.Agents, Tools: map[string][]string{},
 		}
 		for _, t := range u.Tools {
 			out.Tools[t.Name] = t.Facts
