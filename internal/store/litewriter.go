@@ -17,7 +17,8 @@ const seqBlock = 1 << 16
 // the writer remembers of the last commit is true.
 type liteSession struct {
 	*liteConn
-	db *sql.DB
+	db   *sql.DB
+	over bool // the transaction was rolled back because its only closure failed
 }
 
 func newLiteSession(ctx context.Context, path string, maxPages int64, ahead bool, note func(string)) (*liteSession, error) {
@@ -30,7 +31,7 @@ func newLiteSession(ctx context.Context, path string, maxPages int64, ahead bool
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	s := &liteSession{c, db}
+	s := &liteSession{liteConn: c, db: db}
 	if err := checkDurable(ctx, c.c); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -62,19 +63,50 @@ func (s *liteSession) load(w *writer) error {
 	return err
 }
 
-func (s *liteSession) begin(*writer) error { return s.run("BEGIN IMMEDIATE") }
-func (s *liteSession) mark(*writer) error  { return s.run("SAVEPOINT one") }
-func (s *liteSession) keep(*writer) error  { return s.run("RELEASE one") }
+func (s *liteSession) begin(*writer) error {
+	s.over = false
+	return s.run("BEGIN IMMEDIATE")
+}
 
-func (s *liteSession) undo(*writer) error {
+// mark makes a savepoint: with one, SQLite keeps a copy of each page that changes.
+func (s *liteSession) mark(w *writer) error {
+	if w.alone() {
+		return nil
+	}
+	return s.run("SAVEPOINT one")
+}
+
+func (s *liteSession) keep(w *writer) error {
+	if w.alone() {
+		return nil
+	}
+	return s.run("RELEASE one")
+}
+
+func (s *liteSession) undo(w *writer) error {
+	if w.alone() {
+		s.over = true
+		return s.run("ROLLBACK")
+	}
 	if err := s.run("ROLLBACK TO one"); err != nil {
 		return err
 	}
 	return s.run("RELEASE one")
 }
 
-func (s *liteSession) commit(*writer) (bool, error) { return true, s.run("COMMIT") }
-func (s *liteSession) rollback(*writer) error       { return s.run("ROLLBACK") }
+func (s *liteSession) commit(*writer) (bool, error) {
+	if s.over {
+		return false, nil
+	}
+	return true, s.run("COMMIT")
+}
+
+func (s *liteSession) rollback(*writer) error {
+	if s.over {
+		return nil
+	}
+	return s.run("ROLLBACK")
+}
 
 func (s *liteSession) run(statement string) error {
 	_, err := s.exec(statement)
