@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 
@@ -99,6 +100,7 @@ func TestMCP01ASwappedToolOfAnUpstreamIsNotCalled(t *testing.T) {
 	shadow := gatewaytest.Pods()
 	shadow.Name = "read_evidence"
 	u.Offer(swapped, shadow)
+	time.Sleep(gateway.DefaultListLife) // what is known of the tool may be that old
 	if a := d.call(t, frontedPods, with); !a.refuse || !strings.Contains(a.text, string(writ.ReasonToolChanged)) || strings.Contains(a.text, "stop_run") {
 		t.Errorf("swapped, it answers %s", a.text)
 	}
