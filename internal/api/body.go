@@ -81,31 +81,59 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 var strictJSON = huma.Format{
 	Marshal: huma.DefaultJSONFormat.Marshal,
 	Unmarshal: func(data []byte, v any) error {
-		if err := json.Unmarshal(data, v); err != nil {
+		err := json.Unmarshal(data, v)
+		body, found := structOf(reflect.TypeOf(v))
+		if !found {
 			return err
 		}
-		return exactNames(data, reflect.TypeOf(v))
+		if err != nil {
+			return named(data, body, err)
+		}
+		return exactNames(data, body)
 	},
 }
 
-// exactNames looks at the members of the body itself: requests have no structs inside.
-func exactNames(data []byte, t reflect.Type) error {
+// structOf returns the struct that a pointer leads to.
+func structOf(t reflect.Type) (reflect.Type, bool) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if t.Kind() != reflect.Struct {
-		return nil
-	}
+	return t, t.Kind() == reflect.Struct
+}
+
+// exactNames looks at the members of the body itself: requests have no structs inside.
+func exactNames(data []byte, body reflect.Type) error {
 	var given map[string]json.RawMessage
 	if err := json.Unmarshal(data, &given); err != nil {
 		return err
 	}
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		delete(given, name)
+	for i := range body.NumField() {
+		delete(given, memberName(body.Field(i)))
 	}
 	for name := range given {
 		return fmt.Errorf("unknown member %q", writ.Printable(name, 40))
 	}
 	return nil
+}
+
+// named says which member of the body an error is of: encoding/json does not, where a type reads itself.
+func named(data []byte, body reflect.Type, err error) error {
+	var given map[string]json.RawMessage
+	if json.Unmarshal(data, &given) != nil {
+		return err
+	}
+	for i := range body.NumField() {
+		f := body.Field(i)
+		if raw, there := given[memberName(f)]; there {
+			if err := json.Unmarshal(raw, reflect.New(f.Type).Interface()); err != nil {
+				return fmt.Errorf("%s: %w", memberName(f), err)
+			}
+		}
+	}
+	return err
+}
+
+func memberName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+	return name
 }

@@ -74,6 +74,21 @@ func many(n int) string {
 	return strings.Join(parts, ",")
 }
 
+// Types that read themselves (ids, digests) know nothing of the member that they stand in.
+func TestARefusedMemberOfABodyIsNamed(t *testing.T) {
+	h := handler(t, &fake{})
+	for body, want := range map[string]string{
+		`{"incident":"inc_1","playbook":"x"}`:                                              "incident",
+		`{"incident":"inc_01JDB4A2Q7N5S3J8E6X0F4G1MB","playbook":"x","evidence":["ev_1"]}`: "evidence",
+		`{"incident":7,"playbook":"x"}`:                                                    "incident",
+	} {
+		p := wantProblem(t, request(h, "agent", "POST", "/v1/proposals", body, key), 422, writ.ReasonForm)
+		if !strings.Contains(p.Detail, want+":") {
+			t.Errorf("%s is refused with %q", body, p.Detail)
+		}
+	}
+}
+
 func TestABodyOverOneMebibyteIsTooLarge(t *testing.T) {
 	h := handler(t, &fake{})
 	pad := func(n int) string { return proposal + strings.Repeat(" ", n-len(proposal)) }
