@@ -65,7 +65,8 @@ func (c *Control) asDecided(tx *store.Tx, f fronted) bool {
 
 // ReadUpstream calls one approved tool for an incident, and records arguments and answer before it gives the answer. The
 // order is: who may, what was approved, the arguments against it, policy, the call, and the entry; a failure at any of them
-// ends it. While the second to fourth are looked at, the upstream is asked what it offers, which tells it nothing of the call.
+// ends it. While the second to fourth are looked at, the upstream is asked what it offers, unless that was known a moment ago
+// (gateway.Upstream.ListLife), which tells it nothing of the call.
 // All but the call is looked at once more when the entry is made, unless nothing was committed since: an answer to a call that
 // is no longer allowed is not given.
 func (c *Control) ReadUpstream(ctx context.Context, by writ.Principal, incident writ.IncidentID, name writ.UpstreamToolName, arguments []byte) (writ.UpstreamReading, error) {

@@ -26,9 +26,10 @@ import (
 const perIncident = 400
 
 // BenchmarkFrontedCall compares the same call made directly, through the gateway alone, and as agents make it: decided by policy,
-// recorded in the ledger before it is answered, on SQLite. The first line is a bare fsync of as many bytes as such a call writes.
-// Asked is whole when the list of tools is asked for before each call, not once a second. The upstream is a process of its own, as in life. What a call costs beyond the direct one is the difference of two lines of one run; on a
-// busy machine p10 is nearest to what a quiet one shows at the median. go test ./internal/control -run - -bench FrontedCall -benchtime 2000x
+// recorded in the ledger before it is answered, on SQLite. The first line is a bare fsync of as many bytes as such a call writes;
+// the last is a whole call when the list of tools is asked for before each one, not once a second. The upstream is a process of its own, as in
+// life. What a call costs beyond the direct one is the difference of two lines of one run; on a busy machine p10 is nearest to
+// what a quiet one shows at the median. go test ./internal/control -run - -bench FrontedCall -benchtime 2000x
 func BenchmarkFrontedCall(b *testing.B) {
 	for _, c := range []struct {
 		name string
