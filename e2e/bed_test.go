@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 type bed struct {
 	*testbed.Cluster
 	kube           *kubernetes.Clientset // the administrator: whoever is not Writ
-	writ           string                // the binary
+	writ           string                // the binary, until the test has ended
 	minter, reader string                // tokens of the runner's accounts
 }
 
@@ -52,9 +52,6 @@ func newBed(t testing.TB) bed {
 	theBed.Do(func() {
 		b := &theBed.bed
 		b.Cluster, b.kube = c, c.Client(t)
-		if b.writ, theBed.err = install.Build(c.Dir); theBed.err != nil { // into the folder that the cluster's end removes
-			return
-		}
 		if theBed.err = install.Accounts(b.kube, ".."); theBed.err != nil {
 			return
 		}
@@ -67,7 +64,9 @@ func newBed(t testing.TB) bed {
 	if theBed.bed.reader == "" {
 		t.Fatal("the bed could not be made; see the first test")
 	}
-	return theBed.bed
+	b := theBed.bed
+	b.writ = install.Binary(t)
+	return b
 }
 
 // await polls until done, or fails the test with the last state.

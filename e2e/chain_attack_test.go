@@ -17,7 +17,7 @@ func TestDEP03ASecretOfOnePlaneIsNotWrittenInAnother(t *testing.T) {
 	t.Parallel()
 	const secret = "hunter22-Kx8vQ2mZ"
 	x := openShop(t, func(x *counter, o *setup.Options) {
-		vault, err := storefront.Start(t.Context(), storefront.Config{})
+		vault, err := storefront.Start(t.Context(), storefront.Config{Rate: fewCustomers})
 		must(t, err)
 		t.Cleanup(vault.Stop)
 		o.Targets = append(o.Targets, install.Shop(t, vault, "vault"))
@@ -37,7 +37,7 @@ func TestDEP03ASecretOfOnePlaneIsNotWrittenInAnother(t *testing.T) {
 		t.Errorf("of another target the agent reads %s", a.text)
 	}
 
-	must(t, x.shop.SetRate(storefront.DefaultRate))
+	must(t, x.shop.SetRate(fewCustomers))
 	x.look()
 
 	// Writing: an agent that has the value all the same finds no way to put it anywhere.

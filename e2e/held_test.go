@@ -60,6 +60,7 @@ func (x *counter) serveHere() *server.Server {
 // An agent proposes under a key of its own; a person approves; the agent fetches the grant and presents it; the runner
 // checks the agent's proof and acts. The grant is in no log and in no entry.
 func TestI03AnAgentThatHoldsItsGrantCarriesARepairOut(t *testing.T) {
+	t.Parallel()
 	x := prepareShop(t, func(_ *counter, o *setup.Options) {
 		o.Playbooks = append(o.Playbooks, []byte(more))
 		o.Ceiling = &setup.Ceiling{MaxObjects: 5, MaxPermille: 1000, RunsPerHour: 60, ProofT2: writ.ProofD}

@@ -48,6 +48,7 @@ func (v *visitor) sees(t *testing.T, path string, parts ...string) {
 }
 
 func TestThePagesOfARunningInstallation(t *testing.T) {
+	t.Parallel()
 	x := openShop(t).fails()
 	jar, err := cookiejar.New(nil)
 	must(t, err)

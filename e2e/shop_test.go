@@ -26,10 +26,13 @@ type counter struct {
 // storefrontAt is where the storefront is.
 const storefrontAt = writ.Location("httpapi://shop")
 
+// fewCustomers are enough to fill a window of the shop's rates in two seconds; several shops are open at a time.
+const fewCustomers = 15
+
 // prepareShop opens the shop and installs Writ for it; nothing is started. changes are made to what is installed.
 func prepareShop(t testing.TB, changes ...func(*counter, *setup.Options)) *counter {
 	t.Helper()
-	shop, err := storefront.Start(t.Context(), storefront.Config{})
+	shop, err := storefront.Start(t.Context(), storefront.Config{Rate: fewCustomers})
 	must(t, err)
 	t.Cleanup(shop.Stop)
 	sources, err := storefront.Playbooks()

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Build builds writ in a directory and returns its path.
-func Build(dir string) (string, error) {
+// build builds writ in a directory and returns its path.
+func build(dir string) (string, error) {
 	file := filepath.Join(dir, "writ")
 	if out, err := exec.Command("go", "build", "-o", file, "github.com/writ-dev/writ/cmd/writ").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
@@ -34,7 +34,7 @@ func Binary(t testing.TB) string {
 	if b.file == "" {
 		dir, err := os.MkdirTemp("", "writ-e2e-")
 		must(t, err)
-		if b.file, err = Build(dir); err != nil {
+		if b.file, err = build(dir); err != nil {
 			_ = os.RemoveAll(dir) // in the system's folder for such files
 			t.Fatal(err)
 		}

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io/fs"
+	"maps"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -69,17 +71,28 @@ var plane = connector.Catalogue{
 // library is what Writ ships, as far as the plane above can do it: each of them passes lint against it.
 func library(t testing.TB) control.Library {
 	t.Helper()
+	l, err := parsed()
+	must(t, err)
+	return maps.Clone(l)
+}
+
+// parsed is read once: nobody changes a playbook.
+var parsed = sync.OnceValues(func() (control.Library, error) {
 	out := control.Library{}
 	for _, name := range []string{"restart-workload", "scale-workload", "scale-out-workload", "delete-stuck-pod"} {
 		b, err := fs.ReadFile(playbooks.Library, name+".yaml")
-		must(t, err)
-		if found := playbook.LintSource(b, []connector.Catalogue{plane}); len(found) > 0 {
-			t.Fatalf("%s: %v", name, found)
+		if err != nil {
+			return nil, err
 		}
-		must(t, out.Add(b))
+		if found := playbook.LintSource(b, []connector.Catalogue{plane}); len(found) > 0 {
+			return nil, fmt.Errorf("%s: %v", name, found)
+		}
+		if err := out.Add(b); err != nil {
+			return nil, err
+		}
 	}
-	return out
-}
+	return out, nil
+})
 
 func loadPolicy(t testing.TB, from fs.FS, l control.Library) *policy.Bundle {
 	t.Helper()

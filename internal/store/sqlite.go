@@ -21,7 +21,12 @@ const full = 2
 
 // open opens a SQLite file in WAL mode with synchronous=FULL.
 func open(path string, pragmas ...string) (*sql.DB, error) {
-	q := url.Values{"_pragma": append([]string{"busy_timeout(5000)", "journal_mode(wal)", "synchronous(full)", "foreign_keys(1)"}, pragmas...)}
+	return dial(path, append([]string{"journal_mode(wal)", "synchronous(full)", "foreign_keys(1)"}, pragmas...)...)
+}
+
+// dial opens a SQLite file in the mode that it is in.
+func dial(path string, pragmas ...string) (*sql.DB, error) {
+	q := url.Values{"_pragma": append([]string{"busy_timeout(5000)"}, pragmas...)}
 	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", OmitHost: true, Path: path, RawQuery: q.Encode()}).String())
 	if err != nil {
 		return nil, fmt.Errorf("%w: open %s: %w", writ.ErrUnavailable, path, err)

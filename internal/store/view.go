@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/writ-dev/writ"
 )
@@ -24,30 +25,49 @@ type reader interface {
 	end() error
 }
 
-// readers lend out connections.
+// readers lend out connections. The one that came back last goes out first: most of what it is asked for is prepared.
 type readers struct {
-	free   chan reader
+	free   chan struct{} // one for each of idle
+	mu     sync.Mutex
+	idle   []reader // guarded by mu
 	made   int
 	closed chan struct{}
 	after  func() error // closes what the connections share
 }
 
 func newReaders(make1 func() (reader, error), after func() error) (*readers, error) {
-	r := &readers{free: make(chan reader, maxReaders), closed: make(chan struct{}), after: after}
+	r := &readers{free: make(chan struct{}, maxReaders), closed: make(chan struct{}), after: after}
 	for range maxReaders {
 		c, err := make1()
 		if err != nil {
 			return nil, errors.Join(err, r.close())
 		}
 		r.made++
-		r.free <- c
+		r.put(c)
 	}
 	return r, nil
 }
 
-// newLiteReaders opens connections to a SQLite file.
+func (r *readers) put(c reader) {
+	r.mu.Lock()
+	r.idle = append(r.idle, c)
+	r.mu.Unlock()
+	r.free <- struct{}{}
+}
+
+// take is for whoever has received from free.
+func (r *readers) take() reader {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	last := len(r.idle) - 1
+	c := r.idle[last]
+	r.idle = r.idle[:last]
+	return c
+}
+
+// newLiteReaders opens connections to a SQLite file. They set nothing that would have the schema read before it is needed.
 func newLiteReaders(ctx context.Context, path string, note func(string)) (*readers, error) {
-	db, err := open(path, "query_only(1)")
+	db, err := dial(path, "query_only(1)")
 	if err != nil {
 		return nil, err
 	}
@@ -69,8 +89,9 @@ func (r *readers) lend(ctx context.Context, fn func(reader) error) error {
 	default:
 	}
 	select {
-	case c := <-r.free:
-		defer func() { r.free <- c }()
+	case <-r.free:
+		c := r.take()
+		defer r.put(c)
 		if err := c.ready(ctx); err != nil {
 			return err
 		}
@@ -105,7 +126,8 @@ func (r *readers) close() error {
 	close(r.closed)
 	var errs []error
 	for range r.made {
-		errs = append(errs, (<-r.free).close())
+		<-r.free
+		errs = append(errs, r.take().close())
 	}
 	return errors.Join(append(errs, r.after())...)
 }

@@ -136,6 +136,9 @@ func (w world) audited(t testing.TB, name string) []string {
 	}
 	var out []string
 	for line := range bytes.Lines(b) {
+		if !bytes.Contains(line, []byte(name)) {
+			continue
+		}
 		var e struct {
 			Verb, Stage, UserAgent string
 			ObjectRef              struct{ Resource, Subresource, Name string }
