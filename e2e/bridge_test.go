@@ -43,6 +43,9 @@ func TestTwoAgentsFinishAnIncidentThroughAHandOffAFailureAndASecondProposal(t *t
 	repair, err := x.bridged(t, x.tokenOf(repairer), "--token-file", "env:WRIT_TOKEN")
 	must(t, err)
 
+	if can := diagnose.call(t, "list_readers", map[string]any{"incident": string(x.incident)}); can.refuse || !strings.Contains(can.text, "\nhttpapi/service.metrics(service): ") {
+		t.Fatal(can.text)
+	}
 	read := diagnose.call(t, "read_evidence", map[string]any{"incident": string(x.incident), "kind": "httpapi/service.metrics", "query": `{"service":"checkout"}`})
 	words := strings.Fields(read.first())
 	if read.refuse || words[0] != "EVIDENCE" {

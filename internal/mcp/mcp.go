@@ -2,7 +2,7 @@
 // sessions. It is a resource server only. Nothing reachable from it approves, freezes or issues anything: the
 // interfaces below are all that it is given.
 //
-// Every answer is plain text of at most MaxAnswer characters that begins with the state and ends with the next step;
+// Every answer is plain text of at most MaxAnswer bytes that begins with the state and ends with the next step;
 // no answer holds a grant, a credential or another agent's plan.
 package mcp
 
@@ -30,9 +30,10 @@ const (
 
 // Limits of the door.
 const (
-	MaxAnswer = 2000             // characters: weak clients cut or drop longer results
+	MaxAnswer = 2000             // bytes: weak clients cut or drop longer results
 	maxBody   = 256 << 10        // bytes of a request: parameters are flat scalars
 	listed    = 10               // incidents of one answer: with their titles they fit into it
+	maxHanded = 3                // hand-offs of one answer: incidents have a place beside them
 	maxWait   = 20 * time.Second // agents never wait longer on a held connection
 )
 
@@ -47,8 +48,10 @@ type Playbooks interface {
 	Playbook(ctx context.Context, by writ.Principal, name string) (writ.PlaybookText, error)
 }
 
-// Diagnosis is what an agent may look at.
+// Diagnosis is what an agent may look at. Readers are what Observe can be asked, at one target or, without one, at all
+// of an incident's.
 type Diagnosis interface {
+	Readers(ctx context.Context, by writ.Principal, incident writ.IncidentID, target writ.Location) ([]writ.ReaderText, error)
 	Incidents(ctx context.Context, by writ.Principal, f writ.IncidentFilter) (incidents []writ.Incident, next string, err error)
 	Observe(ctx context.Context, by writ.Principal, incident writ.IncidentID, reader writ.OperationName, target writ.Location, with writ.Parameters) (writ.Evidence, []byte, error)
 }

@@ -199,7 +199,7 @@ func (d door) taskError(err error) error {
 		return &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "no task of yours has this taskId; propose_plan answers with one"}
 	}
 	if r, ok := errors.AsType[*writ.Refusal](err); ok {
-		return &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: string(r.Code) + ": " + shown(r.Detail, 500)}
+		return &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: string(r.Code) + ": " + line(r.Detail, 500)}
 	}
 	d.Log.Error("a call about a task failed", "error", err)
 	return &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: "unavailable: Writ could not answer; try again in a minute"}
