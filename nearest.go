@@ -72,7 +72,7 @@ var nearest = map[Reason]string{
 	ReasonVerificationFailed:   "propose it again, with fresh evidence",
 	ReasonLeaseFailed:          "propose it again, with fresh evidence",
 	ReasonFenced:               "propose it again, with fresh evidence",
-	ReasonRejected:             "a person said no: read their reason, and propose something else",
+	ReasonRejected:             "a person said no: propose something else, or let a person act",
 	ReasonHandOff:              "ask within the hand-off: its playbooks, up to its tier, before it ends",
 	ReasonUnknownHandOff:       "name a hand-off to you that is open: list_incidents shows them",
 	ReasonPending:              "wait for the approval, then fetch the grant: get_plan",

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/validation"
@@ -108,7 +107,7 @@ func problem(ctx context.Context, err error) *Problem {
 			p.Hint = r.Code.Nearest()
 		}
 		if r.After > 0 {
-			p.Retry, p.retryAfter = retryAfter, int((r.After+time.Second-1)/time.Second)
+			p.Retry, p.retryAfter = retryAfter, r.AfterSeconds()
 		}
 	}
 	if d, ok := errors.AsType[decided](err); ok {

@@ -116,7 +116,7 @@ func (d door) refused(err error) *mcp.CallToolResult {
 	}
 	known := map[string]any{"state": "denied", "reason": r.Code}
 	lines := []string{"DENIED " + string(r.Code)}
-	after := int((r.After + time.Second - 1) / time.Second)
+	after := r.AfterSeconds()
 	if errors.Is(r, writ.ErrUnavailable) || errors.Is(r, writ.ErrBusy) {
 		lines[0], known["state"], after = "NOT NOW "+string(r.Code), "not_now", cmp.Or(after, pauseSeconds)
 	}
@@ -127,13 +127,12 @@ func (d door) refused(err error) *mcp.CallToolResult {
 		lines = append(lines, fmt.Sprintf("Ask again in %d seconds, not before.", after))
 		known["retry_after_seconds"] = after
 	}
-	next := "correct the call, or choose another step. Repeating it unchanged gives the same answer."
-	if r.Hint != "" {
-		next = line(r.Hint, maxNext/2)
-	} else if near := r.Code.Nearest(); near != "" && after > 0 {
-		next = near + "."
-	} else if near != "" {
-		next = near + ". Repeating the call unchanged gives the same answer."
+	next := line(r.Hint, maxNext/2)
+	if next == "" {
+		next = cmp.Or(r.Code.Nearest(), "correct the call, or choose another step") + "."
+		if after == 0 {
+			next += " Repeating the call unchanged gives the same answer."
+		}
 	}
 	out := text(append(lines, "Next: "+next)...)
 	out.IsError, out.StructuredContent = true, known

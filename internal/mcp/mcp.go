@@ -20,6 +20,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/crowd"
 )
 
 // Path is where the door stands, and PathMetadata its protected resource metadata (RFC 9728).
@@ -75,8 +76,7 @@ type Runs interface {
 	Stop(ctx context.Context, by writ.Principal, id writ.RunID, because string) (writ.RunStatus, error)
 }
 
-// Config is what Handler needs. All members are required but Certificates, Proofs, Issuers, PageURL, AtOnce
-// and PerAgent.
+// Config is what Handler needs. All members are required but Certificates, Proofs, Issuers, PageURL and Crowd.
 type Config struct {
 	Authenticator Authenticator
 	Certificates  bool // callers come with a client certificate, and may come without a token
@@ -86,18 +86,20 @@ type Config struct {
 	HandOffs      HandOffs
 	Proposer      Proposer
 	Runs          Runs
-	Upstreams     Upstreams // optional
-	ExternalURL   string    // of the server, without a trailing slash
-	PageURL       string    // where people read plans; empty when there are no pages
-	Issuers       []string  // authorization servers, for the metadata
-	AtOnce        int       // calls under way at once; 0 means the default
-	PerAgent      int       // those of one agent; likewise
+	Upstreams     Upstreams    // optional
+	ExternalURL   string       // of the server, without a trailing slash
+	PageURL       string       // where people read plans; empty when there are no pages
+	Issuers       []string     // authorization servers, for the metadata
+	Crowd         *crowd.Crowd // of the calls under way; nil means one of its own
 	Version       string
 	Log           *slog.Logger
 }
 
 // Handler serves Path and PathMetadata.
 func Handler(c Config) http.Handler {
+	if c.Crowd == nil {
+		c.Crowd = crowd.Default()
+	}
 	d := door{c}
 	capabilities := &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}}
 	capabilities.AddExtension(extensionTasks, nil)
