@@ -66,6 +66,13 @@ func TestTwoAgentsFinishAnIncidentThroughAHandOffAFailureAndASecondProposal(t *t
 	if list := repair.call(t, "list_incidents", nil); !strings.Contains(list.text, "HANDED TO YOU "+handOff) {
 		t.Fatal(list.text)
 	}
+	got := repair.call(t, "get_hand_off", map[string]any{"hand_off_id": handOff}) // nothing reaches it but what was passed on
+	if cited := "Evidence, 1 of 1: " + evidence + "\n"; got.refuse || !strings.HasPrefix(got.text, "HAND_OFF_OPEN "+handOff) || !strings.Contains(got.text, cited) || !strings.Contains(got.text, "\n| errors began with v42\n") {
+		t.Fatal(got.text)
+	}
+	if seen := repair.call(t, "get_evidence", map[string]any{"evidence_id": evidence}); seen.refuse || !strings.Contains(seen.text, "fact error_permille = ") {
+		t.Fatal(seen.text)
+	}
 	ask := func(release string, want writ.PlanState) answer {
 		t.Helper()
 		args := map[string]any{"incident": string(x.incident), "playbook": "rollback-release", "parameters_json": `{"service":"checkout","to":"` + release + `"}`, "evidence_ids": evidence, "hand_off_id": handOff}

@@ -85,9 +85,8 @@ func listing(what string, rows []string, from int, more, then string) (*mcp.Call
 }
 
 // quoted is text of others, each line of which begins with | so that nothing in it can pass for a line of the answer's own. It says when
-// there is more than it shows, or when there was already.
-func quoted(s string, was bool) []string {
-	const most = 1200 // bytes
+// there is more than the most bytes that it shows, or when there was already.
+func quoted(s string, was bool, most int) []string {
 	cited := shown(s, most)
 	var out []string
 	for row := range strings.SplitSeq(cited, "\n") {

@@ -32,10 +32,10 @@ func TestNothingThatOthersWrotePassesForAnAnswersOwnLine(t *testing.T) {
 	}
 	f.wanted = []writ.EvidenceAsk{{At: at, Text: hostile}}
 	s := connect(t, serve(t, f), "repair-token")
-	id := map[string]any{"incident": open, "kind": "kubernetes/pod.logs", "playbook": "x", "name": "x", "plan_id": plan, "run_id": "run_" + ulid, "to": "repair", "playbooks": "x", "max_tier": 1, "because": hostile}
+	id := map[string]any{"incident": open, "kind": "kubernetes/pod.logs", "playbook": "x", "name": "x", "plan_id": plan, "run_id": "run_" + ulid, "to": "repair", "playbooks": "x", "max_tier": 1, "because": hostile, "hand_off_id": "hnd_" + ulid, "evidence_id": "ev_" + ulid}
 	takes := map[string][]string{
 		"list_incidents": nil, "list_playbooks": nil, "list_readers": {"incident", "kind"}, "describe_playbook": {"name"}, "read_evidence": {"incident", "kind"}, "propose_plan": {"incident", "playbook", "because"},
-		"hand_off": {"incident", "to", "playbooks", "max_tier", "because"}, "get_plan": {"plan_id"}, "get_run": {"run_id"}, "withdraw_plan": {"plan_id", "because"}, "stop_run": {"run_id", "because"},
+		"hand_off": {"incident", "to", "playbooks", "max_tier", "because"}, "get_hand_off": {"hand_off_id"}, "get_evidence": {"evidence_id"}, "get_plan": {"plan_id"}, "get_run": {"run_id"}, "withdraw_plan": {"plan_id", "because"}, "stop_run": {"run_id", "because"},
 	}
 	for _, refuse := range []error{nil, &writ.Refusal{Code: writ.ReasonLimit, Detail: hostile, Hint: hostile}, &writ.Refusal{Code: writ.ReasonStorm, Kind: writ.ErrBusy, Detail: hostile}} {
 		f.refuse = refuse

@@ -18,11 +18,12 @@ func TestTheNextStepAfterAListFitsWhatIsInIt(t *testing.T) {
 		args        map[string]any
 		first, last string
 	}{
-		"open":     {fakeControl{}, nil, "1 OPEN INCIDENTS", "Next: list_readers("},
-		"none":     {fakeControl{found: []writ.Incident{}}, nil, "0 OPEN INCIDENTS", "Next: nothing; there is nothing to repair."},
-		"resolved": {fakeControl{}, map[string]any{"state": "resolved"}, "1 RESOLVED INCIDENTS", "Next: nothing is read or repaired for these; list_incidents()"},
+		"open":       {fakeControl{}, nil, "1 OPEN INCIDENTS", "Next: get_hand_off("},
+		"none to it": {fakeControl{passed: writ.HandOffRevoked}, nil, "1 OPEN INCIDENTS", "Next: list_readers("},
+		"none":       {fakeControl{found: []writ.Incident{}}, nil, "0 OPEN INCIDENTS", "Next: nothing; there is nothing to repair."},
+		"resolved":   {fakeControl{}, map[string]any{"state": "resolved"}, "1 RESOLVED INCIDENTS", "Next: nothing is read or repaired for these; list_incidents()"},
 		"more than an answer holds": {fakeControl{found: many, more: "cursor"}, map[string]any{"service": "checkout"},
-			"THE NEWEST 10 OPEN INCIDENTS; name a service to see others", "Next: list_readers("},
+			"THE NEWEST 10 OPEN INCIDENTS; name a service to see others", "Next: get_hand_off("},
 	} {
 		got, r := call(t, connect(t, serve(t, &x.f), "repair-token"), "list_incidents", x.args)
 		lines := strings.Split(got, "\n")

@@ -55,12 +55,14 @@ type Diagnosis interface {
 	Readers(ctx context.Context, by writ.Principal, incident writ.IncidentID, target writ.Location) ([]writ.ReaderText, error)
 	Incidents(ctx context.Context, by writ.Principal, f writ.IncidentFilter) (incidents []writ.Incident, next string, err error)
 	Observe(ctx context.Context, by writ.Principal, incident writ.IncidentID, reader writ.OperationName, target writ.Location, with writ.Parameters) (writ.Evidence, []byte, error)
+	Evidence(ctx context.Context, by writ.Principal, id writ.EvidenceID) (writ.Evidence, []byte, error)
 }
 
 // HandOffs pass an incident on: context, never power.
 type HandOffs interface {
 	HandOff(ctx context.Context, by writ.Principal, ask writ.HandOffAsk) (writ.HandOffStatus, error)
 	HandOffs(ctx context.Context, by writ.Principal, incident writ.IncidentID) ([]writ.HandOffStatus, error)
+	HandedOff(ctx context.Context, by writ.Principal, id writ.HandOffID) (writ.HandOffStatus, error)
 }
 
 // Proposer takes an agent's asks and tells it what became of them. There is no call that approves.

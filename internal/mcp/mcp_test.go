@@ -42,6 +42,9 @@ type fakeControl struct {
 	books   []writ.PlaybookSummary // nil for one
 	words   string                 // of others, wherever they can be
 	at      writ.Location
+	giver   bool // of the hand-off is the caller
+	passed  writ.HandOffState
+	erased  time.Time
 }
 
 func (f *fakeControl) Principal(_ context.Context, r *http.Request) (writ.Principal, error) {
@@ -96,7 +99,24 @@ func (f *fakeControl) HandOff(_ context.Context, by writ.Principal, ask writ.Han
 }
 
 func (f *fakeControl) HandOffs(_ context.Context, by writ.Principal, _ writ.IncidentID) ([]writ.HandOffStatus, error) {
-	return []writ.HandOffStatus{{HandOff: writ.HandOff{ID: "hnd_" + ulid, Incident: "inc_" + ulid, To: by, Playbooks: []string{"rollback-deployment"}, MaxTier: 1}, State: writ.HandOffOpen, FromName: "diagnose" + f.words}}, f.refuse
+	return []writ.HandOffStatus{{HandOff: writ.HandOff{ID: "hnd_" + ulid, Incident: "inc_" + ulid, To: by, Playbooks: []string{"rollback-deployment"}, MaxTier: 1}, State: cmp.Or(f.passed, writ.HandOffOpen), FromName: "diagnose" + f.words}}, f.refuse
+}
+
+func (f *fakeControl) HandedOff(_ context.Context, by writ.Principal, id writ.HandOffID) (writ.HandOffStatus, error) {
+	f.by = by
+	h := writ.HandOff{ID: id, Incident: "inc_" + ulid, To: by, Playbooks: []string{"rollback-deployment"}, MaxTier: 1}
+	if f.giver {
+		h.From, h.To = by, writ.Principal{}
+	}
+	for range 50 {
+		h.Evidence = append(h.Evidence, writ.EvidenceRef{ID: "ev_" + ulid})
+	}
+	return writ.HandOffStatus{HandOff: h, State: cmp.Or(f.passed, writ.HandOffOpen), FromName: "diagnose", ToName: "repair", Claim: "errors began with v42" + f.words}, f.refuse
+}
+
+func (f *fakeControl) Evidence(_ context.Context, by writ.Principal, id writ.EvidenceID) (writ.Evidence, []byte, error) {
+	f.by = by
+	return writ.Evidence{ID: id, Incident: "inc_" + ulid, Query: writ.Query{Reader: "kubernetes/pod.logs", Target: "kubernetes://prod-eu1"}, Facts: writ.Observation{"ready": writ.Int(3)}, Erased: f.erased}, []byte(f.log), f.refuse
 }
 
 func (f *fakeControl) Propose(_ context.Context, by writ.Principal, ask writ.Ask) (writ.PlanStatus, error) {
@@ -185,7 +205,7 @@ func TestI02TheAgentsDoorHasNoCallThatApproves(t *testing.T) {
 		names = append(names, tool.Name)
 	}
 	slices.Sort(names)
-	want := []string{"describe_playbook", "get_plan", "get_run", "hand_off", "list_incidents", "list_playbooks", "list_readers", "propose_plan", "read_evidence", "stop_run", "withdraw_plan"}
+	want := []string{"describe_playbook", "get_evidence", "get_hand_off", "get_plan", "get_run", "hand_off", "list_incidents", "list_playbooks", "list_readers", "propose_plan", "read_evidence", "stop_run", "withdraw_plan"}
 	if !slices.Equal(names, want) {
 		t.Errorf("tools: %v", names)
 	}
