@@ -31,6 +31,9 @@ type Refusal struct {
 	After time.Duration
 }
 
+// AfterSeconds is After in whole seconds, rounded up, as Retry-After has it.
+func (r *Refusal) AfterSeconds() int { return int((r.After + time.Second - 1) / time.Second) }
+
 func (r *Refusal) Error() string {
 	if r.Detail == "" {
 		return string(r.Code)

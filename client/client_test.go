@@ -49,6 +49,7 @@ func TestEveryCallArrivesAndComesBackWhole(t *testing.T) {
 		want any
 		call string
 	}{
+		{func() (any, error) { return all(t, c.Readers(ctx, apitest.IncidentID, "kubernetes://prod-eu1")), nil }, []writ.ReaderText{apitest.Reader()}, "readers " + string(apitest.IncidentID) + " kubernetes://prod-eu1"},
 		{func() (any, error) { return all(t, c.Playbooks(ctx, "payments")), nil }, []writ.PlaybookSummary{apitest.Summary()}, "playbooks payments"},
 		{func() (any, error) { p, err := c.Playbook(ctx, "rollback"); return p.Text, err }, "words", "playbook rollback"},
 		{func() (any, error) { i, err := c.Incident(ctx, incident); return i.ID, err }, incident, "incident " + string(incident)},

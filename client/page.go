@@ -80,6 +80,11 @@ func (c *Client) Playbooks(ctx context.Context, service string) iter.Seq2[writ.P
 	return pages[writ.PlaybookSummary](ctx, c, "/v1/playbooks", values("service", service))
 }
 
+// Readers are what Observe can be asked for an open incident, of one target of its service or, without one, of all.
+func (c *Client) Readers(ctx context.Context, incident writ.IncidentID, target writ.Location) iter.Seq2[writ.ReaderText, error] {
+	return pages[writ.ReaderText](ctx, c, "/v1/incidents/"+string(incident)+"/readers", values("target", string(target)))
+}
+
 // Freezes are those that hold now.
 func (c *Client) Freezes(ctx context.Context) iter.Seq2[writ.Freeze, error] {
 	return pages[writ.Freeze](ctx, c, "/v1/freezes", values())

@@ -43,6 +43,9 @@ func TestTwoAgentsFinishAnIncidentThroughAHandOffAFailureAndASecondProposal(t *t
 	repair, err := x.bridged(t, x.tokenOf(repairer), "--token-file", "env:WRIT_TOKEN")
 	must(t, err)
 
+	if can := diagnose.call(t, "list_readers", map[string]any{"incident": string(x.incident)}); can.refuse || !strings.Contains(can.text, "\nhttpapi/service.metrics(service): ") {
+		t.Fatal(can.text)
+	}
 	read := diagnose.call(t, "read_evidence", map[string]any{"incident": string(x.incident), "kind": "httpapi/service.metrics", "query": `{"service":"checkout"}`})
 	words := strings.Fields(read.first())
 	if read.refuse || words[0] != "EVIDENCE" {
@@ -62,6 +65,13 @@ func TestTwoAgentsFinishAnIncidentThroughAHandOffAFailureAndASecondProposal(t *t
 
 	if list := repair.call(t, "list_incidents", nil); !strings.Contains(list.text, "HANDED TO YOU "+handOff) {
 		t.Fatal(list.text)
+	}
+	got := repair.call(t, "get_hand_off", map[string]any{"hand_off_id": handOff}) // nothing reaches it but what was passed on
+	if cited := "Evidence, 1 of 1: " + evidence + "\n"; got.refuse || !strings.HasPrefix(got.text, "HAND_OFF_OPEN "+handOff) || !strings.Contains(got.text, cited) || !strings.Contains(got.text, "\n| errors began with v42\n") {
+		t.Fatal(got.text)
+	}
+	if seen := repair.call(t, "get_evidence", map[string]any{"evidence_id": evidence}); seen.refuse || !strings.Contains(seen.text, "fact error_permille = ") {
+		t.Fatal(seen.text)
 	}
 	ask := func(release string, want writ.PlanState) answer {
 		t.Helper()

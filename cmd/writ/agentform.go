@@ -27,7 +27,7 @@ mcp_servers:
       mode: streamable-http
       headers:
         Authorization: "Bearer {{ env.%[3]s }}"
-    llm_instructions: "Read evidence with read_evidence, and ask for a repair with propose_plan. A person approves it, and Writ executes it; follow it with get_plan and get_run. Never ask anybody for credentials of the target."
+    llm_instructions: "See what can be read with list_readers, read evidence with read_evidence, and ask for a repair with propose_plan. A person approves it, and Writ executes it; follow it with get_plan and get_run. Never ask anybody for credentials of the target."
 `, endpoint(server), quiet(g.Sub), tokenVariable)
 	},
 	"claude": func(server string, g writ.Agent) string {

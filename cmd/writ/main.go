@@ -94,6 +94,7 @@ func commands() []command {
 		{"incident note", "<incident> (--text … | -)", "write a note on an incident, under your name", runIncidentNote},
 		{"incident undo", "<incident> [--run run_…] [--reason …]", "put an incident's runs back, newest first", runIncidentUndo},
 		{"evidence read", "<reader> --incident inc_… --target … [--param …]", "let a runner read, for an incident", runEvidenceRead},
+		{"evidence readers", "--incident inc_… [--target …]", "list what can be read for an incident", runEvidenceReaders},
 		{"evidence show", "<evidence>", "show one reading", runEvidenceShow},
 		{"evidence verify", "<evidence | file> [--bundle file] [--trust verify.json]", "check that a reading is what the ledger commits to", runEvidenceVerify},
 		{"playbook list", "[--service …]", "list the repairs that can be asked for", runPlaybookList},

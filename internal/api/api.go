@@ -18,6 +18,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/crowd"
 )
 
 // A Config is what the door needs. It is checked once, by Handler.
@@ -58,7 +59,8 @@ type Config struct {
 	ExternalURL string       // where browsers and clients reach this door: https://writ.corp.example
 	Log         *slog.Logger // failures of the door itself, with the trace id
 	Now         func() time.Time
-	Rand        io.Reader // of trace ids; nil means crypto/rand
+	Rand        io.Reader    // of trace ids; nil means crypto/rand
+	Crowd       *crowd.Crowd // of agents' calls under way; nil means one of its own
 }
 
 // A door serves one Config.
@@ -76,6 +78,9 @@ func Handler(c Config) (http.Handler, error) {
 	}
 	if c.Rand == nil {
 		c.Rand = rand.Reader
+	}
+	if c.Crowd == nil {
+		c.Crowd = crowd.Default()
 	}
 	mux := http.NewServeMux()
 	d := &door{Config: c, api: humago.New(mux, configuration())}

@@ -41,6 +41,7 @@ var every = []struct {
 	{"GET", "/v1/incidents", "", nil, "agent human", 200},
 	{"GET", "/v1/incidents/" + string(incident), "", nil, "agent human", 200},
 	{"GET", "/v1/playbooks?service=payments", "", nil, "agent human", 200},
+	{"GET", "/v1/incidents/" + string(incident) + "/readers?target=kubernetes://prod-eu1", "", nil, "agent human", 200},
 	{"GET", "/v1/playbooks/rollback-deployment", "", nil, "agent human", 200},
 	{"POST", "/v1/evidence", observe, []string{key}, "agent human", 201},
 	{"GET", "/v1/evidence/" + string(evidence), "", nil, "agent human", 200},
@@ -188,7 +189,9 @@ func TestKindsOfErrorBecomeStatuses(t *testing.T) {
 		{writ.ErrFrozen, 423, writ.ReasonFrozen, "after"},
 		{&writ.Refusal{Code: writ.ReasonBudget, Kind: writ.ErrBusy}, 429, writ.ReasonBudget, "after"},
 		{&writ.Refusal{Code: writ.ReasonCooldown, Kind: writ.ErrBusy, After: 290*time.Second + 1}, 429, writ.ReasonCooldown, "after"},
-		{writ.ErrUnavailable, 503, writ.ReasonUnavailable, "same"},
+		{writ.ErrUnavailable, 503, writ.ReasonUnavailable, "after"},
+		{&writ.Refusal{Code: writ.ReasonUnavailable, Kind: writ.ErrUnavailable, Detail: "no answer from the runner"}, 503, writ.ReasonUnavailable, "after"},
+		{context.DeadlineExceeded, 503, writ.ReasonUnavailable, "after"},
 		{errors.New("disk on fire"), 500, "internal", "never"},
 	} {
 		f := &fake{}
@@ -201,7 +204,7 @@ func TestKindsOfErrorBecomeStatuses(t *testing.T) {
 		if p.Type != "/problems/"+string(c.code) || p.TraceID == "" || p.Title == "" {
 			t.Errorf("%v: incomplete problem %+v", c.err, p)
 		}
-		if (c.status == 429) != (w.Header().Get("Retry-After") != "") {
+		if (c.status == 429 || c.status == 503) != (w.Header().Get("Retry-After") != "") {
 			t.Errorf("%v: Retry-After %q", c.err, w.Header().Get("Retry-After"))
 		}
 		if after := w.Header().Get("Retry-After"); c.code == writ.ReasonCooldown && after != "291" {

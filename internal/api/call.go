@@ -2,13 +2,17 @@ package api
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/crowd"
 )
 
 // A call is one operation of the door.
@@ -105,6 +109,12 @@ func (d *door) guard(c call) func(huma.Context, func(huma.Context)) {
 			d.refuse(w, r, err)
 			return
 		}
+		leave, err := d.enter(by)
+		if err != nil {
+			d.refuse(w, r, err)
+			return
+		}
+		defer leave()
 		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, by))
 		body, err := d.read(w, r, c)
 		if err != nil {
@@ -123,6 +133,23 @@ func (d *door) guard(c call) func(huma.Context, func(huma.Context)) {
 			rec.send(w)
 		}
 	}
+}
+
+// enter counts the calls of agents that are under way, with those at their other doors, and turns away one too many before its body is read.
+func (d *door) enter(by writ.Principal) (leave func(), err error) {
+	if by.Kind != writ.KindAgent {
+		return func() {}, nil
+	}
+	r := &writ.Refusal{Code: codeBusy, After: crowd.PauseSeconds * time.Second}
+	switch leave, err = d.Crowd.Enter(by.Iss + " " + by.Sub); {
+	case errors.Is(err, crowd.ErrCaller):
+		r.Kind, r.Detail, r.Hint = writ.ErrBusy, fmt.Sprintf("you have %d calls under way, and no more at once", d.Crowd.Each()), "let some of them end; Prefer: wait=20 waits for you"
+	case err != nil:
+		r.Kind, r.Detail, r.Hint = writ.ErrUnavailable, err.Error(), "call again after the pause"
+	default:
+		return leave, nil
+	}
+	return nil, r
 }
 
 // kind refuses kinds of principals that may not call this at all, and has that recorded.

@@ -22,6 +22,13 @@ type Reading struct {
 	Bytes []byte `json:"bytes"`
 }
 
+type readersIn struct {
+	ID     string `path:"id"`
+	Target string `query:"target" maxLength:"512" doc:"one target of the incident's service, such as kubernetes://prod-eu1; all of them without it"`
+}
+
+type readersOut struct{ Body Page[writ.ReaderText] }
+
 type observeOut struct {
 	Location string `header:"Location"`
 	Body     Reading
@@ -34,6 +41,22 @@ type evidenceIn struct {
 type evidenceOut struct{ Body Reading }
 
 func (d *door) registerEvidence() {
+	register(d, call{id: "list-readers", method: http.MethodGet, path: "/v1/incidents/{id}/readers", kinds: askers,
+		summary: "Readers that observe can be asked for an open incident, with what each takes and tells"},
+		func(ctx context.Context, by writ.Principal, in *readersIn) (*readersOut, error) {
+			id, err := writ.ParseIncidentID(in.ID)
+			if err != nil {
+				return nil, err
+			}
+			var target writ.Location
+			if in.Target != "" {
+				if target, err = writ.ParseLocation(in.Target); err != nil {
+					return nil, err
+				}
+			}
+			items, err := d.Readings.Readers(ctx, by, id, target)
+			return &readersOut{pageOf(items, "")}, err
+		})
 	register(d, call{id: "observe", method: http.MethodPost, path: "/v1/evidence", kinds: askers, creates: true,
 		body: strict, status: http.StatusCreated, summary: "Have a runner read one observation; waits up to 20 s"},
 		func(ctx context.Context, by writ.Principal, in *observeIn) (*observeOut, error) {

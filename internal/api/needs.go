@@ -25,8 +25,9 @@ type Playbooks interface {
 	RetirePlaybook(ctx context.Context, by writ.Principal, name, reason string) (writ.PlaybookSummary, error)
 }
 
-// Readings are evidence. Observe waits up to 20 s for the runner.
+// Readings are evidence. Observe waits up to 20 s for the runner; Readers are what it can be asked.
 type Readings interface {
+	Readers(ctx context.Context, by writ.Principal, incident writ.IncidentID, target writ.Location) ([]writ.ReaderText, error)
 	Observe(ctx context.Context, by writ.Principal, incident writ.IncidentID, reader writ.OperationName, target writ.Location, with writ.Parameters) (writ.Evidence, []byte, error)
 	Evidence(ctx context.Context, by writ.Principal, id writ.EvidenceID) (writ.Evidence, []byte, error)
 	OpenedEvidence(ctx context.Context, by writ.Principal, id writ.EvidenceID) (writ.EvidenceContent, error)

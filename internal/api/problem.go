@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/validation"
@@ -59,8 +58,12 @@ type outcome struct {
 	say    string // instead of the error's own text; empty shows that
 }
 
-// busySeconds is how long a caller waits when a limit is reached: as long as a short run takes to free it.
-const busySeconds = 5
+// When a caller comes again, in seconds: busySeconds when a limit is reached, as long as a short run takes to free it;
+// awaySeconds when a part of Writ did not answer, as long as one takes to start.
+const (
+	busySeconds = 5
+	awaySeconds = 2
+)
 
 // outcomes is the one table from kinds of error to statuses.
 var outcomes = []outcome{
@@ -72,9 +75,9 @@ var outcomes = []outcome{
 	{writ.ErrConflict, http.StatusConflict, codeConflict, retryNever, 0, ""},
 	{writ.ErrInvalid, http.StatusUnprocessableEntity, writ.ReasonForm, retryNever, 0, ""},
 	{writ.ErrBusy, http.StatusTooManyRequests, codeBusy, retryAfter, busySeconds, "a limit is reached"},
-	{writ.ErrUnavailable, http.StatusServiceUnavailable, writ.ReasonUnavailable, retrySame, 0, "a part of Writ cannot be reached; nothing was done"},
-	{context.DeadlineExceeded, http.StatusServiceUnavailable, writ.ReasonUnavailable, retrySame, 0, "this took too long"},
-	{context.Canceled, http.StatusServiceUnavailable, writ.ReasonUnavailable, retrySame, 0, "the call was given up"},
+	{writ.ErrUnavailable, http.StatusServiceUnavailable, writ.ReasonUnavailable, retryAfter, awaySeconds, "a part of Writ cannot be reached; nothing was done"},
+	{context.DeadlineExceeded, http.StatusServiceUnavailable, writ.ReasonUnavailable, retryAfter, awaySeconds, "this took too long"},
+	{context.Canceled, http.StatusServiceUnavailable, writ.ReasonUnavailable, retryAfter, awaySeconds, "the call was given up"},
 }
 
 var unexpected = outcome{nil, http.StatusInternalServerError, codeInternal, retryNever, 0, "something went wrong inside Writ; its log has the trace id"}
@@ -104,7 +107,7 @@ func problem(ctx context.Context, err error) *Problem {
 			p.Hint = r.Code.Nearest()
 		}
 		if r.After > 0 {
-			p.Retry, p.retryAfter = retryAfter, int((r.After+time.Second-1)/time.Second)
+			p.Retry, p.retryAfter = retryAfter, r.AfterSeconds()
 		}
 	}
 	if d, ok := errors.AsType[decided](err); ok {

@@ -16,6 +16,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/writ-dev/writ"
@@ -184,10 +185,22 @@ func (d door) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if status >= 500 {
 		d.Log.ErrorContext(r.Context(), "a question about access failed", "error", writ.Printable(err.Error(), 300))
 	}
-	if status == http.StatusUnauthorized {
+	switch status {
+	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="writ"`)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", strconv.Itoa(again(err)))
 	}
 	answer(w, status, map[string]string{"error": say})
+}
+
+// again is when to come again, in seconds: as a refusal says, or soon.
+func again(err error) int {
+	const soon = 2
+	if r, ok := errors.AsType[*writ.Refusal](err); ok && r.After > 0 {
+		return r.AfterSeconds()
+	}
+	return soon
 }
 
 func answer(w http.ResponseWriter, status int, v any) {

@@ -37,6 +37,8 @@ func (r *rules) Evaluate(_ context.Context, by writ.Principal, q writ.AccessQues
 	switch {
 	case by.Kind == writ.KindAgent && by != q.Subject:
 		return d, writ.Refuse(writ.ReasonNotYours, "an agent asks about itself only")
+	case q.Service == "crowded":
+		return d, &writ.Refusal{Code: writ.ReasonStorm, Kind: writ.ErrBusy, After: 3*time.Second + 1, Detail: "too many questions"}
 	case q.Service == "broken":
 		return d, fmt.Errorf("%w: store at 10.0.0.7", writ.ErrUnavailable)
 	case q.Subject == agentA && q.Service == "shop" && q.Action == "playbook/restart":
@@ -173,6 +175,7 @@ func TestOtherStatusesSpeakOfTheCall(t *testing.T) {
 		"a context that is none":      {"a", authzen.PathEvaluation, strings.Replace(good, `{"subject"`, `{"context":"x","subject"`, 1), 400},
 		"an incident that is none":    {"a", authzen.PathEvaluation, strings.Replace(good, `{"subject"`, `{"context":{"incident":"x"},"subject"`, 1), 400},
 		"a broken store":              {"a", authzen.PathEvaluation, ask("a", "broken", "restart"), 503},
+		"too many at once":            {"a", authzen.PathEvaluation, ask("a", "crowded", "restart"), 429},
 		"an unknown semantic":         {"a", authzen.PathEvaluations, `{"evaluations":[{}],"options":{"evaluations_semantic":"any"}}`, 400},
 		"evaluations that are none":   {"a", authzen.PathEvaluations, `{"evaluations":{}}`, 400},
 		"a search for something else": {"a", authzen.PathSearch + "policy", good, 404},
@@ -181,6 +184,9 @@ func TestOtherStatusesSpeakOfTheCall(t *testing.T) {
 		status, got, header := newDoor(t).post(row.as, row.path, row.body)
 		if status != row.want || got["error"] == "" || got["decision"] != nil || strings.Contains(fmt.Sprint(got), "10.0.0.7") {
 			t.Errorf("%s: %d %v", name, status, got)
+		}
+		if after := header.Get("Retry-After"); after != map[int]string{429: "4", 503: "2"}[status] {
+			t.Errorf("%s: Retry-After %q", name, after)
 		}
 		if header.Get("X-Request-ID") != "req-7" {
 			t.Errorf("%s: the request's id is not echoed", name)

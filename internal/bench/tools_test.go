@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	crowds "github.com/writ-dev/writ/internal/crowd"
 	"github.com/writ-dev/writ/internal/mcp"
 	"github.com/writ-dev/writ/internal/token"
 )
@@ -45,8 +46,8 @@ func (d *desk) tools(b testing.TB, auth mcp.Authenticator) string {
 	ctl := d.w.Control()
 	s := httptest.NewServer(mcp.Handler(mcp.Config{
 		Authenticator: auth, Proofs: true, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, ExternalURL: deskURL,
-		PerAgent: 1024, // all callers of this measurement are one agent
-		Version:  "bench", Log: slog.New(slog.DiscardHandler),
+		Crowd:   crowds.New(1024, 1024), // all callers of this measurement are one agent
+		Version: "bench", Log: slog.New(slog.DiscardHandler),
 	}))
 	b.Cleanup(s.Close)
 	return s.URL + mcp.Path

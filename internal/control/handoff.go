@@ -132,7 +132,7 @@ func (c *Control) enterHandOff(tx *store.Tx, h writ.HandOff, refs []writ.Ref) er
 	if n, err := tx.Count(store.HandOffs, in, maxHandOffs); err != nil {
 		return err
 	} else if n >= maxHandOffs {
-		return &writ.Refusal{Code: writ.ReasonTooLarge, Kind: writ.ErrBusy, Detail: fmt.Sprintf("this incident was handed off %d times already; that is the limit", maxHandOffs), Hint: "a person has to look"}
+		return &writ.Refusal{Code: writ.ReasonTooLarge, Kind: writ.ErrConflict, Detail: fmt.Sprintf("this incident was handed off %d times already; that is the limit", maxHandOffs), Hint: "a person has to look"}
 	}
 	body := writ.HandOffBody{
 		HandOff: h.ID, From: h.From, To: h.To, Parent: h.Parent, Lineage: h.Lineage, Playbooks: h.Playbooks, MaxTier: h.MaxTier, Note: h.Note, Expires: h.Expires,

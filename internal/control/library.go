@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/playbook"
@@ -40,20 +39,29 @@ func (l Library) Add(source []byte) error {
 	return nil
 }
 
-// Find returns a playbook, or a refusal that lists the known names.
+// Find returns a playbook, or a refusal that names some of those that agents ask for.
 func (l Library) Find(name string) (Published, error) {
 	if p, ok := l[name]; ok {
 		return p, nil
 	}
+	var known []string
+	for n, p := range l {
+		if !p.Playbook.Emergency {
+			known = append(known, n)
+		}
+	}
+	slices.Sort(known)
 	return Published{}, &writ.Refusal{
 		Code: writ.ReasonUnknownPlaybook, Detail: fmt.Sprintf("there is no playbook %q", writ.Printable(name, 60)),
-		Hint: "playbooks: " + strings.Join(slices.Sorted(maps.Keys(l)), ", "),
+		Hint: "playbooks: " + some(known) + "; list_playbooks, or writ playbook list, tells all",
 	}
 }
 
-// Playbooks lists what can be asked for on a service, or on any when service is empty.
+// Playbooks lists what can be asked for on a service, or on any when service is empty. An agent that may propose is told
+// those of its own classes; one that only diagnoses passes on what others may ask for, and is told all.
 func (c *Control) Playbooks(ctx context.Context, by writ.Principal, service string) ([]writ.PlaybookSummary, error) {
-	if _, err := c.asker(ctx, by, writ.RoleDiagnose, writ.RoleRepair); err != nil {
+	a, err := c.asker(ctx, by, writ.RoleDiagnose, writ.RoleRepair)
+	if err != nil {
 		return nil, err
 	}
 	planes := map[string]bool{}
@@ -74,6 +82,9 @@ func (c *Control) Playbooks(ctx context.Context, by writ.Principal, service stri
 			gone, err := retired(tx, p)
 			if err != nil {
 				return err
+			}
+			if slices.Contains(a.Roles, writ.RoleRepair) && !a.May(p.Playbook.Class) {
+				continue
 			}
 			if (service == "" || planes[p.Playbook.Plane]) && (by.Kind == writ.KindHuman || !p.Playbook.Emergency && gone == nil) {
 				s := p.summary()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -78,27 +77,20 @@ func (c *Control) ask(ctx context.Context, by writ.Principal, incident writ.Inci
 	}
 	var ev writ.Evidence
 	err = c.Store.Update(ctx, func(tx *store.Tx) error {
-		if err := stopped(tx, by); err != nil {
-			return err
-		}
-		in, err := openIncident(tx, incident)
-		if err != nil {
-			return err
-		}
-		service, err := c.Services.Find(in.Service)
+		service, err := c.readable(tx, by, incident)
 		if err != nil {
 			return err
 		}
 		if at == "" && len(service.Targets()) == 1 {
 			at = service.Targets()[0]
 		}
-		target, ok := c.target(at)
-		if !ok || !slices.Contains(service.Targets(), at) {
-			return &writ.Refusal{Code: writ.ReasonOutOfScope, Detail: fmt.Sprintf("service %s does not live on target %q", service.Name, writ.Printable(string(at), 80)), Hint: "its targets: " + join(service.Targets())}
+		target, err := c.readTarget(service, at)
+		if err != nil {
+			return err
 		}
 		r, ok := target.Catalogue.Reader(reader)
 		if !ok {
-			return &writ.Refusal{Code: writ.ReasonUnknownReader, Detail: fmt.Sprintf("target %s has no reader %q", at, writ.Printable(string(reader), 60)), Hint: "readers: " + join(readers(target.Catalogue))}
+			return &writ.Refusal{Code: writ.ReasonUnknownReader, Detail: fmt.Sprintf("target %s has no reader %q", at, writ.Printable(string(reader), 60)), Hint: "readers: " + some(readers(target.Catalogue)) + "; list_readers, or writ evidence readers, tells what each takes"}
 		}
 		if err := connector.CheckParameters(r.Parameters, with); err != nil {
 			return err
@@ -106,7 +98,7 @@ func (c *Control) ask(ctx context.Context, by writ.Principal, incident writ.Inci
 		if n, err := tx.Find(store.Evidence, store.Filter{Incident: string(incident), Limit: maxEvidencePerCase}); err != nil {
 			return err
 		} else if len(n) >= maxEvidencePerCase {
-			return &writ.Refusal{Code: writ.ReasonTooLarge, Detail: fmt.Sprintf("this incident has %d readings already; that is the limit", maxEvidencePerCase), Kind: writ.ErrBusy}
+			return &writ.Refusal{Code: writ.ReasonTooLarge, Detail: fmt.Sprintf("this incident has %d readings already; that is the limit", maxEvidencePerCase), Hint: "go on with what was read; a person has to look", Kind: writ.ErrConflict}
 		}
 		q := writ.Query{Reader: reader, Target: at, With: with}
 		ev = writ.Evidence{ID: id, Incident: incident, AskedBy: by, Reader: target.Runner, Query: q}
@@ -227,6 +219,15 @@ func readers(c connector.Catalogue) []writ.OperationName {
 	return out
 }
 
+// some joins the first of many, as many as fit a hint.
+func some[T ~string](in []T) string {
+	const most = 5
+	if len(in) <= most {
+		return join(in)
+	}
+	return join(in[:most]) + ", …"
+}
+
 func join[T ~string](in []T) string {
 	var out []string
 	for _, s := range in {
@@ -236,14 +237,14 @@ func join[T ~string](in []T) string {
 }
 
 // deny records a refused request in the ledger and returns the refusal. Errors that are no refusals pass through, and
-// an unreachable ledger changes nothing about the refusal. "Not now" is recorded once for a while, however often it is
-// said.
+// an unreachable ledger changes nothing about the refusal. "Not now" and "no more" are recorded once for a while, however
+// often they are said.
 func (c *Control) deny(ctx context.Context, what string, by writ.Principal, plan writ.PlanID, err error) error {
 	code := writ.ReasonOf(err)
 	if code == "" || !by.Valid() || errors.Is(err, writ.ErrUnavailable) {
 		return err // a part of Writ is not there, the ledger perhaps
 	}
-	if errors.Is(err, writ.ErrBusy) {
+	if errors.Is(err, writ.ErrBusy) || errors.Is(err, writ.ErrConflict) && code == writ.ReasonTooLarge {
 		c.notNow(ctx, what, by, code)
 		return err
 	}

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -22,62 +23,133 @@ func text(lines ...string) *mcp.CallToolResult {
 
 func fit(lines []string) string {
 	all := strings.Join(lines, "\n")
-	if utf8.RuneCountInString(all) <= MaxAnswer || len(lines) < 2 {
+	if len(all) <= MaxAnswer || len(lines) < 2 {
 		return cut(all, MaxAnswer)
 	}
-	first, last := cut(lines[0], 400), cut(lines[len(lines)-1], 400)
-	room := MaxAnswer - utf8.RuneCountInString(first) - utf8.RuneCountInString(last) - len("\n… cut …\n")
-	return first + "\n" + cut(strings.Join(lines[1:len(lines)-1], "\n"), room-1) + "\n… cut …\n" + last
+	first, last := cut(lines[0], 400), cut(lines[len(lines)-1], maxNext)
+	room := MaxAnswer - len(first) - len(last) - len(isCut) - 1
+	return first + "\n" + cut(strings.Join(lines[1:len(lines)-1], "\n"), room) + isCut + last
 }
 
+// isCut stands where an answer was cut, and maxNext bounds its next step in bytes: a call with every argument.
+const (
+	isCut   = "\n… cut …\n"
+	maxNext = 600
+)
+
+// cut returns as much of s as fits into limit bytes without breaking a character.
 func cut(s string, limit int) string {
-	if utf8.RuneCountInString(s) <= limit {
+	if len(s) <= limit {
 		return s
 	}
-	return string([]rune(s)[:max(limit, 0)])
+	for limit > 0 && !utf8.RuneStart(s[limit]) {
+		limit--
+	}
+	return s[:limit]
 }
+
+// maxRow bounds one row of a listing in bytes, so that no row keeps the others out.
+const maxRow = 360
+
+// fitting are as many whole rows as fit into room bytes.
+func fitting(rows []string, room int) (out []string) {
+	for _, row := range rows {
+		row = cut(row, maxRow)
+		if room -= len(row) + 1; room < 0 {
+			break
+		}
+		out = append(out, row)
+	}
+	return out
+}
+
+// listing is an answer of as many whole rows as fit, beginning with the one that has the number from; 0 is the first. When there are others,
+// the next step is more, the beginning of a call that their number ends; else it is then.
+func listing(what string, rows []string, from int, more, then string) (*mcp.CallToolResult, error) {
+	if from == 0 {
+		from = 1
+	}
+	if from < 1 || from > max(1, len(rows)) {
+		return nil, form(fmt.Sprintf("from must be 1 to %d", max(1, len(rows))))
+	}
+	some := fitting(rows[from-1:], MaxAnswer-len(more)-len(then)-100) // for the first line and for numbers
+	upTo := from - 1 + len(some)
+	first := fmt.Sprintf("%d %s", len(rows), what)
+	if len(some) < len(rows) {
+		first = fmt.Sprintf("%s %d to %d of %d", what, from, upTo, len(rows))
+	}
+	if upTo < len(rows) {
+		then = fmt.Sprintf("%sfrom=%d) for the others, or %s", more, upTo+1, then)
+	}
+	return text(slices.Concat([]string{first}, some, []string{"Next: " + then})...), nil
+}
+
+// quoted is text of others, each line of which begins with | so that nothing in it can pass for a line of the answer's own. It says when
+// there is more than the most bytes that it shows, or when there was already.
+func quoted(s string, was bool, most int) []string {
+	cited := shown(s, most)
+	var out []string
+	for row := range strings.SplitSeq(cited, "\n") {
+		out = append(out, "| "+row)
+	}
+	if was || len(shown(s, 2*most)) > len(cited) {
+		out = append(out, "There is more of it, which people see in whole. Ask more narrowly.")
+	}
+	return out
+}
+
+// pauseSeconds is when to ask again what cannot be answered now and does not say when it can.
+const pauseSeconds = 5
 
 // refused turns an error into an answer that the model can act on. Errors that are no refusals tell nothing about the
 // inside.
 func (d door) refused(err error) *mcp.CallToolResult {
 	r, ok := errors.AsType[*writ.Refusal](err)
-	var out *mcp.CallToolResult
 	switch {
 	case ok:
-		lines := []string{"DENIED " + string(r.Code)}
-		if errors.Is(err, writ.ErrUnavailable) || errors.Is(err, writ.ErrBusy) {
-			lines[0] = "NOT NOW " + string(r.Code)
-		}
-		if r.Detail != "" {
-			lines = append(lines, shown(r.Detail, 500))
-		}
-		next := "Next: correct the call, or choose another step. Repeating it unchanged gives the same answer."
-		if r.Hint != "" {
-			next = "Next: " + shown(r.Hint, 300)
-		} else if near := r.Code.Nearest(); near != "" {
-			next = "Next: " + near + ". Repeating the call unchanged gives the same answer."
-		}
-		if r.After > 0 {
-			lines = append(lines, fmt.Sprintf("Ask again in %d seconds, not before.", int((r.After+time.Second-1)/time.Second)))
-		}
-		out = text(append(lines, next)...)
 	case errors.Is(err, writ.ErrInvalid):
-		out = text("DENIED form", shown(err.Error(), 500), "Next: correct the call.")
+		r = &writ.Refusal{Code: writ.ReasonForm, Detail: err.Error(), Kind: writ.ErrInvalid}
 	default:
 		d.Log.Error("a tool call failed", "error", err)
-		out = text("NOT NOW unavailable", "Writ could not answer; nothing was changed.", "Next: try again in a minute.")
+		r = &writ.Refusal{Code: writ.ReasonUnavailable, Detail: "Writ could not answer; nothing was changed.", Hint: "try again after that pause.", Kind: writ.ErrUnavailable}
 	}
-	out.IsError = true
+	known := map[string]any{"state": "denied", "reason": r.Code}
+	lines := []string{"DENIED " + string(r.Code)}
+	after := r.AfterSeconds()
+	if errors.Is(r, writ.ErrUnavailable) || errors.Is(r, writ.ErrBusy) {
+		lines[0], known["state"], after = "NOT NOW "+string(r.Code), "not_now", cmp.Or(after, pauseSeconds)
+	}
+	if r.Detail != "" {
+		lines = append(lines, line(r.Detail, 500))
+	}
+	if after > 0 {
+		lines = append(lines, fmt.Sprintf("Ask again in %d seconds, not before.", after))
+		known["retry_after_seconds"] = after
+	}
+	next := line(r.Hint, maxNext/2)
+	if next == "" {
+		next = cmp.Or(r.Code.Nearest(), "correct the call, or choose another step") + "."
+		if after == 0 {
+			next += " Repeating the call unchanged gives the same answer."
+		}
+	}
+	out := text(append(lines, "Next: "+next)...)
+	out.IsError, out.StructuredContent = true, known
 	return out
 }
 
-// shown makes text from elsewhere safe to read, keeping line breaks.
+// shown makes text from elsewhere safe to read, keeping line breaks, in at most limit bytes.
 func shown(s string, limit int) string {
 	lines := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
 	for i := range lines {
 		lines[i] = writ.Printable(lines[i], limit)
 	}
 	return cut(strings.Join(lines, "\n"), limit)
+}
+
+// line is shown for a title or a sentence: a line break in it begins no line of the answer.
+func line(s string, limit int) string {
+	return strings.ReplaceAll(shown(s, limit), "\n", " ")
 }
 
 // planAnswer tells what became of a plan.
@@ -87,7 +159,7 @@ func (d door) planAnswer(p writ.PlanStatus) *mcp.CallToolResult {
 	if title == "" {
 		title = p.Playbook.Name + " on " + p.Service
 	}
-	title = shown(title, 300)
+	title = line(title, 300)
 	var lines []string
 	switch p.State {
 	case writ.PlanPlanning:
@@ -111,7 +183,7 @@ func (d door) planAnswer(p writ.PlanStatus) *mcp.CallToolResult {
 		}
 	case writ.PlanObserved:
 		lines = []string{
-			fmt.Sprintf("OBSERVED_ONLY %s: nothing was run", p.ID), title + ".", shown(p.Detail, 500),
+			fmt.Sprintf("OBSERVED_ONLY %s: nothing was run", p.ID), title + ".", line(p.Detail, 500),
 			"This playbook is in observe mode: Writ decides and records what you ask for, and carries out nothing.",
 			"Next: tell a person what should be done. Proposing it again changes nothing.",
 		}
@@ -123,7 +195,7 @@ func (d door) planAnswer(p writ.PlanStatus) *mcp.CallToolResult {
 			lines = []string{"DRY_RUN " + string(p.ID), title + "."}
 		}
 		if p.Detail != "" {
-			lines = append(lines, shown(p.Detail, 500))
+			lines = append(lines, line(p.Detail, 500))
 		}
 		if p.RetryAt != nil {
 			lines = append(lines, "The same may be asked for again from "+p.RetryAt.UTC().Format("15:04:05Z")+" on, not before.")
@@ -133,7 +205,7 @@ func (d door) planAnswer(p writ.PlanStatus) *mcp.CallToolResult {
 		case p.Reason == writ.ReasonWithdrawn:
 			next = "Next: nothing; it was taken back and nothing was changed. Propose it again only if it is needed after all."
 		case p.Hint != "":
-			next = "Next: " + shown(p.Hint, 300)
+			next = "Next: " + line(p.Hint, 300)
 		}
 		lines = append(lines, next)
 	}
@@ -190,9 +262,9 @@ func runAnswer(r writ.RunStatus) *mcp.CallToolResult {
 	if r.Reason != "" {
 		state += " (" + string(r.Reason) + ")"
 	}
-	lines := []string{state + " " + string(r.ID), shown(r.Title, 300)}
+	lines := []string{state + " " + string(r.ID), line(r.Title, 300)}
 	for _, e := range r.Events[max(0, len(r.Events)-8):] {
-		lines = append(lines, e.Time.Format("15:04:05Z ")+shown(e.Summary, 160))
+		lines = append(lines, e.Time.Format("15:04:05Z ")+line(e.Summary, 160))
 	}
 	next := fmt.Sprintf(`Next: get_run(run_id="%s", wait_seconds=20).`, r.ID)
 	switch {

@@ -93,7 +93,7 @@ func FuzzArgumentsOfAnyKind(f *testing.F) {
 		if !json.Valid([]byte(arguments)) || strings.Contains(arguments, "wait_seconds") {
 			return
 		}
-		for _, tool := range []string{"list_incidents", "list_playbooks", "describe_playbook", "read_evidence", "propose_plan", "hand_off", "get_plan", "get_run", "withdraw_plan", "stop_run"} {
+		for _, tool := range []string{"list_incidents", "list_playbooks", "list_readers", "describe_playbook", "read_evidence", "propose_plan", "hand_off", "get_hand_off", "get_evidence", "get_plan", "get_run", "withdraw_plan", "stop_run"} {
 			if got, _ := callRaw(t, h, tool, arguments); utf8.RuneCountInString(got) > mcp.MaxAnswer {
 				t.Errorf("%s answers %d characters", tool, utf8.RuneCountInString(got))
 			}

@@ -14,7 +14,7 @@ func withAsked(p writ.PlanStatus, lines []string) []string {
 	}
 	last := p.EvidenceAsked[len(p.EvidenceAsked)-1]
 	next := lines[len(lines)-1]
-	said := fmt.Sprintf("EVIDENCE_ASKED_FOR by a person at %s: %s", last.At.UTC().Format("15:04:05Z"), shown(last.Text, writ.MaxEvidenceAsk))
+	said := fmt.Sprintf("EVIDENCE_ASKED_FOR by a person at %s: %s", last.At.UTC().Format("15:04:05Z"), line(last.Text, writ.MaxEvidenceAsk))
 	if len(p.EvidenceSince) > 0 && p.EvidenceSince[0].At.After(last.At) {
 		return append(lines[:len(lines)-1:len(lines)-1], said, "What you have read since stands on the plan's page.", next)
 	}

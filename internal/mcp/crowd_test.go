@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/crowd"
 	"github.com/writ-dev/writ/internal/mcp"
 )
 
@@ -83,7 +84,7 @@ func TestOneOf256AgentsThatGoesWildIsHeldBackAndTheOthersAreServed(t *testing.T)
 	const agents, each = 256, 4
 	h := &heldControl{&fakeControl{}, "", make(chan struct{}), make(chan struct{})}
 	s := httptest.NewServer(mcp.Handler(mcp.Config{
-		Authenticator: h, Playbooks: h, Diagnosis: h, HandOffs: h, Proposer: h, Runs: h, ExternalURL: "https://writ.test", AtOnce: agents + each, PerAgent: each,
+		Authenticator: h, Playbooks: h, Diagnosis: h, HandOffs: h, Proposer: h, Runs: h, ExternalURL: "https://writ.test", Crowd: crowd.New(agents+each, each),
 		Version: "test", Log: slog.New(slog.DiscardHandler),
 	}))
 	t.Cleanup(s.Close)

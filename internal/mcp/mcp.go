@@ -2,7 +2,7 @@
 // sessions. It is a resource server only. Nothing reachable from it approves, freezes or issues anything: the
 // interfaces below are all that it is given.
 //
-// Every answer is plain text of at most MaxAnswer characters that begins with the state and ends with the next step;
+// Every answer is plain text of at most MaxAnswer bytes that begins with the state and ends with the next step;
 // no answer holds a grant, a credential or another agent's plan.
 package mcp
 
@@ -20,6 +20,7 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/oauthex"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/crowd"
 )
 
 // Path is where the door stands, and PathMetadata its protected resource metadata (RFC 9728).
@@ -30,9 +31,10 @@ const (
 
 // Limits of the door.
 const (
-	MaxAnswer = 2000             // characters: weak clients cut or drop longer results
+	MaxAnswer = 2000             // bytes: weak clients cut or drop longer results
 	maxBody   = 256 << 10        // bytes of a request: parameters are flat scalars
 	listed    = 10               // incidents of one answer: with their titles they fit into it
+	maxHanded = 3                // hand-offs of one answer: incidents have a place beside them
 	maxWait   = 20 * time.Second // agents never wait longer on a held connection
 )
 
@@ -47,16 +49,20 @@ type Playbooks interface {
 	Playbook(ctx context.Context, by writ.Principal, name string) (writ.PlaybookText, error)
 }
 
-// Diagnosis is what an agent may look at.
+// Diagnosis is what an agent may look at. Readers are what Observe can be asked, at one target or, without one, at all
+// of an incident's.
 type Diagnosis interface {
+	Readers(ctx context.Context, by writ.Principal, incident writ.IncidentID, target writ.Location) ([]writ.ReaderText, error)
 	Incidents(ctx context.Context, by writ.Principal, f writ.IncidentFilter) (incidents []writ.Incident, next string, err error)
 	Observe(ctx context.Context, by writ.Principal, incident writ.IncidentID, reader writ.OperationName, target writ.Location, with writ.Parameters) (writ.Evidence, []byte, error)
+	Evidence(ctx context.Context, by writ.Principal, id writ.EvidenceID) (writ.Evidence, []byte, error)
 }
 
 // HandOffs pass an incident on: context, never power.
 type HandOffs interface {
 	HandOff(ctx context.Context, by writ.Principal, ask writ.HandOffAsk) (writ.HandOffStatus, error)
 	HandOffs(ctx context.Context, by writ.Principal, incident writ.IncidentID) ([]writ.HandOffStatus, error)
+	HandedOff(ctx context.Context, by writ.Principal, id writ.HandOffID) (writ.HandOffStatus, error)
 }
 
 // Proposer takes an agent's asks and tells it what became of them. There is no call that approves.
@@ -72,8 +78,7 @@ type Runs interface {
 	Stop(ctx context.Context, by writ.Principal, id writ.RunID, because string) (writ.RunStatus, error)
 }
 
-// Config is what Handler needs. All members are required but Certificates, Proofs, Issuers, PageURL, AtOnce
-// and PerAgent.
+// Config is what Handler needs. All members are required but Certificates, Proofs, Issuers, PageURL and Crowd.
 type Config struct {
 	Authenticator Authenticator
 	Certificates  bool // callers come with a client certificate, and may come without a token
@@ -83,18 +88,20 @@ type Config struct {
 	HandOffs      HandOffs
 	Proposer      Proposer
 	Runs          Runs
-	Upstreams     Upstreams // optional
-	ExternalURL   string    // of the server, without a trailing slash
-	PageURL       string    // where people read plans; empty when there are no pages
-	Issuers       []string  // authorization servers, for the metadata
-	AtOnce        int       // calls under way at once; 0 means the default
-	PerAgent      int       // those of one agent; likewise
+	Upstreams     Upstreams    // optional
+	ExternalURL   string       // of the server, without a trailing slash
+	PageURL       string       // where people read plans; empty when there are no pages
+	Issuers       []string     // authorization servers, for the metadata
+	Crowd         *crowd.Crowd // of the calls under way; nil means one of its own
 	Version       string
 	Log           *slog.Logger
 }
 
 // Handler serves Path and PathMetadata.
 func Handler(c Config) http.Handler {
+	if c.Crowd == nil {
+		c.Crowd = crowd.Default()
+	}
 	d := door{c}
 	capabilities := &mcp.ServerCapabilities{Tools: &mcp.ToolCapabilities{}}
 	capabilities.AddExtension(extensionTasks, nil)

@@ -23,21 +23,28 @@ var repair = writ.Principal{Kind: writ.KindAgent, Iss: "https://issuer", Sub: "r
 
 // fakeControl is a control plane of canned answers that remembers who asked for what.
 type fakeControl struct {
-	wanted []writ.EvidenceAsk // of each plan
-	since  []writ.Evidence
-	by     writ.Principal
-	asked  writ.Ask
-	state  writ.PlanState
-	refuse error
-	log    string
-	admit  error           // of the authenticator
-	run    writ.RunState   // "" for no run yet
-	waits  []time.Duration // that Plan was asked for
-	did    string          // the last call that changes something
-	detail string          // of the plan
-	filter writ.IncidentFilter
-	found  []writ.Incident // nil for one
-	more   string          // a cursor
+	wanted  []writ.EvidenceAsk // of each plan
+	since   []writ.Evidence
+	by      writ.Principal
+	asked   writ.Ask
+	state   writ.PlanState
+	refuse  error
+	log     string
+	admit   error           // of the authenticator
+	run     writ.RunState   // "" for no run yet
+	waits   []time.Duration // that Plan was asked for
+	did     string          // the last call that changes something
+	detail  string          // of the plan
+	filter  writ.IncidentFilter
+	found   []writ.Incident // nil for one
+	more    string          // a cursor
+	readers []writ.ReaderText
+	books   []writ.PlaybookSummary // nil for one
+	words   string                 // of others, wherever they can be
+	at      writ.Location
+	giver   bool // of the hand-off is the caller
+	passed  writ.HandOffState
+	erased  time.Time
 }
 
 func (f *fakeControl) Principal(_ context.Context, r *http.Request) (writ.Principal, error) {
@@ -52,6 +59,9 @@ func (f *fakeControl) Principal(_ context.Context, r *http.Request) (writ.Princi
 
 func (f *fakeControl) Playbooks(_ context.Context, by writ.Principal, _ string) ([]writ.PlaybookSummary, error) {
 	f.by = by
+	if f.books != nil {
+		return f.books, f.refuse
+	}
 	return []writ.PlaybookSummary{{PlaybookRef: writ.PlaybookRef{Name: "rollback-deployment", Version: 5}, Tier: writ.T1, Title: "Roll back", Plane: "kubernetes"}}, f.refuse
 }
 
@@ -67,27 +77,56 @@ func (f *fakeControl) Incidents(_ context.Context, _ writ.Principal, filter writ
 	return []writ.Incident{{ID: "inc_" + ulid, Service: "checkout", Environment: "prod", Severity: 2, Title: "errors\x1b[31m"}}, "", f.refuse
 }
 
+func (f *fakeControl) Readers(_ context.Context, by writ.Principal, _ writ.IncidentID, at writ.Location) ([]writ.ReaderText, error) {
+	f.by, f.at = by, at
+	return f.readers, f.refuse
+}
+
 func (f *fakeControl) Observe(_ context.Context, by writ.Principal, in writ.IncidentID, r writ.OperationName, _ writ.Location, with writ.Parameters) (writ.Evidence, []byte, error) {
-	return writ.Evidence{ID: "ev_" + ulid, Incident: in, Writable: true, Facts: writ.Observation{"ready": writ.Int(3)}}, []byte(f.log), f.refuse
+	return writ.Evidence{ID: "ev_" + ulid, Incident: in, Writable: true, Fields: f.fields(), Facts: writ.Observation{"ready": writ.Int(3), "says": writ.String(f.words)}}, []byte(f.log), f.refuse
+}
+
+func (f *fakeControl) fields() []string {
+	if f.words == "" {
+		return nil
+	}
+	return []string{f.words}
 }
 
 func (f *fakeControl) HandOff(_ context.Context, by writ.Principal, ask writ.HandOffAsk) (writ.HandOffStatus, error) {
 	f.by = by
-	return writ.HandOffStatus{HandOff: writ.HandOff{ID: "hnd_" + ulid, Incident: ask.Incident, From: by, Lineage: []writ.Principal{by}, Playbooks: ask.Playbooks, MaxTier: ask.MaxTier}, State: writ.HandOffOpen, ToName: ask.To}, f.refuse
+	return writ.HandOffStatus{HandOff: writ.HandOff{ID: "hnd_" + ulid, Incident: ask.Incident, From: by, Lineage: []writ.Principal{by}, Playbooks: ask.Playbooks, MaxTier: ask.MaxTier}, State: writ.HandOffOpen, ToName: ask.To + f.words}, f.refuse
 }
 
 func (f *fakeControl) HandOffs(_ context.Context, by writ.Principal, _ writ.IncidentID) ([]writ.HandOffStatus, error) {
-	return []writ.HandOffStatus{{HandOff: writ.HandOff{ID: "hnd_" + ulid, Incident: "inc_" + ulid, To: by, Playbooks: []string{"rollback-deployment"}, MaxTier: 1}, State: writ.HandOffOpen, FromName: "diagnose"}}, f.refuse
+	return []writ.HandOffStatus{{HandOff: writ.HandOff{ID: "hnd_" + ulid, Incident: "inc_" + ulid, To: by, Playbooks: []string{"rollback-deployment"}, MaxTier: 1}, State: cmp.Or(f.passed, writ.HandOffOpen), FromName: "diagnose" + f.words}}, f.refuse
+}
+
+func (f *fakeControl) HandedOff(_ context.Context, by writ.Principal, id writ.HandOffID) (writ.HandOffStatus, error) {
+	f.by = by
+	h := writ.HandOff{ID: id, Incident: "inc_" + ulid, To: by, Playbooks: []string{"rollback-deployment"}, MaxTier: 1}
+	if f.giver {
+		h.From, h.To = by, writ.Principal{}
+	}
+	for range 50 {
+		h.Evidence = append(h.Evidence, writ.EvidenceRef{ID: "ev_" + ulid})
+	}
+	return writ.HandOffStatus{HandOff: h, State: cmp.Or(f.passed, writ.HandOffOpen), FromName: "diagnose", ToName: "repair", Claim: "errors began with v42" + f.words}, f.refuse
+}
+
+func (f *fakeControl) Evidence(_ context.Context, by writ.Principal, id writ.EvidenceID) (writ.Evidence, []byte, error) {
+	f.by = by
+	return writ.Evidence{ID: id, Incident: "inc_" + ulid, Query: writ.Query{Reader: "kubernetes/pod.logs", Target: "kubernetes://prod-eu1"}, Facts: writ.Observation{"ready": writ.Int(3)}, Erased: f.erased}, []byte(f.log), f.refuse
 }
 
 func (f *fakeControl) Propose(_ context.Context, by writ.Principal, ask writ.Ask) (writ.PlanStatus, error) {
 	f.by, f.asked = by, ask
-	return writ.PlanStatus{ID: "pln_" + ulid, State: f.state, Title: "Roll back checkout", Run: "run_" + ulid, Needs: writ.Requirements{Approvals: map[string]int{"oncall": 1}}}, f.refuse
+	return writ.PlanStatus{ID: "pln_" + ulid, State: f.state, Title: "Roll back checkout" + f.words, Run: "run_" + ulid, Needs: writ.Requirements{Approvals: map[string]int{"oncall": 1}}}, f.refuse
 }
 
 func (f *fakeControl) Plan(_ context.Context, by writ.Principal, id writ.PlanID, wait time.Duration) (writ.PlanStatus, error) {
 	f.by, f.waits = by, append(f.waits, wait)
-	p := writ.PlanStatus{ID: id, State: f.state, Reason: writ.ReasonLimit, Detail: cmp.Or(f.detail, "no")}
+	p := writ.PlanStatus{ID: id, State: f.state, Reason: writ.ReasonLimit, Detail: cmp.Or(f.detail, "no"), Title: f.words}
 	p.Incident, p.EvidenceAsked, p.EvidenceSince = "inc_"+ulid, f.wanted, f.since
 	if f.run != "" {
 		p.Run = "run_" + ulid
@@ -105,7 +144,7 @@ func (f *fakeControl) Run(_ context.Context, _ writ.Principal, id writ.RunID, _ 
 	if f.run != "" {
 		state = f.run
 	}
-	return writ.RunStatus{Run: writ.Run{ID: id, State: state, Leases: []writ.Lease{{}}}}, f.refuse
+	return writ.RunStatus{Run: writ.Run{ID: id, State: state, Leases: []writ.Lease{{}}}, Title: f.words, Events: []writ.Event{{Summary: f.words}, {Summary: f.words}}}, f.refuse
 }
 
 func (f *fakeControl) Stop(_ context.Context, _ writ.Principal, id writ.RunID, _ string) (writ.RunStatus, error) {
@@ -166,7 +205,7 @@ func TestI02TheAgentsDoorHasNoCallThatApproves(t *testing.T) {
 		names = append(names, tool.Name)
 	}
 	slices.Sort(names)
-	want := []string{"describe_playbook", "get_plan", "get_run", "hand_off", "list_incidents", "list_playbooks", "propose_plan", "read_evidence", "stop_run", "withdraw_plan"}
+	want := []string{"describe_playbook", "get_evidence", "get_hand_off", "get_plan", "get_run", "hand_off", "list_incidents", "list_playbooks", "list_readers", "propose_plan", "read_evidence", "stop_run", "withdraw_plan"}
 	if !slices.Equal(names, want) {
 		t.Errorf("tools: %v", names)
 	}
@@ -264,6 +303,13 @@ func TestUND15ARefusalThatPassesSaysWhenToAskAgain(t *testing.T) {
 	s := connect(t, serve(t, f), "repair-token")
 	got, r := call(t, s, "propose_plan", map[string]any{"incident": "inc_" + ulid, "playbook": "x"})
 	if !r.IsError || got != "NOT NOW attempts\nit was tried 3 times\nAsk again in 291 seconds, not before.\nNext: find who or what keeps breaking it" {
+		t.Errorf("%s", got)
+	}
+	if known, _ := r.StructuredContent.(map[string]any); known["state"] != "not_now" || known["reason"] != "attempts" || known["retry_after_seconds"] != float64(291) {
+		t.Errorf("for programs: %v", r.StructuredContent)
+	}
+	f.refuse = &writ.Refusal{Code: writ.ReasonUnavailable, Detail: "no answer from the runner", Kind: writ.ErrUnavailable} // which does not say when
+	if got, _ = call(t, s, "read_evidence", map[string]any{"incident": "inc_" + ulid, "kind": "kubernetes/pod.logs"}); got != "NOT NOW unavailable\nno answer from the runner\nAsk again in 5 seconds, not before.\nNext: "+writ.ReasonUnavailable.Nearest()+"." {
 		t.Errorf("%s", got)
 	}
 }

@@ -103,7 +103,7 @@ func TestOlderRevisionsAreSpokenWithoutASession(t *testing.T) {
 			t.Errorf("%s: initialized: %d %s", revision, got.code, got.body)
 		}
 		got = c.post(header, `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
-		if tools, _ := got.Result["tools"].([]any); got.code != http.StatusOK || len(tools) != 10 {
+		if tools, _ := got.Result["tools"].([]any); got.code != http.StatusOK || len(tools) != 13 {
 			t.Errorf("%s: tools/list: %d %s", revision, got.code, got.body)
 		}
 		got = c.post(header, `{"jsonrpc":"2.0","id":3,"method":"tools/call","params":{"name":"get_plan","arguments":{"plan_id":"pln_`+ulid+`"}}}`)

@@ -1,6 +1,7 @@
 package mcp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -199,7 +200,7 @@ func (d door) taskError(err error) error {
 		return &jsonrpc.Error{Code: jsonrpc.CodeInvalidParams, Message: "no task of yours has this taskId; propose_plan answers with one"}
 	}
 	if r, ok := errors.AsType[*writ.Refusal](err); ok {
-		return &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: string(r.Code) + ": " + shown(r.Detail, 500)}
+		return &jsonrpc.Error{Code: jsonrpc.CodeInvalidRequest, Message: string(r.Code) + ": " + line(r.Detail, 500) + "; " + line(cmp.Or(r.Hint, r.Code.Nearest()), maxNext/2)}
 	}
 	d.Log.Error("a call about a task failed", "error", err)
 	return &jsonrpc.Error{Code: jsonrpc.CodeInternalError, Message: "unavailable: Writ could not answer; try again in a minute"}

@@ -87,6 +87,10 @@ func TestEachCallAboutATaskIsAuthorisedAnewAndNamesItsTaskInTheHead(t *testing.T
 		if got := c.now(method, "x", about("x"), withTasks); got.Error == nil || got.Error.Code != -32602 {
 			t.Errorf("%s of no plan: %d %s", method, got.code, got.body)
 		}
+		f.refuse = &writ.Refusal{Code: writ.ReasonFrozen, Kind: writ.ErrFrozen, Detail: "a person has frozen this"}
+		if got := c.now(method, plan, about(plan), withTasks); got.Error == nil || !strings.HasSuffix(got.Error.Message, "frozen: a person has frozen this; "+writ.ReasonFrozen.Nearest()) {
+			t.Errorf("%s that is refused: %s", method, got.body)
+		}
 		f.refuse = http.ErrNoLocation
 		if got := c.now(method, plan, about(plan), withTasks); got.Error == nil || strings.Contains(got.body, "Location") {
 			t.Errorf("%s tells of the inside: %s", method, got.body)

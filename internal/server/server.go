@@ -26,6 +26,7 @@ import (
 	"github.com/writ-dev/writ/internal/authzen"
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/control"
+	"github.com/writ-dev/writ/internal/crowd"
 	"github.com/writ-dev/writ/internal/fault"
 	"github.com/writ-dev/writ/internal/gateway"
 	"github.com/writ-dev/writ/internal/ledger"
@@ -52,13 +53,14 @@ type Server struct {
 	front     *gateway.Gateway // nil without upstreams
 	changed   <-chan string    // names of upstreams
 	log       *slog.Logger
+	calls     *crowd.Crowd // of agents, whichever door they come through
 
 	succession *ledger.SignedSuccession // of the log's key, to be entered in the ledger; nil: none
 }
 
 // New opens keys, ledger and listeners of the control plane. Nothing is served before Serve.
 func New(ctx context.Context, c config.Server, version string, dev bool, log *slog.Logger) (_ *Server, err error) {
-	s := &Server{log: log, deaths: newDeaths(), notices: newNoticeCount()}
+	s := &Server{log: log, calls: crowd.Default(), deaths: newDeaths(), notices: newNoticeCount()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -336,7 +338,7 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 	ctl := s.Control
 	who := admitted{auth, ctl}
 	doors, err := api.Handler(api.Config{
-		Auth: who, Agents: ctl, HandOffs: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Presents: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
+		Auth: who, Crowd: s.calls, Agents: ctl, HandOffs: ctl, Playbooks: ctl, Readings: ctl, Proposals: ctl, Approvals: ctl, Runs: ctl, Presents: ctl, Incidents: ctl, Alerts: ctl, Freezes: ctl,
 		Ledger: ctl, Overview: ctl, Idempotency: ctl.Idempotency(), Denials: ctl, Sessions: ctl, Fleet: ctl, BreakGlass: ctl, Upstreams: ctl, Passkeys: ctl, Assertions: ctl, Recalls: ctl, OnCall: ctl, Policies: ctl, PolicyAnswers: ctl, Simulations: ctl, Autonomy: ctl, Reviews: ctl, Reports: ctl, ExternalURL: c.ExternalURL, Log: s.log,
 		Now: time.Now, // of socket deadlines alone, which are the machine's
 	})
@@ -352,7 +354,7 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 	}
 	agents := mcp.Handler(mcp.Config{
 		Authenticator: who, Certificates: certificates, Proofs: s.access != nil, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, Upstreams: ctl, ExternalURL: c.ExternalURL, PageURL: c.ExternalURL, Issuers: issuers,
-		Version: version, Log: s.log,
+		Version: version, Crowd: s.calls, Log: s.log,
 	})
 	mux := http.NewServeMux()
 	if s.access != nil {

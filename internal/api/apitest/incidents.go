@@ -33,6 +33,17 @@ func (c *Control) Undo(_ context.Context, _ writ.Principal, id writ.IncidentID, 
 	return Undone(id), c.Called("undo %s %s%s", id, ask.Because, from)
 }
 
+func (c *Control) Readers(_ context.Context, _ writ.Principal, in writ.IncidentID, target writ.Location) ([]writ.ReaderText, error) {
+	return []writ.ReaderText{Reader()}, c.Called("readers %s %s", in, target)
+}
+
+// Reader is one that takes a name, and a number of lines if needed.
+func Reader() writ.ReaderText {
+	return writ.ReaderText{Target: "kubernetes://prod-eu1", Name: "kubernetes/pod.logs", Title: "Log of a pod", Writable: true,
+		Takes: []writ.ReaderParameter{{Name: "name", Title: "name", Allowed: "a plain name"}, {Name: "lines", Title: "lines", Allowed: "a whole number from 1 to 2000", Optional: true}},
+		Facts: []writ.ReaderFact{{Name: "lines", Title: "lines that there are"}}}
+}
+
 func (c *Control) Observe(_ context.Context, _ writ.Principal, in writ.IncidentID, reader writ.OperationName, target writ.Location, with writ.Parameters) (writ.Evidence, []byte, error) {
 	return Evidence(), []byte(Read), c.Called("observe %s %s %s %s", in, reader, target, text(with))
 }
