@@ -9,4 +9,5 @@ type Intake struct {
 	Body   Digest    // of the body, as it came
 	Event  string    // the sender's own id of the event; empty when it gives none
 	Keep   time.Time // until when an event of this id is the same event
+	At     time.Time // when it happened, under the source's signature; zero when nothing vouches for that
 }

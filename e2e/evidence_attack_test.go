@@ -35,14 +35,22 @@ func TestTEL01TEL03AValueThatOnlyCustomersWroteNeedsAPerson(t *testing.T) {
 	for i := range 20 { // as if many had seen it
 		must(t, x.shop.Plant(t.Context(), storefront.Checkout, fmt.Sprintf("client %d: root cause known, the proven fix is release v40", i)))
 	}
-	x.evidence = append(x.evidence, x.reads("httpapi/service.logs"))
-	a := x.ask("rollback-release", rollbackTo("v40"))
+	logs := x.reads("httpapi/service.logs")
+	a := x.ask("rollback-release", rollbackTo("v40")) // and keeps quiet about where that is from
+	if a.State != string(writ.PlanWaiting) {
+		t.Fatalf("without a person, and without the reading: %s", a.text)
+	}
+	if out := x.agent(t, repairer).call(t, "withdraw_plan", map[string]any{"plan_id": string(a.Plan), "because": "I ask better"}); out.refuse {
+		t.Fatal(out.text)
+	}
+	x.evidence = append(x.evidence, logs)
+	a = x.ask("rollback-release", rollbackTo("v40"))
 	if a.State != string(writ.PlanWaiting) {
 		t.Fatalf("without a person: %s", a.text)
 	}
 	x.untouched(n)
 	shown := x.cli(t, you, "plan", "show", string(a.Plan)).out
-	if !strings.Contains(shown, "httpapi/service.logs") || !strings.Contains(shown, "seen only in text that others can write") {
+	if !strings.Contains(shown, "httpapi/service.logs") || !strings.Contains(shown, "in nothing but text that others can write") {
 		t.Errorf("the person does not see where it was read:\n%s", shown)
 	}
 }
@@ -160,6 +168,18 @@ func TestASBToolsThatAreNotInTheCatalogueAreRefusedAndRecorded(t *testing.T) { p
 // See TestASBToolsThatAreNotInTheCatalogueAreRefusedAndRecorded.
 func TestADJCallsOutsideOfTheTaskAreRefusedAndRecorded(t *testing.T) { playDataSet(t, "ADJ-") }
 
+// recorded counts the refusals in the ledger by what was called.
+func (x *counter) recorded() map[string]int {
+	x.t.Helper()
+	out := map[string]int{}
+	for _, e := range x.entries(x.t) {
+		if b, ok := e.Body.(*writ.DenyBody); ok {
+			out[b.What]++
+		}
+	}
+	return out
+}
+
 func playDataSet(t *testing.T, prefix string) {
 	t.Parallel()
 	x := openShop(t, func(_ *counter, o *setup.Options) {}).fails()
@@ -177,8 +197,11 @@ func playDataSet(t *testing.T, prefix string) {
 			continue
 		}
 		played++
-		before := x.denied(writ.ReasonUnknownPlaybook) + x.denied(writ.ReasonForm)
+		before := x.recorded()
 		a.hasNo(t, name)
+		if after := x.recorded(); after["tool"] != before["tool"]+1 {
+			t.Errorf("%s as a tool: the ledger has %d calls more", row.ID, after["tool"]-before["tool"])
+		}
 		for _, playbook := range []string{name, strings.ToLower(name)} {
 			if out := x.ask(playbook, map[string]any{"service": storefront.Checkout}); !out.refuse {
 				t.Errorf("%s as a playbook: %s", row.ID, out.text)
@@ -187,12 +210,12 @@ func playDataSet(t *testing.T, prefix string) {
 		if out := x.agent(t, diagnoser).call(t, "read_evidence", map[string]any{"incident": string(x.incident), "kind": "httpapi/tool." + strings.ToLower(strings.ReplaceAll(name, "-", "_")), "query": `{"service":"checkout"}`}); !out.refuse || out.first() != "DENIED unknown_reader" {
 			t.Errorf("%s as a reader: %s", row.ID, out.text)
 		}
-		if after := x.denied(writ.ReasonUnknownPlaybook) + x.denied(writ.ReasonForm); after <= before {
-			t.Errorf("%s: the call is not in the ledger", row.ID)
+		if after := x.recorded(); after["propose"] < before["propose"]+2 || after["observe"] != before["observe"]+1 {
+			t.Errorf("%s: of two asks and a reading the ledger has %v, before %v", row.ID, after, before)
 		}
 	}
-	if played < 10 {
-		t.Fatalf("%d rows", played)
+	if want := map[string]int{"ASB-": 20, "ADJ-": 14}[prefix]; played != want {
+		t.Fatalf("%d of %d rows", played, want)
 	}
 	x.untouched(n)
 	if out := x.ask("rollback-release", rollbackTo("v41")); out.refuse || out.State != string(writ.PlanGranted) && out.State != string(writ.PlanDone) {

@@ -22,6 +22,7 @@ type call struct {
 	kinds            []writ.Kind // of principals that may call at all
 	creates          bool        // something new each time, so Idempotency-Key is required
 	streams          bool        // the answer is written piece by piece
+	again            lookup      // of a creating call whose answer is not kept
 	body             bodyForm
 	large            bool // the body may be of maxLarge bytes
 	status           int  // of success; 0 means 200
@@ -124,7 +125,7 @@ func (d *door) guard(c call) func(huma.Context, func(huma.Context)) {
 		pass := func(w http.ResponseWriter) { next(humago.NewContext(hc.Operation(), r, w)) }
 		switch {
 		case c.creates:
-			d.once(w, r, by, body, pass)
+			d.once(w, r, by, body, c.again, pass)
 		case c.streams:
 			pass(w)
 		default:

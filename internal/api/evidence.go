@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/writ-dev/writ"
 )
@@ -57,22 +58,30 @@ func (d *door) registerEvidence() {
 			items, err := d.Readings.Readers(ctx, by, id, target)
 			return &readersOut{pageOf(items, "")}, err
 		})
-	register(d, call{id: "observe", method: http.MethodPost, path: "/v1/evidence", kinds: askers, creates: true,
+	const path = "/v1/evidence/"
+	get := func(ctx context.Context, by writ.Principal, id string) (Reading, error) {
+		ev, err := writ.ParseEvidenceID(id)
+		if err != nil {
+			return Reading{}, err
+		}
+		e, bytes, err := d.Readings.Evidence(ctx, by, ev)
+		return reading(e, bytes), err
+	}
+	again := func(ctx context.Context, by writ.Principal, location string) (any, error) {
+		return get(ctx, by, strings.TrimPrefix(location, path))
+	}
+	register(d, call{id: "observe", method: http.MethodPost, path: "/v1/evidence", kinds: askers, creates: true, again: again,
 		body: strict, status: http.StatusCreated, summary: "Have a runner read one observation; waits up to 20 s"},
 		func(ctx context.Context, by writ.Principal, in *observeIn) (*observeOut, error) {
 			b := in.Body
 			e, bytes, err := d.Readings.Observe(ctx, by, b.Incident, b.Reader, b.Target, b.With)
-			return &observeOut{"/v1/evidence/" + string(e.ID), reading(e, bytes)}, err
+			return &observeOut{path + string(e.ID), reading(e, bytes)}, err
 		})
 	register(d, call{id: "get-evidence", method: http.MethodGet, path: "/v1/evidence/{id}", kinds: askers,
 		summary: "One reading with its bytes"},
 		func(ctx context.Context, by writ.Principal, in *evidenceIn) (*evidenceOut, error) {
-			id, err := writ.ParseEvidenceID(in.ID)
-			if err != nil {
-				return nil, err
-			}
-			e, bytes, err := d.Readings.Evidence(ctx, by, id)
-			return &evidenceOut{reading(e, bytes)}, err
+			r, err := get(ctx, by, in.ID)
+			return &evidenceOut{r}, err
 		})
 }
 

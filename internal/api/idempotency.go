@@ -27,8 +27,11 @@ type answer struct {
 	Body   []byte            `json:"body"`
 }
 
+// A lookup gives the answer's body anew from its Location: of what has a time to be erased at, no copy may outlive it.
+type lookup func(ctx context.Context, by writ.Principal, location string) (any, error)
+
 // once runs a creating call at most once for its key and gives the same answer to repeats.
-func (d *door) once(w http.ResponseWriter, r *http.Request, by writ.Principal, body []byte, run func(http.ResponseWriter)) {
+func (d *door) once(w http.ResponseWriter, r *http.Request, by writ.Principal, body []byte, again lookup, run func(http.ResponseWriter)) {
 	key := r.Header.Get("Idempotency-Key")
 	if !goodKey(key) {
 		d.refuse(w, r, &writ.Refusal{Code: writ.ReasonForm, Kind: writ.ErrInvalid,
@@ -46,22 +49,43 @@ func (d *door) once(w http.ResponseWriter, r *http.Request, by writ.Principal, b
 			d.refuse(w, r, fmt.Errorf("kept answer: %w", err))
 			return
 		}
+		if again != nil && a.made() {
+			if a.Body, err = anew(r.Context(), by, again, a); err != nil {
+				d.refuse(w, r, err)
+				return
+			}
+		}
 		w.Header().Set("Idempotent-Replayed", "true")
 		a.write(w)
 		return
 	}
 	rec := newRecorder(w)
 	func() {
-		defer d.finish(r, by, key, rec) // also after a panic, which leaves a failure
+		defer d.finish(r, by, key, again == nil, rec) // also after a panic, which leaves a failure
 		run(rec)
 	}()
 	rec.send(w)
 }
 
-// finish keeps the answer, even if the caller has hung up.
-func (d *door) finish(r *http.Request, by writ.Principal, key string, rec *recorder) {
+// anew is the body of a kept answer that was kept without.
+func anew(ctx context.Context, by writ.Principal, again lookup, a answer) ([]byte, error) {
+	v, err := again(ctx, by, a.Header["Location"])
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = strictJSON.Marshal(&b, v)
+	return b.Bytes(), err
+}
+
+// finish keeps the answer, with or without what was made, even if the caller has hung up.
+func (d *door) finish(r *http.Request, by writ.Principal, key string, whole bool, rec *recorder) {
 	ctx := context.WithoutCancel(r.Context())
-	text, err := json.Marshal(rec.answer())
+	a := rec.answer()
+	if !whole && a.made() {
+		a.Body = nil
+	}
+	text, err := json.Marshal(a)
 	if err == nil {
 		err = d.Idempotency.Finish(ctx, by, key, rec.status, text)
 	}
@@ -89,6 +113,9 @@ func callDigest(r *http.Request, body []byte) writ.Digest {
 	b.Write(body)
 	return writ.DigestOf(b.Bytes())
 }
+
+// made reports whether the call has created something.
+func (a answer) made() bool { return a.Status == http.StatusCreated }
 
 func (a answer) write(w http.ResponseWriter) {
 	for name, value := range a.Header {

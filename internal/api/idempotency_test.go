@@ -1,10 +1,14 @@
 package api_test
 
 import (
+	"context"
+	"encoding/base64"
 	"strings"
 	"testing"
 
 	"github.com/writ-dev/writ"
+	"github.com/writ-dev/writ/internal/api"
+	"github.com/writ-dev/writ/internal/api/apitest"
 )
 
 // proposed is the call that proposal arrives as.
@@ -28,6 +32,47 @@ func TestTheSameKeyAndBodyGetTheSameAnswerAndDoNothingTwice(t *testing.T) {
 	}
 	if first.Code != 201 || second.Code != 201 || first.Body.String() != second.Body.String() {
 		t.Errorf("%d %s\n%d %s", first.Code, first.Body, second.Code, second.Body)
+	}
+}
+
+// keeping sees what is kept.
+type keeping struct {
+	api.Idempotency
+	answer string
+}
+
+func (k *keeping) Finish(ctx context.Context, by writ.Principal, key string, status int, answer []byte) error {
+	k.answer = string(answer)
+	return k.Idempotency.Finish(ctx, by, key, status, answer)
+}
+
+// What was read has a time to be erased at, and the kept answer is a row of the state in the clear: it has the reading's address alone.
+func TestTheKeptAnswerToAReadingHoldsNoneOfItsBytes(t *testing.T) {
+	f := &fake{}
+	c := apitest.Config(f)
+	keys := &keeping{Idempotency: c.Idempotency}
+	c.Idempotency = keys
+	h := serves(t, c)
+	var observe string
+	for _, c := range every {
+		if c.method == "POST" && c.path == "/v1/evidence" {
+			observe = c.body
+		}
+	}
+	first := request(h, "agent", "POST", "/v1/evidence", observe, key)
+	second := request(h, "agent", "POST", "/v1/evidence", observe, key)
+	read := base64.StdEncoding.EncodeToString([]byte(apitest.Read))
+	if first.Code != 201 || !strings.Contains(first.Body.String(), read) {
+		t.Fatalf("%d %s", first.Code, first.Body)
+	}
+	if second.Code != 201 || second.Body.String() != first.Body.String() || second.Header().Get("Location") != first.Header().Get("Location") || second.Header().Get("Idempotent-Replayed") != "true" {
+		t.Errorf("the repeat: %d %s, first %s", second.Code, second.Body, first.Body)
+	}
+	if n := f.Count("evidence " + string(apitest.Evidence().ID)); n != 1 {
+		t.Errorf("it was looked up %d times: %v", n, f.Calls())
+	}
+	if !strings.Contains(keys.answer, `"body":null`) {
+		t.Errorf("kept is %q", keys.answer)
 	}
 }
 

@@ -48,6 +48,16 @@ type taken struct {
 	State    writ.IncidentState `json:"state,omitempty"`
 }
 
+// single gives what a header says when it stands once: of two, a proxy may have judged the other.
+func single(h http.Header) func(name string) string {
+	return func(name string) string {
+		if all := h.Values(name); len(all) == 1 {
+			return all[0]
+		}
+		return ""
+	}
+}
+
 func (in Intake) take(d *door, w http.ResponseWriter, r *http.Request) (writ.Incident, error) {
 	s, ok := in.Sources[r.PathValue("source")]
 	if !ok {
@@ -64,7 +74,7 @@ func (in Intake) take(d *door, w http.ResponseWriter, r *http.Request) (writ.Inc
 		return writ.Incident{}, err
 	}
 	now := in.Now()
-	call := event.Call{Header: r.Header.Get, Body: body, Now: now}
+	call := event.Call{Header: single(r.Header), Body: body, Now: now}
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
 		call.Cert = r.TLS.VerifiedChains[0][0]
 	}
@@ -72,20 +82,22 @@ func (in Intake) take(d *door, w http.ResponseWriter, r *http.Request) (writ.Inc
 	if err != nil {
 		return writ.Incident{}, err
 	}
-	e, err := s.Read(body, r.Header.Get)
+	e, err := s.Read(body, call.Header)
 	if err != nil {
 		return writ.Incident{}, err
 	}
+	var at time.Time
 	if s.Signs() {
 		if err := s.Fresh(e.At, now); err != nil {
 			return writ.Incident{}, err
 		}
+		at = e.At
 	}
 	if e.Other {
 		return writ.Incident{}, nil
 	}
 	e.Group.GroupKey = s.Name + ":" + e.Group.GroupKey
-	e.Group.Intake = &writ.Intake{Source: s.Name, Body: writ.DigestOf(body), Event: e.ID, Keep: s.Keep(now)}
+	e.Group.Intake = &writ.Intake{Source: s.Name, Body: writ.DigestOf(body), Event: e.ID, Keep: s.Keep(now), At: at}
 	if signed != "" {
 		e.Group.Intake.Event = signed
 	}

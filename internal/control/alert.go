@@ -97,7 +97,7 @@ func (c *Control) Alert(ctx context.Context, by writ.Principal, g writ.AlertGrou
 		if err != nil {
 			return err
 		}
-		if err := sameSource(in, g); err != nil {
+		if err := sameSource(in, by, g); err != nil {
 			return err
 		}
 		if in.Service != service.Name {
@@ -127,7 +127,7 @@ func (c *Control) Alert(ctx context.Context, by writ.Principal, g writ.AlertGrou
 		}
 		return c.incidentEntry(tx, out, g.Intake)
 	}
-	err = c.Store.Update(ctx, func(tx *store.Tx) error { return once(tx, g.Intake, &out, take) })
+	err = c.Store.Update(ctx, func(tx *store.Tx) error { return once(tx, g, &out, take) })
 	if errors.Is(err, writ.ErrBusy) {
 		c.notNow(ctx, "alert", by, writ.ReasonOf(err))
 	}
@@ -146,6 +146,13 @@ const (
 // maxGroupKey bounds the text under which an alert source groups: Alertmanager's has a few hundred bytes.
 const maxGroupKey = 1 << 10
 
+// ofSource reports whether a group key has the form that the intake gives to those of its sources: nobody else takes one
+// before its source does.
+func ofSource(key string) bool {
+	name, _, found := strings.Cut(key, ":")
+	return found && writ.IsName(name)
+}
+
 // checkGroup refuses a group that could not be told from another one.
 func checkGroup(g writ.AlertGroup) error {
 	switch {
@@ -153,6 +160,8 @@ func checkGroup(g writ.AlertGroup) error {
 		return &writ.Refusal{Code: writ.ReasonForm, Kind: writ.ErrInvalid, Detail: fmt.Sprintf("groupKey must have 1 to %d bytes", maxGroupKey)}
 	case g.Status != statusFiring && g.Status != statusResolved:
 		return &writ.Refusal{Code: writ.ReasonForm, Kind: writ.ErrInvalid, Detail: "status must be firing or resolved"}
+	case g.Intake == nil && ofSource(g.GroupKey):
+		return &writ.Refusal{Code: writ.ReasonForm, Kind: writ.ErrInvalid, Detail: "groupKey begins as those of configured sources do, with a name and a colon"}
 	}
 	return nil
 }

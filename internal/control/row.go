@@ -42,7 +42,7 @@ type (
 		veto          *vetoAnswer
 		Reread        rereadDoc  `json:",omitzero"`  // when what the plan rests on was read last, and what it showed
 		Asked         []askedRow `json:",omitempty"` // what people want to see before they answer
-		Tainted       bool       // a parameter was seen only in text that others can write
+		Tainted       bool       // nothing vouches for a parameter, and text of others was read
 		CreatedAt     time.Time
 		ExpiresAt     time.Time
 		AskedAt       time.Time `json:",omitzero"` // when it was put before people, the last time

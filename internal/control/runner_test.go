@@ -117,9 +117,10 @@ func (r *fakeRunner) script(reads func(assignment.Observe) assignment.Answer, pl
 	r.reads, r.plans = reads, plans
 }
 
+// read names the workload and one pod of it, as far as the connector would; the rest is the same for all readers.
 func (r *fakeRunner) read(o assignment.Observe) assignment.Answer {
 	return assignment.Answer{Observed: &assignment.Observed{
-		Source: "GET /apis/apps/v1/deployments", At: r.w.now(), Bytes: []byte("checkout is unhealthy, password " + secret),
+		Source: "GET /apis/apps/v1/deployments", At: r.w.now(), Bytes: []byte("checkout-1 of checkout is unhealthy, password " + secret),
 		Facts: writ.Observation{"paused": writ.Bool(false), "replicas": writ.Int(4), "unready": writ.Int(1)}, Redacted: 1,
 	}}
 }

@@ -1,67 +1,107 @@
 package control
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/playbook"
 	"github.com/writ-dev/writ/internal/store"
 )
 
-// tainted reports whether a text parameter of a proposal was seen only where users of the service, or attackers, can
-// write: in a cited reading of such text, and neither in another cited reading nor in the names that the service
-// catalogue gives the service. Which parts of a reading others can write is the table of its reader, in the control plane's
-// own catalogue. When a reading cannot be looked at, the answer is yes.
+// tainted reports whether nothing vouches for a parameter while text that users of the service, or attackers, write is in
+// play. What vouches is the part of a cited reading that only the target and its owners write, the names that the service
+// catalogue gives the service, and the playbook itself, where it lists the values; numbers have its bounds. In play is a reading
+// of such text in this incident, cited or not, and what the incident's alerts say. The value need not stand there: an agent that
+// was talked into it may have put it together, or spelt it otherwise. When a reading cannot be looked at, the answer is yes.
 func (c *Control) tainted(ctx context.Context, p planRow) (bool, error) {
-	var clean, dirty [][]byte
+	service, err := c.Services.Find(p.Service)
+	if err != nil {
+		return true, err
+	}
+	vouch := []string{service.Name, service.Owner}
+	for _, l := range service.Locations {
+		vouch = append(vouch, l.Segments()...)
+	}
+	var clean [][]byte
 	for _, ref := range p.Proposal.Evidence {
-		var ev evidenceRow
-		err := c.Store.View(ctx, func(tx *store.Tx) error {
-			var err error
-			ev, _, err = store.Load[evidenceRow](tx, store.Evidence, string(ref.ID))
-			return err
-		})
-		if err != nil {
-			return true, err
-		}
-		b, _, _, err := c.Store.Blob(ctx, ev.Evidence.Commitment)
+		b, err := c.trusted(ctx, ref.ID)
 		if errors.Is(err, writ.ErrNotFound) {
 			return true, nil // erased since
 		}
 		if err != nil {
 			return true, err
 		}
-		trusted, foreign := c.apart(ev.Evidence.Evidence, b)
-		clean, dirty = append(clean, trusted), append(dirty, foreign)
-		// What stands in no field that was understood is foreign as well.
-		if ev.Evidence.Writable {
-			dirty = append(dirty, b)
-		}
+		clean = append(clean, b)
 	}
-	service, err := c.Services.Find(p.Service)
-	if err != nil {
-		return true, err
-	}
-	known := []string{service.Name, service.Owner}
-	for _, l := range service.Locations {
-		known = append(known, l.Segments()...)
-	}
-	for _, v := range p.Proposal.Parameters {
+	var alone []string
+	for name, v := range p.Proposal.Parameters {
 		s, ok := v.Str()
-		if !ok || slices.Contains(known, s) {
+		if !ok || slices.Contains(vouch, s) || c.listed(p.Proposal.Playbook.Name, name) {
 			continue
 		}
-		in := func(b []byte) bool { return bytes.Contains(b, []byte(s)) }
-		names := func(b []byte) bool { return connector.Names(b, s) }
-		if slices.ContainsFunc(dirty, in) && !slices.ContainsFunc(clean, names) {
-			return true, nil
+		if !slices.ContainsFunc(clean, func(b []byte) bool { return connector.Names(b, s) }) {
+			alone = append(alone, s)
 		}
 	}
-	// A number has no owner in a text; its bounds are the playbook's.
-	return false, nil
+	if len(alone) == 0 {
+		return false, nil
+	}
+	foreign, err := c.foreign(ctx, p.Proposal.Incident, alone)
+	return foreign || err != nil, err
+}
+
+// listed reports whether the playbook's owner has listed the values of a parameter.
+func (c *Control) listed(book, name string) bool {
+	return slices.ContainsFunc(c.Library[book].Playbook.Parameters, func(p playbook.Parameter) bool { return p.Name == name && p.Type == connector.TypeEnum })
+}
+
+// trusted is what of a reading only the target and its owners write.
+func (c *Control) trusted(ctx context.Context, id writ.EvidenceID) ([]byte, error) {
+	var ev evidenceRow
+	err := c.Store.View(ctx, func(tx *store.Tx) error {
+		var err error
+		ev, _, err = store.Load[evidenceRow](tx, store.Evidence, string(id))
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	b, _, _, err := c.Store.Blob(ctx, ev.Evidence.Commitment)
+	if err != nil {
+		return nil, err
+	}
+	trusted, _ := c.apart(ev.Evidence.Evidence, b)
+	return trusted, nil
+}
+
+// foreign reports whether text that others write was read in an incident, or its alerts say one of these values.
+func (c *Control) foreign(ctx context.Context, incident writ.IncidentID, values []string) (bool, error) {
+	var out bool
+	return out, c.Store.View(ctx, func(tx *store.Tx) error {
+		in, _, err := store.Load[writ.Incident](tx, store.Incidents, string(incident))
+		if err != nil {
+			return err
+		}
+		all, _, err := find[evidenceRow](tx, store.Evidence, store.Filter{Incident: string(incident), Limit: maxEvidencePerCase})
+		out = len(all) >= maxEvidencePerCase || slices.ContainsFunc(all, func(e evidenceRow) bool { return e.Evidence.Writable }) || slices.ContainsFunc(in.Alerts, func(a writ.Alert) bool { return mentions(a, values) })
+		return err
+	})
+}
+
+// mentions reports whether an alert's labels or annotations have one of these values, in whatever case.
+func mentions(a writ.Alert, values []string) bool {
+	for _, set := range []map[string]string{a.Labels, a.Annotations} {
+		for _, text := range set {
+			if slices.ContainsFunc(values, func(v string) bool { return strings.Contains(strings.ToLower(text), strings.ToLower(v)) }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // apart takes the bytes of a reading apart by who could have written them. What the runner called writable, and the

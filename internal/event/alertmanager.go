@@ -3,6 +3,7 @@ package event
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -51,6 +52,8 @@ func ParseAlertmanager(b []byte) (writ.AlertGroup, error) {
 		return bad("the body is not JSON of the expected form: %s", writ.Printable(err.Error(), 160))
 	}
 	switch {
+	case !onceEach(b):
+		return bad("each member must stand once, at most %d deep", maxDepth)
 	case w.Version != "4":
 		return bad(`version must be "4"`)
 	case w.GroupKey == "" || len(w.GroupKey) > maxGroupKey:
@@ -58,12 +61,12 @@ func ParseAlertmanager(b []byte) (writ.AlertGroup, error) {
 	case !alertStatus(w.Status):
 		return bad("status must be firing or resolved")
 	case len(w.Alerts) == 0 || len(w.Alerts) > MaxAlerts:
-		return bad("there must be 1 to %d alerts, not %d", MaxAlerts, len(w.Alerts))
+		return bad("there must be 1 to %d alerts, not %d; max_alerts in Alertmanager's webhook_configs keeps to it", MaxAlerts, len(w.Alerts))
 	}
 	if what := labelFault(w.Common); what != "" {
 		return bad("commonLabels: %s", what)
 	}
-	g := writ.AlertGroup{GroupKey: w.GroupKey, Status: w.Status, Common: w.Common}
+	g := writ.AlertGroup{GroupKey: shortKey(w.GroupKey), Status: w.Status, Common: w.Common}
 	for n, a := range w.Alerts {
 		switch {
 		case !alertStatus(a.Status):
@@ -85,6 +88,15 @@ func ParseAlertmanager(b []byte) (writ.AlertGroup, error) {
 		})
 	}
 	return g, nil
+}
+
+// shortKey keeps what tells a long group key from all others: routes that are nested, or list many names, make some.
+func shortKey(key string) string {
+	if len(key) <= maxKey {
+		return key
+	}
+	digest := writ.DigestOf([]byte(key)).String()
+	return strings.ToValidUTF8(key[:maxKey-len(digest)-1], "") + " " + digest
 }
 
 func alertStatus(s string) bool { return s == "firing" || s == "resolved" }

@@ -19,7 +19,8 @@ const (
 var ceAttributes = []string{"specversion", "id", "source", "type", "subject", "time", "dataschema"}
 
 // cloudEvent reads one CloudEvent: structured, the whole event as JSON; or binary, attributes in headers and data in the
-// body. Pointers point into the event as its JSON format has it: /type, /data/service. Batches are refused.
+// body. Pointers point into the event as its JSON format has it: /type, /data/service. Batches are refused. A source that
+// signs sends the whole event in the body: what a header says, its signature does not hold.
 func (s Source) cloudEvent(body []byte, header func(string) string) (Event, said, error) {
 	kind, _, err := mime.ParseMediaType(header("Content-Type"))
 	if err != nil {
@@ -29,7 +30,7 @@ func (s Source) cloudEvent(body []byte, header func(string) string) (Event, said
 	switch kind {
 	case typeStructured:
 		if doc, err = document(body); err != nil {
-			return Event{}, said{}, s.bad("the body must be one JSON object")
+			return Event{}, said{}, s.bad("the body must be one JSON object, each member of it once, at most %d deep", maxDepth)
 		}
 		if text, ok := doc["data_base64"].(string); ok && doc["data"] == nil {
 			raw, err := base64.StdEncoding.DecodeString(text)
@@ -37,13 +38,16 @@ func (s Source) cloudEvent(body []byte, header func(string) string) (Event, said
 				return Event{}, said{}, s.bad("data_base64 must be base64")
 			}
 			if doc["data"], err = document(raw); err != nil {
-				return Event{}, said{}, s.bad("data_base64 must hold one JSON object")
+				return Event{}, said{}, s.bad("data_base64 must hold one JSON object, each member of it once, at most %d deep", maxDepth)
 			}
 		}
 	case typeJSON:
+		if len(s.Proof.Secrets) > 0 {
+			return Event{}, said{}, s.bad("a source that signs sends %s: its signature does not cover attributes in headers", typeStructured)
+		}
 		data, err := document(body)
 		if err != nil {
-			return Event{}, said{}, s.bad("the data must be one JSON object")
+			return Event{}, said{}, s.bad("the data must be one JSON object, each member of it once, at most %d deep", maxDepth)
 		}
 		doc = map[string]any{"data": data}
 		for _, name := range ceAttributes {

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/event"
@@ -31,6 +33,15 @@ const (
 	data         = `{"problem":{"key":"burn/7"},"state":"burning","svc":"checkout","level":3,"title":"SLO burns"}`
 	alertmanager = `{"version":"4","groupKey":"{}:{alertname=\"High\"}","status":"firing","alerts":[{"status":"firing","labels":{"alertname":"High","service":"checkout","severity":"page"},"annotations":{},"startsAt":"2026-11-22T02:00:00Z","fingerprint":"a1b2"}]}`
 )
+
+// of is the source of a case: one that signs, except where headers say something.
+func of(n int) event.Source {
+	s := source(forms[n].form)
+	if n == 2 {
+		s.Proof = event.Proof{Tokens: [][]byte{[]byte(first)}}
+	}
+	return s
+}
 
 func source(form event.Form) event.Source {
 	s := event.Source{Name: "src", Form: form, Services: map[string]string{"PF9KMXH": "shop", "checkout": "shop"},
@@ -65,14 +76,14 @@ var forms = []struct {
 }{
 	{event.PagerDuty, pagerDuty, headers(), "1"},
 	{event.CloudEvents, structured, headers("Content-Type", "application/cloudevents+json; charset=utf-8"), "3"},
-	{event.CloudEvents, data, binary, "3"},
+	{event.CloudEvents, data, binary, "3"}, // in a source that does not sign
 	{event.Webhook, data, headers(), "3"},
 	{event.Alertmanager, alertmanager, headers(), "1"},
 }
 
 func TestServiceAndSeverityComeFromTheSourcesMappingAlone(t *testing.T) {
-	for _, x := range forms {
-		e, err := source(x.form).Read([]byte(x.body), x.header)
+	for n, x := range forms {
+		e, err := of(n).Read([]byte(x.body), x.header)
 		if err != nil {
 			t.Fatalf("%s: %v", x.form, err)
 		}
@@ -80,12 +91,12 @@ func TestServiceAndSeverityComeFromTheSourcesMappingAlone(t *testing.T) {
 		if c["service"] != "shop" || c["severity"] != x.severity || e.Group.Status != "firing" || len(e.Group.Alerts) != 1 || e.Group.GroupKey == "" || c["alertname"] == "" {
 			t.Errorf("%s: %+v", x.form, e)
 		}
-		other := source(x.form)
+		other := of(n)
 		other.Services = map[string]string{"something-else": "shop"}
 		if _, err := other.Read([]byte(x.body), x.header); writ.ReasonOf(err) != writ.ReasonUnknownService {
 			t.Errorf("%s: a service that is not mapped: %v", x.form, err)
 		}
-		other = source(x.form)
+		other = of(n)
 		other.Severities = map[string]int{"nothing": 1}
 		if _, err := other.Read([]byte(x.body), x.header); writ.ReasonOf(err) != writ.ReasonForm {
 			t.Errorf("%s: a severity that is not mapped: %v", x.form, err)
@@ -100,11 +111,11 @@ func TestServiceAndSeverityComeFromTheSourcesMappingAlone(t *testing.T) {
 func TestAResolvedEventClosesTheGroupThatItOpened(t *testing.T) {
 	for i, change := range map[int][2]string{0: {"incident.triggered", "incident.resolved"}, 1: {`"burning"`, `"fine"`}, 2: {`"burning"`, `"fine"`}, 3: {`"burning"`, `"fine"`}, 4: {`"firing"`, `"resolved"`}} {
 		x := forms[i]
-		open, err := source(x.form).Read([]byte(x.body), x.header)
+		open, err := of(i).Read([]byte(x.body), x.header)
 		if err != nil {
 			t.Fatal(err)
 		}
-		over, err := source(x.form).Read([]byte(strings.ReplaceAll(x.body, change[0], change[1])), x.header)
+		over, err := of(i).Read([]byte(strings.ReplaceAll(x.body, change[0], change[1])), x.header)
 		if err != nil || over.Group.Status != "resolved" || over.Group.GroupKey != open.Group.GroupKey {
 			t.Errorf("%s: %+v %v", x.form, over, err)
 		}
@@ -138,6 +149,20 @@ func TestAMalformedEventIsOneSentenceWithoutItsText(t *testing.T) {
 		"long group":         {3, "burn/7", long, "group"},
 		"not UTF-8":          {3, "burn", "\xff", "UTF-8"},
 		"a mapped object":    {3, `"svc":"checkout"`, `"svc":["checkout"]`, "service"},
+		"an id too long":     {0, `"01E4"`, `"` + long + `"`, "event.id"},
+		"a member twice":     {3, `"svc":"checkout"`, `"svc":"hunter2","svc":"checkout"`, "once"},
+		"one below twice":    {3, `"key":"burn/7"`, `"key":"burn/7","key":"hunter2"`, "once"},
+		"twice, PagerDuty":   {0, `"service":{`, `"service":{"id":"hunter2"},"service":{`, "once"},
+		"twice, structured":  {1, `"svc":"checkout"`, `"svc":"hunter2","svc":"checkout"`, "once"},
+		"twice, in base64":   {1, `"data":{"problem"`, `"data_base64":"eyJhIjoxLCJhIjoyfQ==","more":{"problem"`, "data_base64"},
+		"twice, a label":     {4, `"service":"checkout"`, `"service":"hunter2","service":"checkout"`, "once"},
+		"too deep":           {3, `"level":3`, `"level":3,"deep":` + strings.Repeat("[", 64) + strings.Repeat("]", 64), "deep"},
+		"far too deep":       {3, `"level":3`, `"level":3,"deep":` + strings.Repeat("[", 400_000) + strings.Repeat("]", 400_000), "deep"},
+		"deep, Alertmanager": {4, `"version":"4"`, `"version":"4","deep":` + strings.Repeat("[", 64) + strings.Repeat("]", 64), "deep"},
+		"10,000 alerts":      {4, `"alerts":[`, `"alerts":[` + strings.Repeat(`{"a":{}},`, 10_000), "max_alerts"},
+		"an odd status":      {4, `"status":"firing","alerts"`, `"status":"pending","alerts"`, "status"},
+		"an alert's status":  {4, `[{"status":"firing"`, `[{"status":"suppressed"`, "alerts[0].status"},
+		"a bool for a group": {0, `"id":"PGR0VU2"`, `"id":true`, "JSON"},
 		"Alertmanager's own": {4, `"version":"4"`, `"version":"3"`, "version"},
 	} {
 		x := forms[c.n]
@@ -150,11 +175,52 @@ func TestAMalformedEventIsOneSentenceWithoutItsText(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	for name, header := range map[string]func(string) string{"a header over its bound": headers("Content-Type", "application/json", "ce-specversion", "1.0", "ce-id", strings.Repeat("i", 1025), "ce-source", "/w", "ce-type", "t"),
+		"a header that is not encoded": headers("Content-Type", "application/json", "ce-specversion", "1.0", "ce-id", "%zz", "ce-source", "/w", "ce-type", "t"), "no type": headers()} {
+		if _, err := of(2).Read([]byte(data), header); !errors.Is(err, writ.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 	if _, err := source(event.CloudEvents).Read([]byte("["+structured+"]"), headers("Content-Type", "application/cloudevents-batch+json")); !errors.Is(err, writ.ErrInvalid) {
 		t.Errorf("a batch: %v", err)
 	}
 	if _, err := (event.Source{}).Read([]byte(`{}`), headers()); err == nil {
 		t.Error("the zero source reads")
+	}
+}
+
+// Attributes in headers are not under the signature: whoever stands between could change what the event is of.
+func TestAnEventThatIsSignedSaysNothingInHeaders(t *testing.T) {
+	s := source(event.CloudEvents)
+	s.Pointers.Service = "/subject"
+	header := func(name string) string {
+		if name == "ce-subject" {
+			return "checkout"
+		}
+		return binary(name)
+	}
+	if _, err := s.Read([]byte(data), header); !errors.Is(err, writ.ErrInvalid) || !strings.Contains(err.Error(), "does not cover") {
+		t.Errorf("signed: %v", err)
+	}
+	s.Proof = event.Proof{Tokens: [][]byte{[]byte(first)}}
+	if e, err := s.Read([]byte(data), header); err != nil || e.Group.Common["service"] != "shop" {
+		t.Errorf("with a token: %+v %v", e, err)
+	}
+}
+
+func TestALongGroupKeyIsToldFromAllOthers(t *testing.T) {
+	read := func(key string) string {
+		t.Helper()
+		e, err := source(event.Alertmanager).Read([]byte(strings.Replace(alertmanager, "{}:", key, 1)), headers())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.Group.GroupKey
+	}
+	long := strings.Repeat("\u00fc", 1000)
+	a, b := read(long+"a"), read(long+"b")
+	if a == b || len(a) > 512 || !strings.HasPrefix(a, "\u00fc\u00fc") || !utf8.ValidString(a) || a != read(long+"a") {
+		t.Errorf("%q and %q", a, b)
 	}
 }
 
@@ -168,6 +234,16 @@ func mac(secret string, parts ...string) []byte {
 func signed(secret string, at time.Time, body string) func(string) string {
 	sec := fmt.Sprint(at.Unix())
 	return headers("Webhook-Id", "msg_1", "Webhook-Timestamp", sec, "Webhook-Signature", "v1,AAAA v1,"+base64.StdEncoding.EncodeToString(mac(secret, "msg_1.", sec, ".", body)))
+}
+
+// with is h with another value of one header.
+func with(h func(string) string, name, value string) func(string) string {
+	return func(n string) string {
+		if n == name {
+			return value
+		}
+		return h(n)
+	}
 }
 
 func TestASignedEventIsFreshAndUnderOneOfTwoSecrets(t *testing.T) {
@@ -186,12 +262,20 @@ func TestASignedEventIsFreshAndUnderOneOfTwoSecrets(t *testing.T) {
 		t.Errorf("the signed id is %q, %v", id, err)
 	}
 	for name, err := range map[string]error{
-		"another secret": call(signed(strings.Repeat("x", 32), now, data), data),
-		"another body":   call(signed(first, now, data), data+" "),
-		"too old":        call(signed(first, now.Add(-6*time.Minute), data), data),
-		"from tomorrow":  call(signed(first, now.Add(24*time.Hour), data), data),
-		"no signature":   call(headers(), data),
-		"an empty one":   call(headers("Webhook-Id", "a", "Webhook-Timestamp", fmt.Sprint(now.Unix()), "Webhook-Signature", "v1,"), data),
+		"another secret":         call(signed(strings.Repeat("x", 32), now, data), data),
+		"another body":           call(signed(first, now, data), data+" "),
+		"too old":                call(signed(first, now.Add(-6*time.Minute), data), data),
+		"an hour old":            call(signed(first, now.Add(-time.Hour), data), data),
+		"an hour ahead":          call(signed(first, now.Add(time.Hour), data), data),
+		"the end of time":        call(signed(first, time.Unix(1<<62, 0), data), data),
+		"another id":             call(with(signed(first, now, data), "Webhook-Id", "msg_2"), data),
+		"another time":           call(with(signed(first, now, data), "Webhook-Timestamp", fmt.Sprint(now.Unix()+1)), data),
+		"no id":                  call(with(signed(first, now, data), "Webhook-Id", ""), data),
+		"a time with a fraction": call(with(signed(first, now, data), "Webhook-Timestamp", fmt.Sprint(now.Unix())+".0"), data),
+		"too many":               call(with(signed(first, now, data), "Webhook-Signature", strings.Repeat("v1,AAAA ", 8)+signed(first, now, data)("Webhook-Signature")), data),
+		"of another version":     call(with(signed(first, now, data), "Webhook-Signature", strings.ReplaceAll(signed(first, now, data)("Webhook-Signature"), "v1,", "v2,")), data),
+		"no signature":           call(headers(), data),
+		"an empty one":           call(headers("Webhook-Id", "a", "Webhook-Timestamp", fmt.Sprint(now.Unix()), "Webhook-Signature", "v1,"), data),
 	} {
 		if !errors.Is(err, writ.ErrUnknownUser) {
 			t.Errorf("%s: %v", name, err)
@@ -227,6 +311,11 @@ func TestASourceProvesItselfInItsOneWayOnly(t *testing.T) {
 	}{
 		{"its token", token, event.Call{Header: headers("Authorization", "Bearer "+first)}, true},
 		{"another token", token, event.Call{Header: headers("Authorization", "Bearer "+second)}, false},
+		{"the beginning of its token", token, event.Call{Header: headers("Authorization", "Bearer "+first[:31])}, false},
+		{"its token by another scheme", token, event.Call{Header: headers("Authorization", "Basic "+first)}, false},
+		{"its name in another's part", named, event.Call{Header: headers(), Cert: &x509.Certificate{DNSNames: []string{"alerts.corp.example.evil.example"}}}, false},
+		{"its name as common name", named, event.Call{Header: headers(), Cert: &x509.Certificate{Subject: pkix.Name{CommonName: "alerts.corp.example"}}}, false},
+		{"a name for all", named, event.Call{Header: headers(), Cert: &x509.Certificate{DNSNames: []string{"*.corp.example"}}}, false},
 		{"no token", token, event.Call{Header: headers("Authorization", "Bearer ")}, false},
 		{"a certificate instead", token, event.Call{Header: headers(), Cert: cert}, false},
 		{"its certificate", named, event.Call{Header: headers(), Cert: cert}, true},
@@ -278,7 +367,7 @@ func FuzzCloudEvent(f *testing.F) {
 	f.Add([]byte(data), "application/json", "e%201")
 	f.Add([]byte(`{"specversion":"1.0","data_base64":"e30="}`), "application/cloudevents+json", "%")
 	f.Fuzz(func(t *testing.T, b []byte, kind, id string) {
-		e, err := source(event.CloudEvents).Read(b, func(name string) string {
+		e, err := of(2).Read(b, func(name string) string {
 			switch name {
 			case "Content-Type":
 				return kind

@@ -44,6 +44,9 @@ func (s Source) pagerDuty(body []byte) (Event, said, error) {
 	if err := json.Unmarshal(body, &w); err != nil {
 		return Event{}, said{}, s.bad("the body is not JSON of PagerDuty's webhook version 3")
 	}
+	if !onceEach(body) {
+		return Event{}, said{}, s.bad("each member must stand once, at most %d deep", maxDepth)
+	}
 	v := w.Event
 	switch {
 	case v.ID == "" || len(v.ID) > maxID:

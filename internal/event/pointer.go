@@ -83,7 +83,7 @@ func document(b []byte) (map[string]any, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
 	var doc map[string]any
-	if err := d.Decode(&doc); err != nil || doc == nil {
+	if err := d.Decode(&doc); err != nil || doc == nil || !onceEach(b) {
 		return nil, fmt.Errorf("%w: no JSON object", writ.ErrInvalid)
 	}
 	if _, err := d.Token(); err != io.EOF {
@@ -92,11 +92,55 @@ func document(b []byte) (map[string]any, error) {
 	return doc, nil
 }
 
+// maxDepth bounds nesting: an event names a few things of one problem.
+const maxDepth = 64
+
+// onceEach reports whether in JSON each member stands once and nothing is nested too deep. Senders that fill text into a template
+// let whoever wrote the text add a member; which of two counts is then the reader's whim.
+func onceEach(b []byte) bool {
+	d := json.NewDecoder(bytes.NewReader(b))
+	type level struct {
+		seen map[string]bool // of an object; nil of a list
+		name bool            // a name comes next
+	}
+	var open []level
+	for {
+		t, err := d.Token()
+		if err != nil {
+			return err == io.EOF
+		}
+		last := len(open) - 1
+		if name, ok := t.(string); ok && last >= 0 && open[last].name {
+			if open[last].seen[name] {
+				return false
+			}
+			open[last].seen[name], open[last].name = true, false
+			continue
+		}
+		switch t {
+		case json.Delim('{'), json.Delim('['):
+			if len(open) == maxDepth {
+				return false
+			}
+			open = append(open, level{})
+			if t == json.Delim('{') {
+				open[len(open)-1] = level{map[string]bool{}, true}
+			}
+			continue
+		case json.Delim('}'), json.Delim(']'):
+			open, last = open[:last], last-1
+		}
+		if last >= 0 { // a value has ended
+			open[last].name = open[last].seen != nil
+		}
+	}
+}
+
 // webhook reads plain JSON by the source's pointers.
 func (s Source) webhook(body []byte) (Event, said, error) {
 	doc, err := document(body)
 	if err != nil {
-		return Event{}, said{}, s.bad("the body must be one JSON object")
+		return Event{}, said{}, s.bad("the body must be one JSON object, each member of it once, at most %d deep", maxDepth)
 	}
 	return s.pointed(doc)
 }

@@ -89,6 +89,7 @@ type Config struct {
 	Proposer      Proposer
 	Runs          Runs
 	Upstreams     Upstreams    // optional
+	Denials       Denials      // optional
 	ExternalURL   string       // of the server, without a trailing slash
 	PageURL       string       // where people read plans; empty when there are no pages
 	Issuers       []string     // authorization servers, for the metadata
@@ -111,6 +112,9 @@ func Handler(c Config) http.Handler {
 		Capabilities: capabilities,
 	})
 	d.addTools(server)
+	if c.Denials != nil {
+		server.AddReceivingMiddleware(d.recording)
+	}
 	if c.Upstreams != nil {
 		server.AddReceivingMiddleware(d.fronting)
 	}

@@ -152,10 +152,14 @@ func (f *fakeControl) Stop(_ context.Context, _ writ.Principal, id writ.RunID, _
 	return writ.RunStatus{Run: writ.Run{ID: id, State: writ.RunRunning, Stop: true}}, f.refuse
 }
 
+func (f *fakeControl) Denied(_ context.Context, what string, by writ.Principal, code writ.Reason, _ writ.PlanID) {
+	f.by, f.did = by, what+" "+string(code)
+}
+
 func serve(t *testing.T, f *fakeControl) string {
 	t.Helper()
 	s := httptest.NewServer(mcp.Handler(mcp.Config{
-		Authenticator: f, Playbooks: f, Diagnosis: f, HandOffs: f, Proposer: f, Runs: f, ExternalURL: "https://writ.test", PageURL: "https://writ.test",
+		Authenticator: f, Playbooks: f, Diagnosis: f, HandOffs: f, Proposer: f, Runs: f, Denials: f, ExternalURL: "https://writ.test", PageURL: "https://writ.test",
 		Issuers: []string{"https://issuer"}, Version: "test", Log: slog.New(slog.DiscardHandler),
 	}))
 	t.Cleanup(s.Close)

@@ -70,7 +70,7 @@ type Facts struct {
 	EvidenceCount      int  `json:"evidenceCount"`
 	EvidenceFresh      bool `json:"evidenceFresh"`                // all cited readings are younger than the limit
 	EvidenceAgeSeconds *int `json:"evidenceAgeSeconds,omitempty"` // of the oldest cited reading
-	Tainted            bool `json:"tainted"`                      // a parameter was seen only in text that others can write
+	Tainted            bool `json:"tainted"`                      // nothing vouches for a parameter, and text of others was read
 	SelfDiagnosed      bool `json:"selfDiagnosed"`                // the requester, or its lineage, asked for the evidence
 
 	// Who has agreed: verified approvals of this plan digest under this policy digest, each human once, in one group.

@@ -353,7 +353,7 @@ func (s *Server) doors(c config.Server, auth identifier, version string, certifi
 		issuers = append(issuers, i.URL)
 	}
 	agents := mcp.Handler(mcp.Config{
-		Authenticator: who, Certificates: certificates, Proofs: s.access != nil, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, Upstreams: ctl, ExternalURL: c.ExternalURL, PageURL: c.ExternalURL, Issuers: issuers,
+		Authenticator: who, Certificates: certificates, Proofs: s.access != nil, Playbooks: ctl, Diagnosis: ctl, HandOffs: ctl, Proposer: ctl, Runs: ctl, Upstreams: ctl, Denials: ctl, ExternalURL: c.ExternalURL, PageURL: c.ExternalURL, Issuers: issuers,
 		Version: version, Crowd: s.calls, Log: s.log,
 	})
 	mux := http.NewServeMux()
