@@ -52,6 +52,14 @@ func (r *Refusal) Is(target error) bool {
 // Refuse returns a Refusal of kind ErrDenied.
 func Refuse(code Reason, detail string) error { return &Refusal{Code: code, Detail: detail} }
 
+// AfterOf returns in how many seconds to ask again: as the Refusal in err's chain says, or else soon.
+func AfterOf(err error, soon int) int {
+	if r, ok := errors.AsType[*Refusal](err); ok && r.After > 0 {
+		return r.AfterSeconds()
+	}
+	return soon
+}
+
 // ReasonOf returns the code of the Refusal in err's chain, or the empty Reason.
 func ReasonOf(err error) Reason {
 	if r, ok := errors.AsType[*Refusal](err); ok {

@@ -36,6 +36,7 @@ const (
 	maxBody      = 256 << 10 // a hundred evaluations with names of a kilobyte
 	maxItems     = 100       // of one evaluations call
 	maxRequestID = 128       // characters that are echoed
+	soonSeconds  = 2         // when to come again, if a refusal does not say
 )
 
 // An Authenticator finds out who sends a request, or returns writ.ErrUnknownUser.
@@ -189,18 +190,9 @@ func (d door) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="writ"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", strconv.Itoa(again(err)))
+		w.Header().Set("Retry-After", strconv.Itoa(writ.AfterOf(err, soonSeconds)))
 	}
 	answer(w, status, map[string]string{"error": say})
-}
-
-// again is when to come again, in seconds: as a refusal says, or soon.
-func again(err error) int {
-	const soon = 2
-	if r, ok := errors.AsType[*writ.Refusal](err); ok && r.After > 0 {
-		return r.AfterSeconds()
-	}
-	return soon
 }
 
 func answer(w http.ResponseWriter, status int, v any) {

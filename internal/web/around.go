@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"time"
 
 	"github.com/writ-dev/writ"
@@ -55,6 +56,9 @@ type outcome struct {
 	say    string // instead of the error's own text; empty shows that
 }
 
+// soonSeconds is when to come again, if a refusal does not say.
+const soonSeconds = 5
+
 // outcomes is the one table from kinds of error to statuses.
 var outcomes = []outcome{
 	{writ.ErrUnknownUser, http.StatusUnauthorized, "You are not logged in, or your session has ended."},
@@ -82,6 +86,9 @@ type failView struct {
 // fail answers with an error. Only refusals and errors about the request itself show their text.
 func (d *door) fail(w http.ResponseWriter, r *http.Request, by writ.Principal, err error) {
 	v := d.outcome(r, err)
+	if v.Status == http.StatusTooManyRequests || v.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", strconv.Itoa(writ.AfterOf(err, soonSeconds)))
+	}
 	d.show(w, r, by, v.Status, "fail", "", view{title: http.StatusText(v.Status), data: v})
 }
 

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/web"
@@ -261,6 +262,25 @@ func TestI20ErrorsOfTheInsideAreLoggedAndNotTold(t *testing.T) {
 	a := ask(t, h, "POST", "/runs/"+string(runID)+"/stop", url.Values{"reason": {"x"}})
 	if a.StatusCode != http.StatusConflict || !strings.Contains(a.body, "the run has ended: succeeded") || !strings.Contains(a.body, `href="/runs/`+string(runID)+`"`) {
 		t.Errorf("%s\n%s", a.Status, a.body)
+	}
+}
+
+// A page that cannot be had now says when to come again, and no other does.
+func TestAPageThatIsTurnedAwaySaysWhenToComeAgain(t *testing.T) {
+	f := newFake(t)
+	h := site(t, f)
+	for name, c := range map[string]struct {
+		err   error
+		after string
+	}{
+		"a limit that says when": {&writ.Refusal{Code: writ.ReasonStorm, Kind: writ.ErrBusy, After: 40 * time.Second, Detail: "too many"}, "40"},
+		"a part that is away":    {writ.ErrUnavailable, "5"},
+		"a denial":               {writ.ErrDenied, ""},
+	} {
+		f.Err = c.err
+		if a := ask(t, h, "GET", "/agents", nil); a.Header.Get("Retry-After") != c.after {
+			t.Errorf("%s: %s, Retry-After %q", name, a.Status, a.Header.Get("Retry-After"))
+		}
 	}
 }
 
