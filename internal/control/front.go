@@ -153,7 +153,7 @@ func (c *Control) mayFront(tx *store.Tx, by writ.Principal, u gateway.Upstream, 
 	if n, err := tx.Count(store.Evidence, store.Filter{Incident: string(f.incident)}, maxEvidencePerCase); err != nil {
 		return f, err
 	} else if n >= maxEvidencePerCase {
-		return f, &writ.Refusal{Code: writ.ReasonTooLarge, Detail: fmt.Sprintf("this incident has %d readings already; that is the limit", maxEvidencePerCase), Kind: writ.ErrBusy}
+		return f, &writ.Refusal{Code: writ.ReasonTooLarge, Detail: fmt.Sprintf("this incident has %d readings already; that is the limit", maxEvidencePerCase), Hint: "go on with what was read; a person has to look", Kind: writ.ErrConflict}
 	}
 	f.seen, f.set, f.at = tx.Version(), c.inForce(), c.now().Unix() // before they are used
 	f.decision, err = c.decideFronted(tx, by, in, u, f)
