@@ -130,6 +130,21 @@ var reading = []Guard{
 		Test:      "TestTheKeptAnswerToAReadingHoldsNoneOfItsBytes",
 	},
 	{
+		Invariant: "I20",
+		File:      "internal/redact/redact.go",
+		Guard:     "if key && keyLine.MatchString(v) {",
+		Package:   "./internal/redact",
+		Test:      "TestI20APrivateKeyInSeveralStringsLosesEachLine",
+	},
+	{
+		Invariant: "I04",
+		File:      "internal/mcp/unknown.go",
+		Guard:     "d.Denials.Denied(ctx, \"tool\", caller(c), writ.ReasonNotFound, \"\")",
+		Instead:   "_ = c",
+		Package:   "./internal/mcp",
+		Test:      "TestACallOfAToolThatIsNotThereIsRefusedAndRecorded",
+	},
+	{
 		Invariant: "I04",
 		File:      "internal/connector/written.go",
 		Guard:     "if (i == 0 || !inName(rest[i-1])) && (i+len(s) == len(rest) || !inName(rest[i+len(s)])) {",
