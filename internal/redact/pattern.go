@@ -23,7 +23,7 @@ var follows = regexp.MustCompile(`^(?:\\+"(?:[^"\\]|\\[^"])*\\+"|"(?:[^"\\]|\\.)
 // patterns are applied in this order: the longest forms first, so that no part of one is left behind by another.
 var patterns = []pattern{
 	{needs: "PRIVATE KEY", re: regexp.MustCompile(`-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----(?s:.*?)(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\z)`)},
-	{needs: "PRIVATE KEY", re: regexp.MustCompile(`(?:[A-Za-z0-9+/=]{16,}\s+)+-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----`)}, // its beginning was cut off
+	{needs: "PRIVATE KEY", re: regexp.MustCompile(`(?:(?:\d{4}-[0-9T:.Z+-]{14,36}\s+)?[A-Za-z0-9+/=]{16,}(?:\s|\\[rn])+)+(?:\d{4}-[0-9T:.Z+-]{14,36}\s+)?-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----`)}, // its beginning was cut off; lines of a log have times
 	{needs: "://", re: regexp.MustCompile(`\b(?:postgres|postgresql|mysql|mariadb|mongodb|mongodb\+srv|redis|rediss|amqp|amqps|sqlserver|clickhouse)://[^\s:/@"']*:([^\s"'<>]+)@`), secret: 1},
 	{needs: "://", re: regexp.MustCompile(`\b[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@"']*:([^\s/?#"'<>]+)@`), secret: 1},
 	{needs: "eyJ", re: regexp.MustCompile(`\beyJ[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){2,4}`)},

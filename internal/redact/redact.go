@@ -20,13 +20,14 @@ func Text(s string) (string, int) {
 
 // Value returns a copy of v, which is JSON as encoding/json decodes it into any, without the secrets it knows, and
 // how many it removed. Besides what Text finds in each string, it removes whatever stands under a key that names a
-// secret, and the value of a {"name": …, "value": …} pair whose name does, which is how environments are written.
+// secret, and the value of a {"name": …, "value": …} pair whose name does, which is how environments are written. Of a
+// private key whose lines stand in several strings it removes each line; so give it all rows at once.
 func Value(v any) (any, int) {
 	n := 0
-	return value(v, &n), n
+	return value(v, parted(v), &n), n
 }
 
-func value(v any, n *int) any {
+func value(v any, key bool, n *int) any {
 	switch v := v.(type) {
 	case map[string]any:
 		name, _ := v["name"].(string)
@@ -39,16 +40,20 @@ func value(v any, n *int) any {
 				}
 				continue
 			}
-			out[k] = value(e, n)
+			out[k] = value(e, key, n)
 		}
 		return out
 	case []any:
 		out := make([]any, len(v))
 		for i, e := range v {
-			out[i] = value(e, n)
+			out[i] = value(e, key, n)
 		}
 		return out
 	case string:
+		if key && keyLine.MatchString(v) {
+			*n++
+			return Mark
+		}
 		s, found := Text(v)
 		*n += found
 		return s

@@ -8,6 +8,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/redact"
 )
 
 // A reader is one GET of the allow-list.
@@ -92,6 +93,9 @@ func (x *Connector) Observe(ctx context.Context, q connector.Query) (connector.R
 		out.Source += "?" + query
 	}
 	var v any
+	if a.cut {
+		a.body = []byte(redact.Unfinished(string(a.body)))
+	}
 	out.Bytes, v, out.Redacted = scrub(a.body)
 	if v != nil && !a.cut && len(r.facts) > 0 {
 		out.Facts = r.observe(v)

@@ -79,20 +79,16 @@ func placeRead(q connector.Query) (place, error) {
 // by which it is known.
 func fill(r *connector.Reading, lines []any, limit int) error {
 	limit = bound(limit)
+	shown, n := redact.Value(lines)
+	r.Redacted = n
 	var b bytes.Buffer
-	for _, l := range lines {
+	for _, l := range shown.([]any) {
 		text, ok := l.(string)
-		if ok {
-			var n int
-			text, n = redact.Text(text)
-			r.Redacted += n
-		} else {
-			shown, n := redact.Value(l)
-			r.Redacted += n
+		if !ok {
 			var line bytes.Buffer
 			e := json.NewEncoder(&line)
 			e.SetEscapeHTML(false)
-			if err := e.Encode(shown); err != nil {
+			if err := e.Encode(l); err != nil {
 				return fmt.Errorf("%w: reading: %v", writ.ErrInvalid, err)
 			}
 			text = line.String()

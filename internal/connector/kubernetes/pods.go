@@ -10,6 +10,7 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/connector"
+	"github.com/writ-dev/writ/internal/redact"
 )
 
 // maxListed bounds how many pods or events one reading looks at.
@@ -137,6 +138,9 @@ func podLogs(ctx context.Context, c *Connector, p place, q connector.Query) (rea
 		return reading{}, a.refusal()
 	}
 	text := strings.ToValidUTF8(string(a.body), "\uFFFD")
+	if len(a.body) >= maxReading {
+		text = redact.Unfinished(text) // the API server has cut it, wherever that was
+	}
 	n := int64(strings.Count(text, "\n"))
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		n++

@@ -91,7 +91,7 @@ func (x *Connector) rows(ctx context.Context, v View, l lease, with writ.Paramet
 				continue
 			}
 			if v.Columns[i].Type == columnText && utf8.RuneCountInString(*s) > maxText {
-				short := string([]rune(*s)[:maxText])
+				short := redact.Unfinished(string([]rune(*s)[:maxText]))
 				line[i], t.cut = &short, true
 			}
 			size += len(*s)
@@ -209,24 +209,28 @@ func whole(c Column, s string) (int64, bool) {
 
 // fill renders one row a line, redacted, in whole lines until the limit.
 func (v View) fill(r *connector.Reading, rows [][]*string, limit int) error {
-	var b bytes.Buffer
-	for _, row := range rows {
+	lines := make([]any, len(rows))
+	for i, row := range rows {
 		line := make(map[string]any, len(row))
 		for i, c := range v.Columns {
 			line[c.Name] = c.value(row[i])
 		}
-		clean, n := redact.Value(line)
+		lines[i] = line
+	}
+	clean, n := redact.Value(lines)
+	r.Redacted = n
+	var b bytes.Buffer
+	for _, line := range clean.([]any) {
 		var text bytes.Buffer
 		e := json.NewEncoder(&text)
 		e.SetEscapeHTML(false)
-		if err := e.Encode(clean); err != nil {
+		if err := e.Encode(line); err != nil {
 			return fmt.Errorf("%w: reading: %v", writ.ErrInvalid, err)
 		}
 		if b.Len()+text.Len() > limit {
 			r.Truncated = true
 			break
 		}
-		r.Redacted += n
 		b.Write(text.Bytes())
 	}
 	r.Bytes = b.Bytes()
