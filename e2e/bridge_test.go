@@ -88,7 +88,8 @@ func TestTwoAgentsFinishAnIncidentThroughAHandOffAFailureAndASecondProposal(t *t
 		}
 		return out
 	}
-	first := ask("v43", writ.PlanGranted) // slow, in another way than v42 is wrong
+	must(t, x.shop.SetRate(storefront.DefaultRate)) // enough that its checks see the release that they are about
+	first := ask("v43", writ.PlanGranted)           // slow, in another way than v42 is wrong
 	if r := x.ends(first.Plan); r.State != writ.RunUndone {
 		t.Fatalf("the first repair is %s", r.State)
 	}

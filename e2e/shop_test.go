@@ -103,7 +103,8 @@ func (x *counter) ask(playbook string, with map[string]any) answer {
 func (x *counter) wants(playbook string, with map[string]any, want writ.PlanState) answer {
 	x.t.Helper()
 	a := x.ask(playbook, with)
-	if a.State != string(want) {
+	over := want == writ.PlanGranted && a.State == string(writ.PlanDone) // the run was faster than the answer
+	if a.State != string(want) && !over {
 		x.t.Fatalf("%s is %s, want %s: %s", playbook, a.State, want, a.text)
 	}
 	return a

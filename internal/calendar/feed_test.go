@@ -46,7 +46,6 @@ func onCallAt(f calendar.Feed, when string) string {
 }
 
 func TestAFeedSaysWhoseTurnItIsInEachFormOfRFC5545(t *testing.T) {
-	t.Parallel()
 	const ann = "\nATTENDEE;CN=\"Ann; X\":MAILTO:Ann@Corp.example"
 	for name, x := range map[string]struct{ event, during, outside string }{
 		"in UTC":                        {"DTSTART:20260105T080000Z\nDTEND:20260105T160000Z" + ann, "2026-01-05T08:00:00Z", "2026-01-05T16:00:00Z"},
@@ -70,7 +69,6 @@ func TestAFeedSaysWhoseTurnItIsInEachFormOfRFC5545(t *testing.T) {
 }
 
 func TestAnOccurrenceThatWasMovedOrCancelledOrDeclinedIsNobodysTurn(t *testing.T) {
-	t.Parallel()
 	weekly := "UID:w\nDTSTART:20260105T080000Z\nDURATION:PT8H\nRRULE:FREQ=DAILY\nSUMMARY:Ann"
 	f := parsed(t, weekly,
 		"UID:w\nRECURRENCE-ID:20260106T080000Z\nDTSTART:20260106T080000Z\nDURATION:PT8H\nSUMMARY:Bob",
@@ -88,7 +86,6 @@ func TestAnOccurrenceThatWasMovedOrCancelledOrDeclinedIsNobodysTurn(t *testing.T
 }
 
 func TestWhatAFeedCannotSayExactlyIsRefusedWithItsLine(t *testing.T) {
-	t.Parallel()
 	const ok = "DTSTART:20260105T080000Z\nDURATION:PT1H\nSUMMARY:Ann"
 	for name, x := range map[string]struct{ body, want string }{
 		"a zone of its own":       {string(feed("DTSTART;TZID=Customized Time:20260105T080000\nDURATION:PT1H")), "is no time zone"},

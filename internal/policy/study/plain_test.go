@@ -104,8 +104,11 @@ func TestI05AChangedRecordIsReadAsThePlainWayReadsItOrRefused(t *testing.T) {
 		payloads = append(payloads, env.Payload)
 	}
 	r := rand.New(rand.NewPCG(5, 6))
-	taken := 0
-	for range 20_000 {
+	tries, taken := 20_000, 0
+	if testing.Short() { // as under the race detector, to which each is the same again
+		tries = 1_000
+	}
+	for range tries {
 		which := r.IntN(len(payloads))
 		p := bytes.Clone(payloads[which])
 		switch at := r.IntN(len(p)); r.IntN(3) {
@@ -127,7 +130,7 @@ func TestI05AChangedRecordIsReadAsThePlainWayReadsItOrRefused(t *testing.T) {
 			taken++
 		}
 	}
-	if taken < 1000 {
+	if taken < tries/20 {
 		t.Errorf("only %d of them were records all the same", taken)
 	}
 }
