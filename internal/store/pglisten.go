@@ -102,7 +102,7 @@ func (s *Store) heard(n *pgconn.Notification) {
 		s.log.Warn("the head of the ledger could not be read", "error", err)
 	}
 	if n == nil {
-		s.rouse() // entries of a replica that died before it had them signed
+		signal(s.wake) // entries of a replica that died before it had them signed
 	}
 }
 
@@ -179,10 +179,10 @@ func (s *Store) newest(ctx context.Context) (int64, error) {
 	return s.head.Size, nil
 }
 
-// rouse wakes the signing loop.
-func (s *Store) rouse() {
+// signal puts a token into a channel of capacity 1, unless there is one.
+func signal(c chan<- struct{}) {
 	select {
-	case s.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

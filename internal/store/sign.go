@@ -22,6 +22,13 @@ const (
 	lastPause  = 2 * time.Second
 )
 
+// signRest is how long a committed tree that nobody waits for may be unsigned. A signature costs the processors as much as half a
+// commit, and the next one covers what is committed meanwhile.
+const signRest = 10 * time.Millisecond
+
+// lastSign bounds the signature that Close waits for.
+const lastSign = time.Second
+
 // askAgain is how often the signer is asked anew when replicas race for it; then the loop pauses.
 const askAgain = 8
 
@@ -42,7 +49,7 @@ func (s *Store) committed(now state, note signed) {
 	}
 	close(s.changed)
 	s.changed = make(chan struct{})
-	s.rouse()
+	signal(s.wake)
 }
 
 // unkept returns the newest checkpoint when it is time to store it.
@@ -70,7 +77,7 @@ func (s *Store) keep() error {
 }
 
 // sign is the signing goroutine: it has the newest committed tree signed, again and again. Trees that are committed
-// while a signature is being made are covered together by the next one.
+// while a signature is being made, or within signRest, are covered together by the next one.
 func (s *Store) sign() {
 	pause := firstPause
 	for {
@@ -80,11 +87,7 @@ func (s *Store) sign() {
 			return
 		case err == nil:
 			pause = firstPause
-			select {
-			case <-s.wake:
-			case <-s.stop.Done():
-				return
-			}
+			s.untilDue()
 			continue
 		case writ.ReasonOf(err) == writ.ReasonLedgerFork:
 			s.log.Error("the signer refuses this ledger; nothing acts any more", "error", err)
@@ -98,6 +101,35 @@ func (s *Store) sign() {
 			return
 		}
 		pause = min(2*pause, lastPause)
+	}
+}
+
+// untilDue waits until there is something to sign, and then until somebody needs the signature, for signRest at most.
+func (s *Store) untilDue() {
+	select {
+	case <-s.wake:
+	case <-s.urgent:
+		return
+	case <-s.stop.Done():
+		return
+	}
+	select {
+	case <-s.urgent:
+	case <-time.After(signRest):
+	case <-s.stop.Done():
+	}
+}
+
+// signLast has all that is committed signed when the loops have ended, so that the signer remembers it. If the signer does not
+// answer, it is signed after the next start.
+func (s *Store) signLast() {
+	ctx, cancel := context.WithTimeout(context.Background(), lastSign)
+	defer cancel()
+	if s.failed != nil {
+		return
+	}
+	if err := s.signNewest(ctx); err != nil {
+		s.log.Warn("the last entries are not signed yet", "error", err)
 	}
 }
 
@@ -208,7 +240,7 @@ func (s *Store) Renew(ctx context.Context) (note []byte, err error) {
 // signer's refusal when the signer has called the log forked.
 func (s *Store) Checkpoint(ctx context.Context) (note []byte, err error) {
 	if err := s.refresh(ctx); err == nil { // without the database the newest known one will do
-		s.rouse()
+		signal(s.wake)
 	}
 	got, err := s.covering(ctx, 1)
 	return got.note, err
@@ -226,7 +258,7 @@ func (s *Store) covering(ctx context.Context, size int64) (signed, error) {
 		case now.head.Size >= size && now.head.Size > 0:
 			return now, nil
 		}
-		s.rouse() // the entry may be another replica's
+		signal(s.urgent)
 		select {
 		case <-next:
 		case <-ctx.Done():

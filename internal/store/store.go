@@ -95,6 +95,7 @@ type Store struct {
 	resign      chan struct{} // closed and replaced when signed or failed changes
 	failed      error         // the signer's final refusal: the log has been forked or rolled back
 	wake        chan struct{} // capacity 1: there is something to sign
+	urgent      chan struct{} // capacity 1: somebody waits for a signature
 	kept        ledger.Head   // newest checkpoint whose note is in the database
 }
 
@@ -108,7 +109,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s := &Store{
 		origin: c.Origin, signer: c.Signer, verifier: c.Signer.Verifier(), now: c.Now, rand: c.Rand, log: c.Log,
-		queue: make(chan *request, maxBatch), changed: make(chan struct{}), resign: make(chan struct{}), wake: make(chan struct{}, 1),
+		queue: make(chan *request, maxBatch), changed: make(chan struct{}), resign: make(chan struct{}), wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -224,7 +225,7 @@ func (s *Store) openSQLite(ctx context.Context, c Config) (err error) {
 	return err
 }
 
-// Close lets the closures that are waiting finish, stores the newest checkpoint and releases the files. A second
+// Close lets the closures that are waiting finish, has what they committed signed, stores the newest checkpoint and releases the files. A second
 // Close does nothing.
 func (s *Store) Close() error {
 	s.gate.Lock()
@@ -237,6 +238,7 @@ func (s *Store) Close() error {
 	s.gate.Unlock()
 	s.end()
 	s.loops.Wait()
+	s.signLast()
 	return errors.Join(s.keep(), s.release())
 }
 
