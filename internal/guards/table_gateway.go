@@ -56,13 +56,6 @@ var gateways = []Guard{
 		Test:      "TestAReadingIsDecidedAgainWhenItsSecondIsOver",
 	},
 	{
-		Invariant: "I10",
-		File:      "internal/store/store.go",
-		Guard:     "s.signLast()",
-		Package:   "./internal/store",
-		Test:      "TestClosingHasAllThatIsCommittedSigned",
-	},
-	{
 		Invariant: "I05",
 		File:      "internal/store/version.go",
 		Guard:     "&& v == tx.w.version()",

@@ -42,6 +42,13 @@ var logs = []Guard{
 	},
 	{
 		Invariant: "I17",
+		File:      "internal/store/store.go",
+		Guard:     "s.signLast()",
+		Package:   "./internal/store",
+		Test:      "TestI17ClosingHasAllThatIsCommittedSigned",
+	},
+	{
+		Invariant: "I17",
 		File:      "internal/store/fresh.go",
 		Guard:     `[]string{path, path + "-wal"}`,
 		Instead:   `[]string{path}`,

@@ -82,7 +82,7 @@ func TestAReceiptWaitsForNothingButItsSignature(t *testing.T) {
 }
 
 // A store that was closed in order has nothing that its signer does not remember: a copy from before is refused.
-func TestClosingHasAllThatIsCommittedSigned(t *testing.T) {
+func TestI17ClosingHasAllThatIsCommittedSigned(t *testing.T) {
 	s, n := signing(t)
 	for i := range 3 {
 		entered(t, s, fmt.Sprint("entry ", i))
