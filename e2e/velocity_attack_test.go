@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -236,7 +235,7 @@ func TestROB05ReadingsOfAnIncidentAreBounded(t *testing.T) {
 		all.Go(func() {
 			for range 40 {
 				_, _, err := as.Observe(t.Context(), x.incident, "httpapi/service.status", storefrontAt, writ.Parameters{"service": writ.String(storefront.Checkout)})
-				if errors.Is(err, writ.ErrBusy) {
+				if writ.ReasonOf(err) == writ.ReasonTooLarge {
 					refused.Add(1)
 					return
 				}

@@ -99,6 +99,7 @@ func TestROB07ARealDeploymentTellsWhatIsOlder(t *testing.T) {
 	history("young", "well again, with a revision that was used before", false, false)
 
 	w.Deployment(t, ns, "old", "api:broken", 2)
+	history("old", "broken from its beginning", false, false) // its controller has said since when
 	w.nextSecond()
 	w.RollOut(t, ns, "old", "api:broken-too")
 	history("old", "broken before", true, true)
