@@ -48,6 +48,7 @@ func TestD14WithoutTheDatabaseEveryTierIsRefused(t *testing.T) {
 	must(t, err)
 	in := w.incident("shop").ID
 	ask := w.restart(in)
+	w.runner.stop()
 	must(t, w.store.Close()) // as a database that is gone: every call of it fails from here
 	_, err = w.ctl.Alert(w.ctx, source, group("later"))
 	unavailable(t, "an alert", err)

@@ -29,6 +29,7 @@ type fakeRunner struct {
 	w      *world
 	author ledger.Author
 	done   sync.WaitGroup
+	end    context.CancelFunc // of start
 	runs   chan assignment.Assignment
 
 	mu       sync.Mutex
@@ -58,11 +59,13 @@ func newRunner(w *world, author ledger.Author) *fakeRunner {
 	return &fakeRunner{w: w, author: author, runs: make(chan assignment.Assignment, 1000), permille: 250}
 }
 
-// start serves until the world ends.
+// start serves until stop, or the world's end.
 func (r *fakeRunner) start() {
+	var ctx context.Context
+	ctx, r.end = context.WithCancel(r.w.ctx)
 	r.done.Go(func() {
-		for r.w.ctx.Err() == nil {
-			a, err := r.w.ctl.Next(r.w.ctx, runnerID, assignment.Ask{WaitSeconds: 20, Claim: r.claimed()})
+		for ctx.Err() == nil {
+			a, err := r.w.ctl.Next(ctx, runnerID, assignment.Ask{WaitSeconds: 20, Claim: r.claimed()})
 			if writ.ReasonOf(err) == writ.ReasonFenced {
 				time.Sleep(time.Millisecond) // the test has not told it yet that it holds the cell
 				continue
@@ -86,6 +89,12 @@ func (r *fakeRunner) start() {
 			}
 		}
 	})
+}
+
+// stop returns when it serves no more.
+func (r *fakeRunner) stop() {
+	r.end()
+	r.done.Wait()
 }
 
 func (r *fakeRunner) respond(a assignment.Assignment) assignment.Answer {

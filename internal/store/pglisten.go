@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -64,7 +65,11 @@ func (s *Store) subscribe(c **pgx.Conn) (err error) {
 		*c = nil
 		return err
 	}
-	if _, err := (*c).Exec(s.stop, "LISTEN "+commitChannel+"; LISTEN "+signedChannel); err != nil {
+	s.mu.Lock()
+	known := s.signed.head.Size
+	s.mu.Unlock()
+	// What was told before it listened is told again.
+	if _, err := (*c).Exec(s.stop, fmt.Sprintf("LISTEN %s; LISTEN %s; LISTEN %s; NOTIFY %s, '%d'", commitChannel, signedChannel, askChannel, askChannel, known)); err != nil {
 		(*c).Close(context.Background())
 		*c = nil
 		return pgKind(err)
@@ -96,6 +101,11 @@ func (s *Store) heard(n *pgconn.Notification) {
 		}
 	case n.Channel == signedChannel:
 		s.heardSigned([]byte(n.Payload))
+		return
+	case n.Channel == askChannel:
+		if known, err := strconv.ParseInt(n.Payload, 10, 64); err == nil {
+			s.tellAgain(known)
+		}
 		return
 	}
 	if err := s.refresh(s.stop); err != nil && s.stop.Err() == nil {
@@ -139,6 +149,16 @@ func (s *Store) tell(ctx context.Context, note []byte) {
 	})
 	if err != nil && s.stop.Err() == nil {
 		s.log.Debug("other replicas were not told of a checkpoint", "error", err)
+	}
+}
+
+// tellAgain tells the newest checkpoint to a replica that knows only one of a smaller size.
+func (s *Store) tellAgain(known int64) {
+	s.mu.Lock()
+	now := s.signed
+	s.mu.Unlock()
+	if now.head.Size > known {
+		s.tell(s.stop, now.note)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 const (
 	commitChannel = "writ_commit" // how many transactions there have been
 	signedChannel = "writ_signed" // a signed checkpoint
+	askChannel    = "writ_ask"    // a replica begins to listen, and knows a checkpoint of this size
 )
 
 // resolveLimit bounds how long a commit whose connection was lost is asked after.
