@@ -150,10 +150,8 @@ func (c *Control) mayFront(tx *store.Tx, by writ.Principal, u gateway.Upstream, 
 	if f.arguments, err = d.Check(arguments); err != nil {
 		return f, err
 	}
-	if n, err := tx.Count(store.Evidence, store.Filter{Incident: string(f.incident)}, maxEvidencePerCase); err != nil {
+	if err := roomForReading(tx, f.incident); err != nil {
 		return f, err
-	} else if n >= maxEvidencePerCase {
-		return f, &writ.Refusal{Code: writ.ReasonTooLarge, Detail: fmt.Sprintf("this incident has %d readings already; that is the limit", maxEvidencePerCase), Hint: "go on with what was read; a person has to look", Kind: writ.ErrConflict}
 	}
 	f.seen, f.set, f.at = tx.Version(), c.inForce(), c.now().Unix() // before they are used
 	f.decision, err = c.decideFronted(tx, by, in, u, f)

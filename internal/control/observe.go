@@ -95,10 +95,8 @@ func (c *Control) ask(ctx context.Context, by writ.Principal, incident writ.Inci
 		if err := connector.CheckParameters(r.Parameters, with); err != nil {
 			return err
 		}
-		if n, err := tx.Find(store.Evidence, store.Filter{Incident: string(incident), Limit: maxEvidencePerCase}); err != nil {
+		if err := roomForReading(tx, incident); err != nil {
 			return err
-		} else if len(n) >= maxEvidencePerCase {
-			return &writ.Refusal{Code: writ.ReasonTooLarge, Detail: fmt.Sprintf("this incident has %d readings already; that is the limit", maxEvidencePerCase), Hint: "go on with what was read; a person has to look", Kind: writ.ErrConflict}
 		}
 		q := writ.Query{Reader: reader, Target: at, With: with}
 		ev = writ.Evidence{ID: id, Incident: incident, AskedBy: by, Reader: target.Runner, Query: q}
@@ -209,6 +207,15 @@ func (c *Control) Evidence(ctx context.Context, by writ.Principal, id writ.Evide
 	}
 	b, _, _, err := c.Store.Blob(ctx, doc.Evidence.Commitment)
 	return doc.Evidence.whole(), b, err
+}
+
+// roomForReading refuses one more reading of an incident that has as many as it may have. That does not pass.
+func roomForReading(tx *store.Tx, incident writ.IncidentID) error {
+	n, err := tx.Count(store.Evidence, store.Filter{Incident: string(incident)}, maxEvidencePerCase)
+	if err == nil && n >= maxEvidencePerCase {
+		err = &writ.Refusal{Code: writ.ReasonTooLarge, Detail: fmt.Sprintf("this incident has %d readings already; that is the limit", maxEvidencePerCase), Hint: "go on with what was read; a person has to look", Kind: writ.ErrConflict}
+	}
+	return err
 }
 
 func readers(c connector.Catalogue) []writ.OperationName {

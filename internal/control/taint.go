@@ -59,7 +59,8 @@ func (c *Control) listed(book, name string) bool {
 	return slices.ContainsFunc(c.Library[book].Playbook.Parameters, func(p playbook.Parameter) bool { return p.Name == name && p.Type == connector.TypeEnum })
 }
 
-// trusted is what of a reading only the target and its owners write.
+// trusted is what of a reading only the target and its owners write. Of what the runner called writable, and the catalogue does
+// not, that is nothing.
 func (c *Control) trusted(ctx context.Context, id writ.EvidenceID) ([]byte, error) {
 	var ev evidenceRow
 	err := c.Store.View(ctx, func(tx *store.Tx) error {
@@ -74,8 +75,13 @@ func (c *Control) trusted(ctx context.Context, id writ.EvidenceID) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	trusted, _ := c.apart(ev.Evidence.Evidence, b)
-	return trusted, nil
+	e := ev.Evidence.Evidence
+	r := c.reader(e.Query)
+	if e.Writable && !r.Writable {
+		return nil, nil
+	}
+	clean, _ := r.Apart(b)
+	return clean, nil
 }
 
 // foreign reports whether text that others write was read in an incident, or its alerts say one of these values.
@@ -102,16 +108,6 @@ func mentions(a writ.Alert, values []string) bool {
 		}
 	}
 	return false
-}
-
-// apart takes the bytes of a reading apart by who could have written them. What the runner called writable, and the
-// catalogue does not, is foreign as a whole.
-func (c *Control) apart(e writ.Evidence, b []byte) (trusted, foreign []byte) {
-	r := c.reader(e.Query)
-	if e.Writable && !r.Writable {
-		return nil, b
-	}
-	return r.Apart(b)
 }
 
 // reader is the control plane's own description of a reader. One that it does not know writes nothing but foreign text.

@@ -117,7 +117,7 @@ var reading = []Guard{
 	{
 		Invariant: "I04",
 		File:      "internal/control/taint.go",
-		Guard:     "trusted, _ := c.apart(ev.Evidence.Evidence, b)\n\treturn trusted, nil",
+		Guard:     "clean, _ := r.Apart(b)\n\treturn clean, nil",
 		Instead:   "return b, nil",
 		Package:   "./internal/control",
 		Test:      "TestI04AFieldThatOthersWriteVouchesForNothing",
