@@ -17,6 +17,7 @@ func TestR38ARunOfALostRunnerIsBoundedAndHeldUntilAPersonSettlesIt(t *testing.T)
 	w, h, c := inCell(t)
 	intent := h.intent()
 	h.claimed(c, h.leaseEntry(), intent)
+	w.runner.stop()
 	w.pass(lost - time.Minute) // now its runner is doubted
 	must(t, w.ctl.SweepOnce(w.ctx))
 	w.pass(time.Minute - time.Second)

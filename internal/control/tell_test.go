@@ -444,6 +444,7 @@ func TestR38ALostRunnerIsTold(t *testing.T) {
 	a, b := newReceiver(t), newReceiver(t)
 	w, h, c := inCell(t, telling(t, a, b))
 	h.claimed(c, h.leaseEntry(), h.intent())
+	w.runner.stop()
 	for range 2 { // the doubt, and the end
 		w.pass(lost)
 		w.sweeps()
