@@ -67,7 +67,7 @@ func merge(declared, kept writ.Agent) writ.Agent {
 
 // Admit lets an agent through the doors while its registration holds.
 func (c *Control) Admit(ctx context.Context, by writ.Principal) error {
-	if err := c.Store.View(ctx, func(tx *store.Tx) error { _, err := c.agent(tx, by); return err }); err != nil {
+	if err := c.Store.Glance(ctx, func(tx *store.Tx) error { _, err := c.agent(tx, by); return err }); err != nil {
 		return err
 	}
 	c.sawAgent(ctx, by)
@@ -99,7 +99,7 @@ func (c *Control) asker(ctx context.Context, by writ.Principal, roles ...writ.Ag
 	if by.Kind != writ.KindAgent {
 		return c.askerIn(nil, by, roles...)
 	}
-	err = c.Store.View(ctx, func(tx *store.Tx) error { a, err = c.askerIn(tx, by, roles...); return err })
+	err = c.Store.Glance(ctx, func(tx *store.Tx) error { a, err = c.askerIn(tx, by, roles...); return err })
 	return a, err
 }
 

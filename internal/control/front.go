@@ -51,23 +51,23 @@ type fronted struct {
 	arguments gateway.Arguments
 	decision  writ.Decision
 
-	// What it was decided on, besides what it names: the stored state, the set of rules, and the second.
-	seen store.Version
+	// What it was decided on, besides what it names: what was stored, the set of rules, and the second.
+	seen store.Seen
 	set  *PolicySet
 	at   int64
 }
 
-// asDecided reports whether deciding f again, in this transaction, would read the same state, ask the same rules and name the same
+// asDecided reports whether deciding f again, in this transaction, would find the same rows, ask the same rules and name the same
 // second: then the answer is the one that is there.
 func (c *Control) asDecided(tx *store.Tx, f fronted) bool {
-	return tx.Is(f.seen) && f.set == c.inForce() && f.at == c.now().Unix()
+	return tx.Still(f.seen) && f.set == c.inForce() && f.at == c.now().Unix()
 }
 
 // ReadUpstream calls one approved tool for an incident, and records arguments and answer before it gives the answer. The
 // order is: who may, what was approved, the arguments against it, policy, the call, and the entry; a failure at any of them
 // ends it. While the second to fourth are looked at, the upstream is asked what it offers, unless that was known a moment ago
 // (gateway.Upstream.ListLife), which tells it nothing of the call.
-// All but the call is looked at once more when the entry is made, unless nothing was committed since: an answer to a call that
+// All but the call is looked at once more when the entry is made, unless what was found still stands: an answer to a call that
 // is no longer allowed is not given.
 func (c *Control) ReadUpstream(ctx context.Context, by writ.Principal, incident writ.IncidentID, name writ.UpstreamToolName, arguments []byte) (writ.UpstreamReading, error) {
 	r, err := c.readUpstream(ctx, by, incident, name, arguments)
@@ -82,7 +82,7 @@ func (c *Control) readUpstream(ctx context.Context, by writ.Principal, incident 
 	f := fronted{incident: incident, name: name}
 	began := c.now()
 	answer, err := c.Upstreams.Call(ctx, name, func(ask func()) (writ.Digest, []byte, error) {
-		err := c.Store.View(ctx, func(tx *store.Tx) (err error) {
+		err := c.Store.Glance(ctx, func(tx *store.Tx) (err error) {
 			if u, err = c.mayReach(tx, by, name); err != nil {
 				return err
 			}
@@ -153,8 +153,9 @@ func (c *Control) mayFront(tx *store.Tx, by writ.Principal, u gateway.Upstream, 
 	if err := roomForReading(tx, f.incident); err != nil {
 		return f, err
 	}
-	f.seen, f.set, f.at = tx.Version(), c.inForce(), c.now().Unix() // before they are used
+	f.set, f.at = c.inForce(), c.now().Unix() // before they are used
 	f.decision, err = c.decideFronted(tx, by, in, u, f)
+	f.seen = tx.Seen()
 	if err == nil && !f.decision.Allowed() {
 		err = &writ.Refusal{Code: f.decision.Reason, Kind: writ.ErrDenied, Detail: fmt.Sprintf("policy does not allow tool %s with these arguments", f.name)}
 	}
@@ -204,29 +205,37 @@ func (c *Control) recordFronted(ctx context.Context, by writ.Principal, u gatewa
 		ID: id, Incident: f.incident, AskedBy: by, Source: "upstream " + u.Name, At: at, Commitment: commit, Size: len(b), Truncated: got.Cut, Writable: true, Redacted: removed + hidden, KeptUntil: at.Add(c.retention()),
 		Query: writ.Query{Reader: f.name.Action(), Target: writ.Location(writ.PlaneUpstream + "://" + u.Name)},
 	}
+	seal := func(f fronted) *ahead {
+		return c.ahead(writ.EntryUpstreamRead, f.incident, writ.UpstreamReadBody{
+			Evidence: id, AskedBy: by, Name: f.name, Pin: f.pin.Digest, At: at, Commitment: commit, Size: e.Size, Redacted: e.Redacted, Truncated: e.Truncated,
+			Failed: got.Failed, Policies: slices.Clone(f.decision.Policies), Policy: f.decision.Policy, Facts: f.decision.Facts, Millis: int(at.Sub(began).Milliseconds()),
+		}, ref("pin", f.pin.Leaf)...)
+	}
+	sealing := seal(f)
 	err = c.Store.Update(ctx, func(tx *store.Tx) error {
-		now := f
-		if !c.asDecided(tx, f) {
-			var err error
-			if now, err = c.mayFront(tx, by, u, fronted{incident: f.incident, name: f.name}, arguments); err != nil {
+		entry := sealing
+		if !c.asDecided(tx, f) || !sealing.fresh(c.Now()) {
+			now, err := c.mayFront(tx, by, u, fronted{incident: f.incident, name: f.name}, arguments)
+			if err != nil {
 				return err
 			}
-		}
-		if !now.pin.Digest.Equal(f.pin.Digest) {
-			return off(f.name, writ.ReasonToolChanged)
+			if !now.pin.Digest.Equal(f.pin.Digest) {
+				return off(f.name, writ.ReasonToolChanged)
+			}
+			entry = seal(now)
 		}
 		if err := tx.PutBlob(blob); err != nil {
 			return err
 		}
-		policies := slices.Clone(now.decision.Policies)
-		at, err := c.append(tx, writ.EntryUpstreamRead, f.incident, writ.UpstreamReadBody{
-			Evidence: id, AskedBy: by, Name: f.name, Pin: f.pin.Digest, At: at, Commitment: commit, Size: e.Size, Redacted: e.Redacted, Truncated: e.Truncated,
-			Failed: got.Failed, Policies: policies, Policy: now.decision.Policy, Facts: now.decision.Facts, Millis: int(at.Sub(began).Milliseconds()),
-		}, ref("pin", f.pin.Leaf)...)
+		at, read, err := entry.append(tx)
 		if err != nil {
 			return err
 		}
-		return store.Create(tx, store.Evidence, store.Row{ID: string(id), Incident: string(f.incident), State: stateFronted, Due: millis(e.KeptUntil)}, evidenceRow{Evidence: evidenceDoc{Evidence: e, Commitment: commit}, Leaf: at.hash})
+		row := store.Row{ID: string(id), Incident: string(f.incident), State: stateFronted, Due: millis(e.KeptUntil)}
+		if err := store.Create(tx, store.Evidence, row, evidenceRow{Evidence: evidenceDoc{Evidence: e, Commitment: commit}, Leaf: at.hash}); err != nil {
+			return err
+		}
+		return read()
 	})
 	// Committed: only now is there an answer to give.
 	if err != nil {

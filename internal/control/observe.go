@@ -211,8 +211,8 @@ func (c *Control) Evidence(ctx context.Context, by writ.Principal, id writ.Evide
 
 // roomForReading refuses one more reading of an incident that has as many as it may have. That does not pass.
 func roomForReading(tx *store.Tx, incident writ.IncidentID) error {
-	n, err := tx.Count(store.Evidence, store.Filter{Incident: string(incident)}, maxEvidencePerCase)
-	if err == nil && n >= maxEvidencePerCase {
+	room, err := tx.Fewer(store.Evidence, store.Filter{Incident: string(incident)}, maxEvidencePerCase)
+	if err == nil && !room {
 		err = &writ.Refusal{Code: writ.ReasonTooLarge, Detail: fmt.Sprintf("this incident has %d readings already; that is the limit", maxEvidencePerCase), Hint: "go on with what was read; a person has to look", Kind: writ.ErrConflict}
 	}
 	return err

@@ -143,11 +143,7 @@ const (
 
 // append seals a record of the control plane's own and appends it in tx.
 func (c *Control) append(tx *store.Tx, kind writ.EntryKind, task writ.IncidentID, body any, refs ...writ.Ref) (entry, error) {
-	nonce, err := ident.Nonce(c.Rand)
-	if err != nil {
-		return entry{}, err
-	}
-	rec, err := writ.NewRecord(c.Origin, kind, c.Now(), task, c.self, nonce, body, refs...)
+	rec, err := c.record(kind, c.Now(), task, body, refs...)
 	if err != nil {
 		return entry{}, err
 	}

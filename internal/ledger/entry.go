@@ -1,7 +1,9 @@
 package ledger
 
 import (
+	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/canon"
@@ -23,23 +25,36 @@ func (e Entry) KeyID() string { return e.Envelope.Signatures[0].KeyID }
 
 // Seal signs rec and returns the leaf: the stored bytes, at most writ.MaxLeaf of them.
 func Seal(rec writ.Record, author Author) (leaf []byte, err error) {
-	payload, err := canon.Marshal(rec)
-	if err != nil {
-		return nil, fmt.Errorf("%w: record: %w", writ.ErrInvalid, err)
-	}
-	read := make(chan error, 1) // that it can be read is found out while it is signed
-	go func() {
-		_, _, err := parse(payload)
-		read <- err
-	}()
-	leaf, err = SealEnvelope(RecordType, payload, author)
-	if unreadable := <-read; unreadable != nil {
-		return nil, unreadable
+	leaf, read, err := SealAhead(rec, author)
+	if err == nil {
+		err = read()
 	}
 	if err != nil {
 		return nil, err
 	}
-	return leaf, checkSize(leaf)
+	return leaf, nil
+}
+
+// SealAhead is Seal for a caller who has something to do while it is found out that the leaf can be read: read waits for that and
+// returns what Seal would have. Without its nil nothing of the leaf may be kept.
+func SealAhead(rec writ.Record, author Author) (leaf []byte, read func() error, err error) {
+	payload, err := canon.Marshal(rec)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: record: %w", writ.ErrInvalid, err)
+	}
+	parsed := make(chan error, 1)
+	go func() {
+		_, _, err := parse(payload)
+		parsed <- err
+	}()
+	leaf, err = SealEnvelope(RecordType, payload, author)
+	if err != nil {
+		return nil, nil, errors.Join(<-parsed, err)
+	}
+	if err := checkSize(leaf); err != nil {
+		return nil, nil, err
+	}
+	return leaf, sync.OnceValue(func() error { return <-parsed }), nil
 }
 
 // Open parses a leaf: a canonical envelope over a canonical record with a canonical body of its kind, nothing unknown,

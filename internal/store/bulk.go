@@ -18,7 +18,7 @@ func (tx *Tx) InsertAll(t Table, rows []Row) error {
 		return err
 	}
 	for ; len(rows) >= bulk; rows = rows[bulk:] {
-		args := make([]any, 0, 7*bulk)
+		args, ids := make([]any, 0, 7*bulk), make([]string, 0, bulk)
 		for _, r := range rows[:bulk] {
 			if err := r.check(t); err != nil {
 				return err
@@ -27,8 +27,9 @@ func (tx *Tx) InsertAll(t Table, rows []Row) error {
 			if err != nil {
 				return fmt.Errorf("insert %s: %w", t, tx.note(err))
 			}
-			args = append(args, r.ID, r.Incident, r.State, r.Key, r.Due, string(r.Doc), seq)
+			args, ids = append(args, r.ID, r.Incident, r.State, r.Key, r.Due, string(r.Doc), seq), append(ids, r.ID)
 		}
+		tx.w.wrote(t, ids...)
 		n, err := tx.exec("INSERT INTO "+name+" ("+columns+") VALUES "+values(7)+" ON CONFLICT DO NOTHING", args...)
 		if err == nil && n != bulk {
 			err = errExists

@@ -4,6 +4,11 @@ import "fmt"
 
 // Count returns how many rows match f, and stops counting at most: the work has a bound, and no row is read.
 func (tx *Tx) Count(t Table, f Filter, most int) (n int, err error) {
+	tx.asks()
+	return tx.tally(t, f, most)
+}
+
+func (tx *Tx) tally(t Table, f Filter, most int) (n int, err error) {
 	name, err := t.name()
 	if err != nil {
 		return 0, err

@@ -39,6 +39,7 @@ func (tx *Tx) Head() (size int64) {
 	if tx.w != nil {
 		return tx.w.edge.Size()
 	}
+	tx.asks()
 	return tx.size
 }
 
@@ -62,6 +63,7 @@ func (tx *Tx) Leaves(from int64, limit int) (leaves [][]byte, err error) {
 	if from < 0 || limit < 0 {
 		return nil, fmt.Errorf("%w: entries from %d, %d of them", writ.ErrInvalid, from, limit)
 	}
+	tx.asks()
 	err = tx.conn.query("SELECT leaf FROM entry WHERE idx >= ? ORDER BY idx LIMIT ?", func(rows row) error {
 		var leaf []byte
 		if err := rows.Scan(&leaf); err != nil {
@@ -81,6 +83,7 @@ func (tx *Tx) IndexOf(hash writ.Digest) (index int64, err error) {
 	if err := tx.alive(); err != nil {
 		return 0, err
 	}
+	tx.asks()
 	index = -1
 	err = tx.conn.query("SELECT idx FROM entry WHERE hash = ?", func(rows row) error { return rows.Scan(&index) }, hash.Bytes())
 	switch {

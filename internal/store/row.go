@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"github.com/writ-dev/writ"
 )
@@ -17,6 +18,8 @@ type Row struct {
 	Due      int64  // epoch milliseconds; 0 for none
 	Doc      []byte // JSON
 	Seq      int64  // grows with each insertion in any table, with gaps; set by Insert
+
+	decoded *atomic.Pointer[any] // what Doc says, once somebody has asked; nil outside of Glance
 }
 
 // A Filter selects rows; empty fields select all. Rows come in the order of insertion, or the other way round with
@@ -94,11 +97,21 @@ func Load[T any](tx *Tx, t Table, id string) (T, Row, error) {
 	return v, r, err
 }
 
-// Decode decodes the document of a row.
+// Decode decodes the document of a row. In a Glance that is done once for all who ask, and they share what is in it.
 func Decode[T any](r Row) (T, error) {
+	if r.decoded != nil {
+		if known := r.decoded.Load(); known != nil {
+			if v, ok := (*known).(T); ok {
+				return v, nil
+			}
+		}
+	}
 	var v T
 	if err := json.Unmarshal(r.Doc, &v); err != nil {
 		return v, fmt.Errorf("%w: row %s: %w", writ.ErrInvalid, r.ID, err)
+	}
+	if r.decoded != nil {
+		r.decoded.Store(new(any(v)))
 	}
 	return v, nil
 }

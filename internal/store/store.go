@@ -2,8 +2,8 @@
 // that records it commit together or not at all. Off-ledger blobs with their salts, or the keys to them, are in a second one. The
 // databases are SQLite files of one process, or PostgreSQL databases that several replicas share.
 //
-// One goroutine writes. It commits the closures that are waiting together (group commit), each in its own savepoint:
-// a closure that returns an error leaves neither state nor entry. When Update returns nil, its changes are on disk:
+// One goroutine writes at a time: the caller's when nobody else does, else the store's own, which commits the closures that are waiting
+// together (group commit), each in its own savepoint. A closure that returns an error leaves neither state nor entry. When Update returns nil, its changes are on disk:
 // SQLite's journal is a write-ahead log with synchronous=FULL, and PostgreSQL runs with synchronous_commit and fsync on,
 // all read back. After the commit, never before it, a second goroutine has the new tree signed by the ledger.Signer;
 // Receipt waits for that signature.
@@ -75,10 +75,13 @@ type Store struct {
 	readers  *readers
 	blobs    *blobs
 	keys     keyring // of sealed blobs
+	memory   *memory // SQLite
 
 	commits atomic.Int64 // how many there have been
 
 	queue chan *request
+	turn  chan struct{}   // capacity 1: whoever has put something in is the one that writes
+	lone  atomic.Bool     // the last commit had one closure
 	stop  context.Context // ends the loops
 	end   context.CancelFunc
 	loops sync.WaitGroup
@@ -109,7 +112,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	}
 	s := &Store{
 		origin: c.Origin, signer: c.Signer, verifier: c.Signer.Verifier(), now: c.Now, rand: c.Rand, log: c.Log,
-		queue: make(chan *request, maxBatch), changed: make(chan struct{}), resign: make(chan struct{}), wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
+		queue: make(chan *request, maxBatch), turn: make(chan struct{}, 1), changed: make(chan struct{}), resign: make(chan struct{}), wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -180,7 +183,7 @@ func (s *Store) openPostgres(ctx context.Context, c Config) (err error) {
 	}
 	var losses atomic.Int64
 	session := newPGSession(state, &losses, c.note())
-	s.writer = &writer{session: session, now: c.Now, version: s.version}
+	s.writer = &writer{session: session, now: c.Now}
 	if err := session.claim(ctx, c.Origin); err != nil {
 		return err
 	}
@@ -214,7 +217,8 @@ func (s *Store) openSQLite(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	s.writer = &writer{session: session, now: c.Now, version: s.version}
+	s.memory = newMemory()
+	s.writer = &writer{session: session, now: c.Now, memory: s.memory}
 	if err := session.load(s.writer); err != nil {
 		return err
 	}
@@ -260,22 +264,13 @@ func (s *Store) release() error {
 }
 
 // Update runs fn in a transaction that sees all earlier ones and is alone. When it returns nil, the changes are
-// durable; when it returns an error, nothing of them is kept. fn runs on the store's own goroutine, once: it is quick,
+// durable; when it returns an error, nothing of them is kept. fn runs once, on the caller's goroutine or the store's own: it is quick,
 // does no I/O of its own and does not call the store. ctx ends the wait for fn's turn, not fn. The error is fn's own,
 // or ErrUnavailable when the disk refused or the database cannot be reached.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	r := &request{ctx: ctx, fn: fn, done: make(chan struct{})}
-	s.gate.RLock()
-	if s.closed {
-		s.gate.RUnlock()
-		return errClosed
-	}
-	select {
-	case s.queue <- r:
-		s.gate.RUnlock()
-	case <-ctx.Done():
-		s.gate.RUnlock()
-		return ctx.Err()
+	if err := s.submit(r); err != nil {
+		return err
 	}
 	<-r.done // the outcome is always known
 	if r.panicked != nil {
@@ -284,14 +279,28 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {
 	return r.err
 }
 
+// submit commits r or hands it over. Close waits until it has returned.
+func (s *Store) submit(r *request) error {
+	s.gate.RLock()
+	defer s.gate.RUnlock()
+	switch {
+	case s.closed:
+		return errClosed
+	case s.alone(r):
+		return nil
+	}
+	select {
+	case s.queue <- r:
+		return nil
+	case <-r.ctx.Done():
+		return r.ctx.Err()
+	}
+}
+
 // View runs fn on a snapshot of the newest committed state; fn cannot change it. At most maxReaders run at once, so fn
 // does not call View.
 func (s *Store) View(ctx context.Context, fn func(*Tx) error) error {
-	seen := s.version() // before the snapshot is taken
-	return s.readers.view(ctx, func(tx *Tx) error {
-		tx.version = seen
-		return fn(tx)
-	})
+	return s.readers.view(ctx, fn)
 }
 
 // Changed returns a channel that is closed by the next commit, of another replica too. Take it before looking, look, then wait: no change is

@@ -10,11 +10,15 @@ import (
 
 // A Tx is what a closure works on. It is void when the closure returns.
 type Tx struct {
-	conn    conn
-	w       *writer // nil in a View
-	size    int64   // of the ledger, in a View
-	version Version // in a View
-	over    bool
+	conn conn
+	w    *writer // nil in a View
+	size int64   // of the ledger, in a View
+	over bool
+
+	// In a Glance; seen is nil elsewhere.
+	memory *memory
+	at     int64 // what is remembered is of this tick, or of a later one
+	seen   *Seen
 }
 
 const columns = "id, incident, state, key, due, doc, seq"
@@ -33,6 +37,7 @@ func (tx *Tx) Insert(t Table, r Row) error {
 	if err != nil {
 		return fmt.Errorf("insert %s: %w", t, tx.note(err))
 	}
+	tx.w.wrote(t, r.ID)
 	n, err := tx.exec("INSERT INTO "+name+" ("+columns+") VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
 		r.ID, r.Incident, r.State, r.Key, r.Due, string(r.Doc), seq)
 	if err == nil && n == 0 {
@@ -58,6 +63,7 @@ func (tx *Tx) Update(t Table, r Row, was string) error {
 	if tables[t].unique {
 		exec = tx.guarded
 	}
+	tx.w.wrote(t, r.ID)
 	n, err := exec("UPDATE "+name+" SET incident = ?, state = ?, key = ?, due = ?, doc = ? WHERE id = ? AND state = ?",
 		r.Incident, r.State, r.Key, r.Due, string(r.Doc), r.ID, was)
 	if err != nil {
@@ -84,6 +90,7 @@ func (tx *Tx) Delete(t Table, id string) error {
 	if !tables[t].deletable {
 		return fmt.Errorf("%w: rows of %s are never deleted", writ.ErrInvalid, t)
 	}
+	tx.w.wrote(t, id)
 	n, err := tx.exec("DELETE FROM "+name+" WHERE id = ?", id)
 	switch {
 	case err != nil:
@@ -94,9 +101,11 @@ func (tx *Tx) Delete(t Table, id string) error {
 	return nil
 }
 
+const byID = "WHERE id = ?"
+
 // Get returns one row, or ErrNotFound.
 func (tx *Tx) Get(t Table, id string) (Row, error) {
-	rows, err := tx.find(t, "WHERE id = ?", id)
+	rows, err := tx.find(t, byID, id)
 	switch {
 	case err != nil:
 		return Row{}, err
@@ -112,7 +121,7 @@ func (tx *Tx) Find(t Table, f Filter) ([]Row, error) {
 	return tx.find(t, clause, args...)
 }
 
-func (tx *Tx) find(t Table, clause string, args ...any) (found []Row, err error) {
+func (tx *Tx) find(t Table, clause string, args ...any) ([]Row, error) {
 	name, err := t.name()
 	if err != nil {
 		return nil, err
@@ -125,18 +134,20 @@ func (tx *Tx) find(t Table, clause string, args ...any) (found []Row, err error)
 			return nil, nil // no row can have it
 		}
 	}
-	err = tx.conn.query("SELECT "+columns+" FROM "+name+" "+clause, func(rows row) error {
-		var r Row
-		if err := rows.Scan(&r.ID, &r.Incident, &r.State, &r.Key, &r.Due, &r.Doc, &r.Seq); err != nil {
-			return err
+	return tx.look(t, clause, args, func() (found []Row, err error) {
+		err = tx.conn.query("SELECT "+columns+" FROM "+name+" "+clause, func(rows row) error {
+			var r Row
+			if err := rows.Scan(&r.ID, &r.Incident, &r.State, &r.Key, &r.Due, &r.Doc, &r.Seq); err != nil {
+				return err
+			}
+			found = append(found, r)
+			return nil
+		}, args...)
+		if err != nil {
+			return nil, fmt.Errorf("find %s: %w", t, tx.note(err))
 		}
-		found = append(found, r)
-		return nil
-	}, args...)
-	if err != nil {
-		return nil, fmt.Errorf("find %s: %w", t, tx.note(err))
-	}
-	return found, nil
+		return found, nil
+	})
 }
 
 func (tx *Tx) exec(query string, args ...any) (int64, error) {

@@ -28,14 +28,14 @@ type request struct {
 type writer struct {
 	session
 	state
-	now     func() time.Time
-	version func() Version
-	safe    state      // as of the last commit
-	seq     int64      // last row number given out, kept or not
-	batch   []*request // being committed
-	dirty   bool       // something was written in the open transaction
-	spoilt  error      // the open transaction may be over
-	broken  error      // the open closure can only be undone
+	now    func() time.Time
+	memory *memory    // nil on PostgreSQL
+	safe   state      // as of the last commit
+	seq    int64      // last row number given out, kept or not
+	batch  []*request // being committed
+	dirty  bool       // something was written in the open transaction
+	spoilt error      // the open transaction may be over
+	broken error      // the open closure can only be undone
 }
 
 // A state is what the writer knows of the open transaction without asking the database.
@@ -92,6 +92,7 @@ func (s *Store) write() {
 			return
 		}
 		s.abort(errExit)
+		<-s.turn
 	}
 }
 
@@ -99,6 +100,7 @@ var errExit = fmt.Errorf("%w: a closure ended its goroutine; nothing was kept", 
 
 func (s *Store) writeLoop() {
 	for first := range s.queue {
+		s.turn <- struct{}{}
 		batch := []*request{first}
 	fill:
 		for len(batch) < maxBatch {
@@ -113,13 +115,38 @@ func (s *Store) writeLoop() {
 			}
 		}
 		s.commit(batch)
+		<-s.turn
 	}
+}
+
+// alone commits one closure on its own goroutine, when nobody else writes or waits and the last one was alone too: handing it over
+// would cost more than beginning does. When the load grows, they queue, and are committed together. It reports whether it did.
+func (s *Store) alone(r *request) bool {
+	if !s.lone.Load() || len(s.queue) > 0 {
+		return false
+	}
+	select {
+	case s.turn <- struct{}{}:
+	default:
+		return false
+	}
+	ended := false
+	defer func() {
+		if !ended { // with its goroutine, as testing.T.FailNow does
+			s.abort(errExit)
+		}
+		<-s.turn
+	}()
+	s.commit([]*request{r})
+	ended = true
+	return true
 }
 
 // commit runs the batch in one transaction and tells every caller how it ended.
 func (s *Store) commit(batch []*request) {
 	w := s.writer
 	w.batch = batch
+	s.lone.Store(len(batch) == 1)
 	note := s.unkept()
 	changed, err := w.run(note)
 	if err != nil {
@@ -147,6 +174,9 @@ func (s *Store) abort(err error) {
 // answer tells every caller of the batch how it ended.
 func (w *writer) answer(err error) {
 	w.spoilt, w.broken, w.dirty = nil, nil, false
+	if w.memory != nil {
+		w.memory.over()
+	}
 	for _, r := range w.batch {
 		if r.err == nil {
 			r.err = err
@@ -220,6 +250,13 @@ func lost(err error) error {
 		return err
 	}
 	return fmt.Errorf("%w: nothing was kept: %w", writ.ErrUnavailable, err)
+}
+
+// wrote says that rows are about to be written.
+func (w *writer) wrote(t Table, ids ...string) {
+	if w.memory != nil {
+		w.memory.wrote(t, ids...)
+	}
 }
 
 // store stores a signed checkpoint.

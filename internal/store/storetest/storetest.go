@@ -50,6 +50,8 @@ func Run(t *testing.T, e Engine) {
 		"only passing rows are deleted":                                   testDelete,
 		"a table refuses what it does not know":                           testForm,
 		"a view is a snapshot and changes nothing":                        testView,
+		"a glance sees what a view sees":                                  testGlance,
+		"I05 a glance is of one committed state":                          testGlanceOfOneState,
 		"a transaction is void after its closure":                         testOver,
 		"a failed closure leaves neither state nor entry":                 testFailedClosure,
 		"failed closures in a shared commit leave the others alone":       testSharedCommit,
