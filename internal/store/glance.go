@@ -18,6 +18,9 @@ func (s *Store) Glance(ctx context.Context, fn func(*Tx) error) error {
 	if s.memory == nil {
 		return s.View(ctx, fn)
 	}
+	if err := s.readers.open(); err != nil {
+		return err
+	}
 	if known, err := s.recall(fn); known {
 		return err
 	}

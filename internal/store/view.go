@@ -83,10 +83,8 @@ func (r *readers) with(ctx context.Context, fn func(conn) error) error {
 }
 
 func (r *readers) lend(ctx context.Context, fn func(reader) error) error {
-	select {
-	case <-r.closed:
-		return errClosed
-	default:
+	if err := r.open(); err != nil {
+		return err
 	}
 	select {
 	case <-r.free:
@@ -119,6 +117,16 @@ func (r *readers) view(ctx context.Context, fn func(*Tx) error) error {
 		defer func() { tx.over = true }()
 		return fn(tx)
 	})
+}
+
+// open refuses what comes after close.
+func (r *readers) open() error {
+	select {
+	case <-r.closed:
+		return errClosed
+	default:
+		return nil
+	}
 }
 
 // close waits for the views that are running.

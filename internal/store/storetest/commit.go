@@ -213,6 +213,7 @@ func testClosed(t *testing.T, e Engine) {
 	must(t, f.Close())
 	wantErr(t, "update", f.update(func(*store.Tx) error { return nil }), writ.ErrUnavailable)
 	wantErr(t, "view", f.View(f.ctx(), func(*store.Tx) error { return nil }), writ.ErrUnavailable)
+	wantErr(t, "glance", f.Glance(f.ctx(), func(*store.Tx) error { return nil }), writ.ErrUnavailable)
 	_, err := f.Receipt(f.ctx(), 0, 0)
 	if err == nil {
 		t.Error("a closed store gave a receipt")
