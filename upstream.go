@@ -61,6 +61,14 @@ func (n UpstreamToolName) Action() OperationName {
 	return OperationName(PlaneUpstream + "/" + n.Upstream + "." + n.Tool)
 }
 
+// UpstreamTool is the tool that an action of Action's form is of; ok is false for an action of another kind.
+func (n OperationName) UpstreamTool() (tool UpstreamToolName, ok bool) {
+	rest, is := strings.CutPrefix(string(n), PlaneUpstream+"/")
+	up, name, cut := strings.Cut(rest, ".") // no name of an upstream holds a dot
+	tool = UpstreamToolName{up, name}
+	return tool, is && cut && IsUpstreamName(up) && isToolName(name)
+}
+
 // A ToolState says whether agents may call a tool of an upstream; closed.
 type ToolState string
 

@@ -17,6 +17,7 @@ import (
 	"github.com/writ-dev/writ/internal/config"
 	"github.com/writ-dev/writ/internal/gateway"
 	"github.com/writ-dev/writ/internal/gateway/gatewaytest"
+	"github.com/writ-dev/writ/internal/setup"
 )
 
 const (
@@ -25,9 +26,9 @@ const (
 )
 
 // fronts installs a shop whose control plane fronts u, and starts it. Ana's team approves.
-func fronts(t *testing.T, u *gatewaytest.Upstream) *counter {
+func fronts(t *testing.T, u *gatewaytest.Upstream, changes ...func(*counter, *setup.Options)) *counter {
 	t.Helper()
-	x := prepareShop(t)
+	x := prepareShop(t, changes...)
 	must(t, os.WriteFile(filepath.Join(filepath.Dir(x.in.Server), "kube-read"), []byte(readSecret+"\n"), 0o600))
 	x.edit(func(c *config.Server) {
 		c.Upstreams = []config.Upstream{{

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,11 +57,29 @@ func (d *door) read(w http.ResponseWriter, r *http.Request, c call) ([]byte, err
 	}
 	if c.body == strict {
 		if err := canon.Check(b); err != nil {
-			return nil, &writ.Refusal{Code: writ.ReasonForm, Detail: "the body is " + err.Error(), Kind: writ.ErrInvalid}
+			detail := "the body is " + err.Error()
+			if name := nullMember(b); name != "" {
+				detail = writ.Printable(name, 40) + ": null is no value; a member that is not given is left out"
+			}
+			return nil, &writ.Refusal{Code: writ.ReasonForm, Detail: detail, Kind: writ.ErrInvalid}
 		}
 	}
 	r.Body = io.NopCloser(bytes.NewReader(b))
 	return b, nil
+}
+
+// nullMember is the first by name of a body's members that are null.
+func nullMember(b []byte) string {
+	var given map[string]json.RawMessage
+	if json.Unmarshal(b, &given) != nil {
+		return ""
+	}
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if string(given[name]) == "null" {
+			return name
+		}
+	}
+	return ""
 }
 
 // readBody reads at most limit bytes; more is a problem of its own status.

@@ -57,11 +57,14 @@ func (d *door) registerUpstreams() {
 		func(ctx context.Context, by writ.Principal, in *pinIn) (*upstreamToolOut, error) {
 			ask := writ.PinAsk{Read: in.Body.Read, Declared: in.Body.Declared, Reason: in.Body.Reason}
 			var err error
-			if ask.Name, err = writ.ParseUpstreamToolName(in.Body.Name); err != nil {
+			if ask.Name, err = toolNamed(in.Body.Name); err != nil {
 				return nil, err
 			}
-			if ask.Digest, err = writ.ParseDigest(in.Body.Digest); err != nil {
-				return nil, err
+			if ask.Digest, err = writ.ParseDigest(in.Body.Digest); err != nil || ask.Digest.IsZero() {
+				return nil, &writ.Refusal{
+					Code: writ.ReasonForm, Kind: writ.ErrInvalid, Detail: "digest: it must be sha256: and 64 hexadecimal digits in lower case, as the tool is offered with",
+					Hint: "writ upstream show " + ask.Name.String() + " tells it",
+				}
 			}
 			t, err := d.Upstreams.Pin(ctx, by, ask)
 			return &upstreamToolOut{t}, err
@@ -69,11 +72,23 @@ func (d *door) registerUpstreams() {
 	register(d, call{id: "unpin-upstream-tool", method: http.MethodPost, path: "/v1/upstreams/unpin", kinds: people, body: strict,
 		summary: "Turn a tool off until it is approved again"},
 		func(ctx context.Context, by writ.Principal, in *unpinIn) (*upstreamToolOut, error) {
-			name, err := writ.ParseUpstreamToolName(in.Body.Name)
+			name, err := toolNamed(in.Body.Name)
 			if err != nil {
 				return nil, err
 			}
 			t, err := d.Upstreams.Unpin(ctx, by, name, in.Body.Reason)
 			return &upstreamToolOut{t}, err
 		})
+}
+
+// toolNamed reads the member name of a body.
+func toolNamed(s string) (writ.UpstreamToolName, error) {
+	name, err := writ.ParseUpstreamToolName(s)
+	if err != nil {
+		err = &writ.Refusal{
+			Code: writ.ReasonForm, Kind: writ.ErrInvalid, Detail: "name: it must be <upstream>__<tool>, such as grafana__query_prometheus: lower-case letters, digits, _ and -, at most 64 characters",
+			Hint: "writ upstream list shows those that there are",
+		}
+	}
+	return name, err
 }

@@ -121,8 +121,18 @@ func off(name writ.UpstreamToolName, why writ.Reason) error {
 	return &writ.Refusal{Code: why, Kind: writ.ErrDenied, Detail: fmt.Sprintf("tool %s is off until a person approves it again", name), Hint: "go on without it: read_evidence reads through Writ's own readers"}
 }
 
-// mayFront decides a call on the facts of this transaction.
+// mayFront decides a call on the facts of this transaction, and whether there is room for what it reads.
 func (c *Control) mayFront(tx *store.Tx, by writ.Principal, u gateway.Upstream, f fronted, arguments []byte) (fronted, error) {
+	f, err := c.decideCall(tx, by, u, f, arguments)
+	if err == nil {
+		err = roomForReading(tx, f.incident)
+	}
+	f.seen = tx.Seen()
+	return f, err
+}
+
+// decideCall decides a call on the facts of this transaction.
+func (c *Control) decideCall(tx *store.Tx, by writ.Principal, u gateway.Upstream, f fronted, arguments []byte) (fronted, error) {
 	if err := stopped(tx, by); err != nil {
 		return f, err
 	}
@@ -150,12 +160,8 @@ func (c *Control) mayFront(tx *store.Tx, by writ.Principal, u gateway.Upstream, 
 	if f.arguments, err = d.Check(arguments); err != nil {
 		return f, err
 	}
-	if err := roomForReading(tx, f.incident); err != nil {
-		return f, err
-	}
 	f.set, f.at = c.inForce(), c.now().Unix() // before they are used
 	f.decision, err = c.decideFronted(tx, by, in, u, f)
-	f.seen = tx.Seen()
 	if err == nil && !f.decision.Allowed() {
 		err = &writ.Refusal{Code: f.decision.Reason, Kind: writ.ErrDenied, Detail: fmt.Sprintf("policy does not allow tool %s with these arguments", f.name)}
 	}
@@ -195,7 +201,7 @@ func (c *Control) recordFronted(ctx context.Context, by writ.Principal, u gatewa
 	text, removed := redact.Text(got.Text)
 	asked, hidden := redactJSON(f.arguments.Canonical)
 	// One blob holds question and answer, so that neither can be swapped.
-	b := slices.Concat([]byte("arguments "), asked, []byte("\n\n"), []byte(text))
+	b := slices.Concat(keptArguments, asked, keptAnswer, []byte(text))
 	blob, err := c.Store.SealBlob(ctx, blobEvidence, classEvidence, b)
 	if err != nil {
 		return r, err

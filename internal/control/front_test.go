@@ -50,7 +50,7 @@ func frontOf(t testing.TB, url string, life time.Duration, policyChanges map[str
 		allowed[tool.Name] = []string{"namespace"}
 	}
 	g, err := gateway.New([]gateway.Upstream{{
-		Name: "kube", URL: url, Team: "checkout", Agents: []string{"diagnose"}, Tools: allowed, Timeout: 10 * time.Second, ListLife: life,
+		Name: "kube", URL: url, Team: "checkout", Agents: []string{"diagnose", "second"}, Tools: allowed, Timeout: 10 * time.Second, ListLife: life,
 		Credential: func() (string, error) { return "the-read-credential", nil },
 	}}, "test", slog.New(slog.DiscardHandler), nil)
 	must(t, err)

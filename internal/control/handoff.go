@@ -79,7 +79,7 @@ func (c *Control) handOff(ctx context.Context, by writ.Principal, ask writ.HandO
 		if err != nil {
 			return err
 		}
-		refs, cited, err := citations(tx, writ.Ask{Incident: ask.Incident, Evidence: ask.Evidence}, nil)
+		refs, cited, err := c.citations(tx, by, writ.Ask{Incident: ask.Incident, Evidence: ask.Evidence}, nil)
 		if err != nil {
 			return err
 		}
@@ -233,13 +233,7 @@ func maySee(by writ.Principal, h writ.HandOff) bool {
 func (c *Control) showHandOffs(tx *store.Tx, docs []handOffRow, rows []store.Row) ([]writ.HandOffStatus, error) {
 	out := make([]writ.HandOffStatus, 0, len(docs))
 	for i, d := range docs {
-		s := writ.HandOffStatus{HandOff: d.HandOff, State: writ.HandOffOpen}
-		switch {
-		case rows[i].State != stateOn:
-			s.State = writ.HandOffRevoked
-		case !c.now().Before(d.HandOff.Expires):
-			s.State = writ.HandOffExpired
-		}
+		s := writ.HandOffStatus{HandOff: d.HandOff, State: c.handOffState(d, rows[i])}
 		for p, name := range map[writ.Principal]*string{d.HandOff.From: &s.FromName, d.HandOff.To: &s.ToName} {
 			a, _, err := c.registered(tx, p)
 			if err != nil {
@@ -250,6 +244,17 @@ func (c *Control) showHandOffs(tx *store.Tx, docs []handOffRow, rows []store.Row
 		out = append(out, s)
 	}
 	return out, nil
+}
+
+// handOffState says whether a hand-off stands: it is open.
+func (c *Control) handOffState(d handOffRow, row store.Row) writ.HandOffState {
+	switch {
+	case row.State != stateOn:
+		return writ.HandOffRevoked
+	case !c.now().Before(d.HandOff.Expires):
+		return writ.HandOffExpired
+	}
+	return writ.HandOffOpen
 }
 
 // RevokeHandOff takes a hand-off back, with everything that was passed on from it: its giver, its recipient or a person

@@ -9,7 +9,6 @@ import (
 
 	"github.com/writ-dev/writ"
 	"github.com/writ-dev/writ/internal/assignment"
-	"github.com/writ-dev/writ/internal/connector"
 	"github.com/writ-dev/writ/internal/store"
 )
 
@@ -77,28 +76,14 @@ func (c *Control) ask(ctx context.Context, by writ.Principal, incident writ.Inci
 	}
 	var ev writ.Evidence
 	err = c.Store.Update(ctx, func(tx *store.Tx) error {
-		service, err := c.readable(tx, by, incident)
+		q := writ.Query{Reader: reader, Target: at, With: with}
+		service, target, err := c.mayObserve(tx, by, incident, &q)
 		if err != nil {
-			return err
-		}
-		if at == "" && len(service.Targets()) == 1 {
-			at = service.Targets()[0]
-		}
-		target, err := c.readTarget(service, at)
-		if err != nil {
-			return err
-		}
-		r, ok := target.Catalogue.Reader(reader)
-		if !ok {
-			return &writ.Refusal{Code: writ.ReasonUnknownReader, Detail: fmt.Sprintf("target %s has no reader %q", at, writ.Printable(string(reader), 60)), Hint: "readers: " + some(readers(target.Catalogue)) + "; list_readers, or writ evidence readers, tells what each takes"}
-		}
-		if err := connector.CheckParameters(r.Parameters, with); err != nil {
 			return err
 		}
 		if err := roomForReading(tx, incident); err != nil {
 			return err
 		}
-		q := writ.Query{Reader: reader, Target: at, With: with}
 		ev = writ.Evidence{ID: id, Incident: incident, AskedBy: by, Reader: target.Runner, Query: q}
 		if err := store.Create(tx, store.Evidence, store.Row{ID: string(id), Incident: string(incident), State: stateAsked}, evidenceRow{Evidence: evidenceDoc{Evidence: ev}}); err != nil {
 			return err
@@ -184,31 +169,6 @@ func (c *Control) writable(q writ.Query) bool {
 	return c.reader(q).Writable
 }
 
-// Evidence returns one reading with its redacted bytes.
-func (c *Control) Evidence(ctx context.Context, by writ.Principal, id writ.EvidenceID) (writ.Evidence, []byte, error) {
-	if _, err := c.asker(ctx, by, writ.RoleDiagnose, writ.RoleRepair); err != nil {
-		return writ.Evidence{}, nil, err
-	}
-	var doc evidenceRow
-	err := c.Store.View(ctx, func(tx *store.Tx) error {
-		var row store.Row
-		var err error
-		doc, row, err = store.Load[evidenceRow](tx, store.Evidence, string(id))
-		if err == nil && row.State != stateRead && row.State != stateFronted {
-			err = writ.ErrNotFound
-		}
-		return err
-	})
-	if err != nil {
-		return writ.Evidence{}, nil, notFound(err, "evidence", string(id))
-	}
-	if !doc.Evidence.Erased.IsZero() {
-		return doc.Evidence.whole(), nil, nil
-	}
-	b, _, _, err := c.Store.Blob(ctx, doc.Evidence.Commitment)
-	return doc.Evidence.whole(), b, err
-}
-
 // roomForReading refuses one more reading of an incident that has as many as it may have. That does not pass.
 func roomForReading(tx *store.Tx, incident writ.IncidentID) error {
 	room, err := tx.Fewer(store.Evidence, store.Filter{Incident: string(incident)}, maxEvidencePerCase)
@@ -216,14 +176,6 @@ func roomForReading(tx *store.Tx, incident writ.IncidentID) error {
 		err = &writ.Refusal{Code: writ.ReasonTooLarge, Detail: fmt.Sprintf("this incident has %d readings already; that is the limit", maxEvidencePerCase), Hint: "go on with what was read; a person has to look", Kind: writ.ErrConflict}
 	}
 	return err
-}
-
-func readers(c connector.Catalogue) []writ.OperationName {
-	var out []writ.OperationName
-	for _, r := range c.Readers {
-		out = append(out, r.Name)
-	}
-	return out
 }
 
 // some joins the first of many, as many as fit a hint.

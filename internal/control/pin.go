@@ -92,6 +92,9 @@ func (c *Control) pin(ctx context.Context, by writ.Principal, ask writ.PinAsk) (
 	if err != nil {
 		return t, err
 	}
+	if now, stands, err := c.pinnedAs(ctx, ask.Name, d, ask.Declared); err != nil || stands {
+		return shownTool(u, now, string(writ.ToolOn)), err
+	}
 	why, err := c.Store.PutBlob(ctx, blobReason, classText, []byte(ask.Reason))
 	if err != nil {
 		return t, err
@@ -104,6 +107,17 @@ func (c *Control) pin(ctx context.Context, by writ.Principal, ask writ.PinAsk) (
 		return c.enterPin(tx, p, writ.ToolOn, writ.PinBody{By: by, Read: true, Declared: p.Declared, Why: &why})
 	})
 	return shownTool(u, p, string(writ.ToolOn)), err
+}
+
+// pinnedAs returns what is approved of a tool when it is on as exactly what is to be approved: a call that is made again changes nothing.
+func (c *Control) pinnedAs(ctx context.Context, name writ.UpstreamToolName, d gateway.Definition, declared bool) (p pinRow, ok bool, err error) {
+	err = c.Store.View(ctx, func(tx *store.Tx) error {
+		var row store.Row
+		p, row, ok, err = loadPin(tx, name)
+		ok = ok && row.State == string(writ.ToolOn) && p.Digest.Equal(d.Digest()) && p.Declared == (declared && d.Writes() != "")
+		return err
+	})
+	return p, ok, err
 }
 
 // fitting returns the definition that a person looked at, if it still stands and can be approved.

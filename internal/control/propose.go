@@ -170,7 +170,7 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 	if err != nil {
 		return "", err
 	}
-	refs, cited, err := citations(tx, ask, pb.Playbook.Evidence)
+	refs, cited, err := c.citations(tx, by, ask, pb.Playbook.Evidence)
 	if err != nil {
 		return "", err
 	}
@@ -249,14 +249,18 @@ func (c *Control) openPlan(tx *store.Tx, by writ.Principal, ask writ.Ask, in wri
 	})
 }
 
-// citations checks that the evidence exists, belongs to the incident, and includes what the playbook wants observed.
-func citations(tx *store.Tx, ask writ.Ask, wanted []writ.OperationName) ([]writ.EvidenceRef, []writ.Ref, error) {
+// citations checks that the evidence exists for by, who may read it, belongs to the incident, and includes what the playbook wants
+// observed.
+func (c *Control) citations(tx *store.Tx, by writ.Principal, ask writ.Ask, wanted []writ.OperationName) ([]writ.EvidenceRef, []writ.Ref, error) {
 	var refs []writ.EvidenceRef
 	missing := slices.Clone(wanted)
 	var leaves []writ.Ref
 	seen := map[writ.EvidenceID]bool{}
 	for _, id := range ask.Evidence {
 		doc, row, err := store.Load[evidenceRow](tx, store.Evidence, string(id))
+		if err == nil && row.State == stateRead {
+			err = c.mayReadAgain(tx, by, doc.Evidence.Evidence)
+		}
 		if err != nil && !errors.Is(err, writ.ErrNotFound) {
 			return nil, nil, err
 		}

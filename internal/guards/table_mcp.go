@@ -76,9 +76,9 @@ var agentDoors = []Guard{
 	},
 	{
 		Invariant: "I04",
-		File:      "internal/mcp/answer.go",
-		Guard:     `"| "+row`,
-		Instead:   "row",
+		File:      "internal/mcp/passage.go",
+		Guard:     `const before = "| "`,
+		Instead:   `const before = ""`,
 		Package:   "./internal/mcp",
 		Test:      "TestNothingThatOthersWrotePassesForAnAnswersOwnLine",
 	},

@@ -66,11 +66,9 @@ func fitting(rows []string, room int) (out []string) {
 // listing is an answer of as many whole rows as fit, beginning with the one that has the number from; 0 is the first. When there are others,
 // the next step is more, the beginning of a call that their number ends; else it is then.
 func listing(what string, rows []string, from int, more, then string) (*mcp.CallToolResult, error) {
-	if from == 0 {
-		from = 1
-	}
-	if from < 1 || from > max(1, len(rows)) {
-		return nil, form(fmt.Sprintf("from must be 1 to %d", max(1, len(rows))))
+	from, err := numbered(from, len(rows))
+	if err != nil {
+		return nil, err
 	}
 	some := fitting(rows[from-1:], MaxAnswer-len(more)-len(then)-100) // for the first line and for numbers
 	upTo := from - 1 + len(some)
@@ -78,24 +76,11 @@ func listing(what string, rows []string, from int, more, then string) (*mcp.Call
 	if len(some) < len(rows) {
 		first = fmt.Sprintf("%s %d to %d of %d", what, from, upTo, len(rows))
 	}
+	next := 0
 	if upTo < len(rows) {
-		then = fmt.Sprintf("%sfrom=%d) for the others, or %s", more, upTo+1, then)
+		next = upTo + 1
 	}
-	return text(slices.Concat([]string{first}, some, []string{"Next: " + then})...), nil
-}
-
-// quoted is text of others, each line of which begins with | so that nothing in it can pass for a line of the answer's own. It says when
-// there is more than the most bytes that it shows, or when there was already.
-func quoted(s string, was bool, most int) []string {
-	cited := shown(s, most)
-	var out []string
-	for row := range strings.SplitSeq(cited, "\n") {
-		out = append(out, "| "+row)
-	}
-	if was || len(shown(s, 2*most)) > len(cited) {
-		out = append(out, "There is more of it, which people see in whole. Ask more narrowly.")
-	}
-	return out
+	return text(slices.Concat([]string{first}, some, []string{goesOn(more, next, "the others", then)})...), nil
 }
 
 // pauseSeconds is when to ask again what cannot be answered now and does not say when it can.

@@ -36,6 +36,7 @@ func TestNothingThatOthersWrotePassesForAnAnswersOwnLine(t *testing.T) {
 	takes := map[string][]string{
 		"list_incidents": nil, "list_playbooks": nil, "list_readers": {"incident", "kind"}, "describe_playbook": {"name"}, "read_evidence": {"incident", "kind"}, "propose_plan": {"incident", "playbook", "because"},
 		"hand_off": {"incident", "to", "playbooks", "max_tier", "because"}, "get_hand_off": {"hand_off_id"}, "get_evidence": {"evidence_id"}, "get_plan": {"plan_id"}, "get_run": {"run_id"}, "withdraw_plan": {"plan_id", "because"}, "stop_run": {"run_id", "because"},
+		"later get_hand_off": {"hand_off_id"}, "later get_evidence": {"evidence_id"},
 	}
 	for _, refuse := range []error{nil, &writ.Refusal{Code: writ.ReasonLimit, Detail: hostile, Hint: hostile}, &writ.Refusal{Code: writ.ReasonStorm, Kind: writ.ErrBusy, Detail: hostile}} {
 		f.refuse = refuse
@@ -43,6 +44,10 @@ func TestNothingThatOthersWrotePassesForAnAnswersOwnLine(t *testing.T) {
 			f.state = state
 			for tool, names := range takes {
 				args := map[string]any{}
+				if from, later := strings.CutPrefix(tool, "later "); later {
+					tool = from
+					args["from"] = map[string]int{"get_hand_off": 53, "get_evidence": 1500}[tool]
+				}
 				for _, n := range names {
 					args[n] = id[n]
 				}

@@ -3,6 +3,7 @@ package mcp_test
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -45,6 +46,10 @@ type fakeControl struct {
 	giver   bool // of the hand-off is the caller
 	passed  writ.HandOffState
 	erased  time.Time
+
+	facts    writ.Observation // of a reading that is shown again; nil for one
+	cut      bool             // that reading was, and others can have written it
+	evidence int              // how many readings are handed over; 0 for 50, -1 for none
 }
 
 func (f *fakeControl) Principal(_ context.Context, r *http.Request) (writ.Principal, error) {
@@ -108,15 +113,24 @@ func (f *fakeControl) HandedOff(_ context.Context, by writ.Principal, id writ.Ha
 	if f.giver {
 		h.From, h.To = by, writ.Principal{}
 	}
-	for range 50 {
-		h.Evidence = append(h.Evidence, writ.EvidenceRef{ID: "ev_" + ulid})
+	for i := range max(0, cmp.Or(f.evidence, 50)) {
+		h.Evidence = append(h.Evidence, writ.EvidenceRef{ID: handedEvidence(i)})
 	}
 	return writ.HandOffStatus{HandOff: h, State: cmp.Or(f.passed, writ.HandOffOpen), FromName: "diagnose", ToName: "repair", Claim: "errors began with v42" + f.words}, f.refuse
 }
 
+// handedEvidence is the id of the reading of that number, from 0 on, that was handed over.
+func handedEvidence(i int) writ.EvidenceID {
+	return writ.EvidenceID(fmt.Sprintf("ev_%s%c%c", ulid[:24], '0'+i/10, '0'+i%10))
+}
+
 func (f *fakeControl) Evidence(_ context.Context, by writ.Principal, id writ.EvidenceID) (writ.Evidence, []byte, error) {
 	f.by = by
-	return writ.Evidence{ID: id, Incident: "inc_" + ulid, Query: writ.Query{Reader: "kubernetes/pod.logs", Target: "kubernetes://prod-eu1"}, Facts: writ.Observation{"ready": writ.Int(3)}, Erased: f.erased}, []byte(f.log), f.refuse
+	e := writ.Evidence{ID: id, Incident: "inc_" + ulid, Query: writ.Query{Reader: "kubernetes/pod.logs", Target: "kubernetes://prod-eu1"}, Facts: f.facts, Erased: f.erased, Truncated: f.cut, Writable: f.cut}
+	if e.Facts == nil {
+		e.Facts = writ.Observation{"ready": writ.Int(3)}
+	}
+	return e, []byte(f.log), f.refuse
 }
 
 func (f *fakeControl) Propose(_ context.Context, by writ.Principal, ask writ.Ask) (writ.PlanStatus, error) {

@@ -22,8 +22,9 @@ func listPods(ctx context.Context, c *Connector, p place, _ connector.Query) (re
 		return reading{}, err
 	}
 	var sets []revision
+	var fewer bool // sets were looked at than there are
 	if p.kind.name == "deployment" {
-		if sets, err = c.revisions(ctx, p, o); err != nil {
+		if sets, fewer, err = c.revisions(ctx, p, o); err != nil {
 			return reading{}, err
 		}
 	}
@@ -31,7 +32,7 @@ func listPods(ctx context.Context, c *Connector, p place, _ connector.Query) (re
 	if err != nil {
 		return reading{}, err
 	}
-	out := reading{source: "GET " + path, cut: cut}
+	out := reading{source: "GET " + path, cut: cut || fewer}
 	var all, ready, waiting, restarts int64
 	for _, pod := range pods {
 		line, again, waits := podLine(pod)
@@ -123,7 +124,7 @@ func podLogs(ctx context.Context, c *Connector, p place, q connector.Query) (rea
 	if !ok {
 		lines = askedLines
 	}
-	v := url.Values{"tailLines": {strconv.FormatInt(lines, 10)}, "limitBytes": {strconv.Itoa(maxReading)}, "timestamps": {"true"}}
+	v := url.Values{"tailLines": {strconv.FormatInt(lines, 10)}, "limitBytes": {strconv.Itoa(maxReading + 1)}, "timestamps": {"true"}}
 	if box, ok := q.With["container"].Str(); ok {
 		v.Set("container", box)
 	}
@@ -137,9 +138,10 @@ func podLogs(ctx context.Context, c *Connector, p place, q connector.Query) (rea
 	if a.status != http.StatusOK {
 		return reading{}, a.refusal()
 	}
-	text := strings.ToValidUTF8(string(a.body), "\uFFFD")
-	if len(a.body) >= maxReading {
-		text = redact.Unfinished(text) // the API server has cut it, wherever that was
+	cut := len(a.body) > maxReading // one more says that there are more
+	text := strings.ToValidUTF8(string(a.body[:min(len(a.body), maxReading)]), "\uFFFD")
+	if cut {
+		text = redact.Unfinished(text) // it was cut wherever that was
 	}
 	n := int64(strings.Count(text, "\n"))
 	if text != "" && !strings.HasSuffix(text, "\n") {
@@ -149,11 +151,12 @@ func podLogs(ctx context.Context, c *Connector, p place, q connector.Query) (rea
 	if limit := bound(q.Limit); len(newest) > limit {
 		// The end of a log tells more than its beginning. It is cut between lines, where no secret but a key of
 		// several lines is cut apart, and redact knows the rest of one.
-		newest = newest[len(newest)-limit:]
+		from := len(newest) - limit
+		newest = newest[from-1:] // with what ends the line before, if a line begins there
 		_, newest, _ = strings.Cut(newest, "\n")
 	}
 	return reading{
 		source: "GET " + p.path() + "/log", lines: []any{newest}, facts: writ.Observation{"lines": writ.Int(n)},
-		cut: len(newest) < len(text) || len(a.body) >= maxReading,
+		cut: cut || len(newest) < len(text),
 	}, nil
 }

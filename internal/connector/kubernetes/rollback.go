@@ -34,9 +34,12 @@ func rollback(ctx context.Context, c *Connector, p place, o object, with writ.Pa
 	if o.truth("spec", "paused") {
 		return change{}, writ.Refuse(writ.ReasonNoChange, fmt.Sprintf("%s is paused: nothing rolls out until it is resumed", p))
 	}
-	all, err := c.revisions(ctx, p, o)
+	all, cut, err := c.revisions(ctx, p, o)
 	if err != nil {
 		return change{}, err
+	}
+	if cut { // the newest may be among those that were not looked at
+		return change{}, writ.Refuse(writ.ReasonTooLarge, fmt.Sprintf("more than %d ReplicaSets carry the labels of %s, so nobody knows to which one to go back", maxRevisions, p))
 	}
 	want, _ := with["revision"].Int64()
 	now, to := inUse(o, all), revision{}
@@ -66,8 +69,8 @@ func rollback(ctx context.Context, c *Connector, p place, o object, with writ.Pa
 	return ch, nil
 }
 
-// revisions lists what a deployment keeps, newest first.
-func (c *Connector) revisions(ctx context.Context, p place, o object) ([]revision, error) {
+// revisions lists what a deployment keeps, newest first, and says whether there are more than it looked at.
+func (c *Connector) revisions(ctx context.Context, p place, o object) (out []revision, cut bool, err error) {
 	sets, _ := kindNamed("replicaset")
 	q := url.Values{"limit": {strconv.Itoa(maxRevisions)}}
 	if s := selector(o); s != "" {
@@ -75,9 +78,8 @@ func (c *Connector) revisions(ctx context.Context, p place, o object) ([]revisio
 	}
 	list, _, err := c.read.read(ctx, place{kind: sets, namespace: p.namespace}.collection(), q.Encode())
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var out []revision
 	for _, set := range objects(list.list("items")) {
 		if owner, ok := controllerOf(set); !ok || owner.uid != o.uid() {
 			continue
@@ -91,7 +93,7 @@ func (c *Connector) revisions(ctx context.Context, p place, o object) ([]revisio
 		out = append(out, revision{number: n, replicas: set.num(0, "status", "replicas"), set: set, template: t})
 	}
 	slices.SortFunc(out, func(a, b revision) int { return cmp.Compare(b.number, a.number) })
-	return out, nil
+	return out, list.str("metadata", "continue") != "", nil
 }
 
 // sameTemplate compares as the deployment controller does: without its own label, and without what is empty.

@@ -76,7 +76,7 @@ func workloadHistory(ctx context.Context, c *Connector, p place, _ connector.Que
 	if err != nil {
 		return reading{}, err
 	}
-	all, err := c.revisions(ctx, p, o)
+	all, cut, err := c.revisions(ctx, p, o)
 	if err != nil {
 		return reading{}, err
 	}
@@ -84,7 +84,7 @@ func workloadHistory(ctx context.Context, c *Connector, p place, _ connector.Que
 	if err != nil {
 		return reading{}, err
 	}
-	out := reading{source: "ReplicaSets and pods of " + p.String()}
+	out := reading{source: "ReplicaSets and pods of " + p.String(), cut: cut}
 	var previous int64
 	for _, r := range all {
 		used := sameTemplate(r, o)
@@ -96,6 +96,9 @@ func workloadHistory(ctx context.Context, c *Connector, p place, _ connector.Que
 			"replicas": number(r.replicas), "ready": number(r.set.num(0, "status", "readyReplicas")), "images": images(r.set),
 			"change_cause": r.set.annotation("kubernetes.io/change-cause"),
 		})
+	}
+	if cut { // with revisions that were not looked at, nothing is known of which came before which
+		return out, nil
 	}
 	out.facts = writ.Observation{"revisions": writ.Int(int64(len(all))), "current": writ.Int(inUse(o, all)), "previous": writ.Int(previous)}
 	if !more { // with pods that were not looked at, nothing is known of what was before

@@ -42,6 +42,11 @@ CREATE VIEW diagnosis.orders AS SELECT * FROM orders;
 CREATE VIEW diagnosis.depth AS SELECT count(*) AS depth, avg(amount) AS mean, bool_and(paid) AS all_paid, 'main'::text AS shard FROM orders;
 CREATE VIEW diagnosis.slow AS SELECT 1 AS one FROM pg_sleep(60);
 CREATE VIEW diagnosis.many AS SELECT i AS n FROM generate_series(1, 5000) i;
+CREATE VIEW diagnosis.full AS SELECT i AS n FROM generate_series(1, 100) i;
+CREATE VIEW diagnosis.fuller AS SELECT i AS n FROM generate_series(1, 101) i;
+CREATE VIEW diagnosis.ten AS SELECT '0123456789'::text AS text FROM generate_series(1, 5);
+CREATE VIEW diagnosis.longest AS SELECT repeat('a ', 1000) AS text;
+CREATE VIEW diagnosis.longer AS SELECT repeat('a ', 1000) || 'b' AS text;
 CREATE VIEW diagnosis.long AS SELECT repeat('ä', 100000) AS text;
 CREATE FUNCTION diagnosis.spoil() RETURNS int LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN DELETE FROM public.orders; RETURN 1; END $$;
 CREATE VIEW diagnosis.writes AS SELECT diagnosis.spoil() AS one;`
@@ -82,6 +87,7 @@ func open(t *testing.T, name string) site {
 func config(name string, port int) postgres.Config {
 	object := "postgres://" + name + "/checkout"
 	columns := func(all ...postgres.Column) []postgres.Column { return all }
+	text := columns(postgres.Column{Name: "text", Type: "text"})
 	one := columns(postgres.Column{Name: "one", Type: "integer"})
 	return postgres.Config{
 		Target: name, Host: "127.0.0.1", Port: port, Database: name, User: "writ_runner_" + name, Password: []byte("canary-login-77\n"),
@@ -108,6 +114,12 @@ func config(name string, port int) postgres.Config {
 			{Name: "postgres/slow.view", Title: "slow", View: "diagnosis.slow", Object: object, Columns: one, Seconds: 1},
 			{Name: "postgres/many.rows", Title: "many", View: "diagnosis.many", Object: object, Columns: columns(postgres.Column{Name: "n", Type: "integer"}), OrderBy: "n"},
 			{Name: "postgres/many.bytes", Title: "many", View: "diagnosis.many", Object: object, Columns: columns(postgres.Column{Name: "n", Type: "text"}), MaxRows: 1000, MaxSize: 50},
+			{Name: "postgres/full.rows", Title: "full", View: "diagnosis.full", Object: object, Columns: columns(postgres.Column{Name: "n", Type: "integer"})},
+			{Name: "postgres/fuller.rows", Title: "fuller", View: "diagnosis.fuller", Object: object, Columns: columns(postgres.Column{Name: "n", Type: "integer"})},
+			{Name: "postgres/full.bytes", Title: "full", View: "diagnosis.ten", Object: object, Columns: text, MaxSize: 50},
+			{Name: "postgres/fuller.bytes", Title: "fuller", View: "diagnosis.ten", Object: object, Columns: text, MaxSize: 49},
+			{Name: "postgres/longest.text", Title: "longest", View: "diagnosis.longest", Object: object, Columns: text, MaxSize: 2000},
+			{Name: "postgres/longer.text", Title: "longer", View: "diagnosis.longer", Object: object, Columns: text, MaxSize: 2000},
 			{Name: "postgres/long.text", Title: "long", View: "diagnosis.long", Object: object, Columns: columns(postgres.Column{Name: "text", Type: "text"})},
 			{Name: "postgres/writing.view", Title: "it writes", View: "diagnosis.writes", Object: object, Columns: one},
 		},
@@ -173,6 +185,41 @@ func TestReadingsOfViewsOfARealPostgres(t *testing.T) {
 	want := writ.Observation{"rows": writ.Int(1), "depth": writ.Int(3), "mean_milli": writ.Int(15375), "all_paid": writ.Bool(false), "shard": writ.String("main")}
 	if fmt.Sprint(got.Facts) != fmt.Sprint(want) || got.Writable {
 		t.Errorf("%v, want %v", got.Facts, want)
+	}
+	if n := s.readers(t); n != 0 {
+		t.Errorf("%d credentials outlive their reading", n)
+	}
+}
+
+// A reading of exactly as many rows, bytes or characters as it may have is whole; with one more it is cut, and says so. Of too many rows
+// or bytes there are no facts; a text that was cut leaves its row.
+func TestAReadingOfAViewIsCutBeyondItsBoundsAndNotAtThem(t *testing.T) {
+	t.Parallel()
+	s := open(t, "edge")
+	for name, x := range map[string]struct {
+		lines      int
+		cut, facts bool
+	}{
+		"full.rows": {100, false, true}, "fuller.rows": {100, true, false}, "full.bytes": {5, false, true}, "fuller.bytes": {4, true, false},
+		"longest.text": {1, false, true}, "longer.text": {1, true, true},
+	} {
+		got, err := s.read(t, name, nil)
+		if _, facts := got.Facts["rows"]; err != nil || got.Truncated != x.cut || facts != x.facts || bytes.Count(got.Bytes, []byte("\n")) != x.lines {
+			t.Errorf("%s: %d lines, cut %t, facts %v, %v", name, bytes.Count(got.Bytes, []byte("\n")), got.Truncated, got.Facts, err)
+		}
+		if n := strings.Count(string(got.Bytes), "a"); strings.HasSuffix(name, ".text") && n < 999 {
+			t.Errorf("%s: %d characters", name, n)
+		}
+	}
+	q := connector.Query{Reader: "postgres/full.rows", Scope: []writ.Location{writ.Location("postgres://" + s.database + "/checkout")}, Limit: 64 << 10}
+	whole, err := s.Observe(t.Context(), q)
+	must(t, err)
+	for limit, cut := range map[int]bool{len(whole.Bytes): false, len(whole.Bytes) - 1: true} {
+		q.Limit = limit
+		got, err := s.Observe(t.Context(), q)
+		if err != nil || got.Truncated != cut || !bytes.HasPrefix(whole.Bytes, got.Bytes) || !cut && len(got.Bytes) != limit || cut && bytes.Count(got.Bytes, []byte("\n")) != 99 {
+			t.Errorf("a limit of %d: %d bytes, cut %t, %v", limit, len(got.Bytes), got.Truncated, err)
+		}
 	}
 	if n := s.readers(t); n != 0 {
 		t.Errorf("%d credentials outlive their reading", n)

@@ -94,7 +94,7 @@ func (x *Connector) rows(ctx context.Context, v View, l lease, with writ.Paramet
 				short := redact.Unfinished(string([]rune(*s)[:maxText]))
 				line[i], t.cut = &short, true
 			}
-			size += len(*s)
+			size += len(*line[i])
 		}
 		if len(t.rows) == v.MaxRows || size > v.MaxSize {
 			t.more = true
