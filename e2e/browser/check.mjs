@@ -36,16 +36,25 @@ const wide = () => {
 	return [`${w.scrollWidth} px of ${w.clientWidth}: ` + out.slice(0, 3).map(e => e.tagName + '.' + e.className).join(' ')];
 };
 
-async function open(browser, size, script, page) {
+// window is what one person looks at pages in, one after another: of a size, with or without JavaScript, with the job's cookie or without
+// a session. A process for each page, which would have to read axe anew and draw everything for the first time, costs twice as much.
+async function window(browser, size, script, nobody) {
 	const context = await browser.newContext({ ...size, viewport: { width: size.width, height: size.height }, javaScriptEnabled: script, serviceWorkers: 'block', reducedMotion: 'reduce' });
-	const say = what => found.push(`${page.name}, ${size.name}, script ${script ? 'on' : 'off'}: ${what}`);
+	if (job.cookie && !nobody) await context.addCookies([{ ...job.cookie, url: job.base }]);
+	const w = { context, tab: await context.newPage(), size, script, page: null };
+	w.say = what => found.push(`${w.page?.name}, ${size.name}, script ${script ? 'on' : 'off'}: ${what}`);
+	w.tab.on('console', m => { if (['error', 'warning'].includes(m.type()) && !(w.page?.status >= 400 && m.text().includes(String(w.page.status)))) w.say('console: ' + m.text()); });
+	w.tab.on('pageerror', e => w.say('error: ' + e.message));
+	w.tab.on('requestfailed', r => { if (!r.url().includes('/live/')) w.say('request: ' + r.url() + ' ' + r.failure()?.errorText); });
+	w.tab.on('request', r => { if (!r.url().startsWith(job.base)) w.say('asks elsewhere: ' + r.url()); });
+	return w;
+}
+
+async function open(w, page) {
+	const { tab, size, script, say } = w;
+	w.page = page;
 	try {
-		if (job.cookie && !page.nobody) await context.addCookies([{ ...job.cookie, url: job.base }]);
-		const tab = await context.newPage();
-		tab.on('console', m => { if (['error', 'warning'].includes(m.type()) && !(page.status >= 400 && m.text().includes(String(page.status)))) say('console: ' + m.text()); });
-		tab.on('pageerror', e => say('error: ' + e.message));
-		tab.on('requestfailed', r => { if (!r.url().includes('/live/')) say('request: ' + r.url() + ' ' + r.failure()?.errorText); });
-		tab.on('request', r => { if (!r.url().startsWith(job.base)) say('asks elsewhere: ' + r.url()); });
+		await tab.mouse.move(0, 0); // where it was on the page before, it would hover over something of this one
 		const got = await tab.goto(job.base + page.path, { waitUntil: 'load' });
 		if (got.status() !== (page.status || 200)) say('status ' + got.status());
 		if (script && page.live) { // a part is replaced without a violation of Trusted Types
@@ -71,8 +80,6 @@ async function open(browser, size, script, page) {
 		opened++;
 	} catch (e) {
 		say('could not be checked: ' + e.message.split('\n')[0]);
-	} finally {
-		await context.close();
 	}
 }
 
@@ -103,7 +110,13 @@ const browser = await chromium.launch({
 	args: ['--no-sandbox', '--disable-background-networking', '--disable-component-update', '--disable-dev-shm-usage', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'],
 });
 try {
-	for (const page of job.pages) for (const size of sizes) for (const script of [true, false]) await open(browser, size, script, page);
+	for (const nobody of [false, true]) for (const size of sizes) for (const script of [true, false]) {
+		const pages = job.pages.filter(p => !!p.nobody === nobody);
+		if (!pages.length) continue;
+		const w = await window(browser, size, script, nobody);
+		for (const page of pages) await open(w, page);
+		await w.context.close();
+	}
 } finally {
 	await browser.close();
 }

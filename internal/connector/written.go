@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"strings"
 
 	"github.com/writ-dev/writ"
@@ -28,44 +27,35 @@ func (r Reader) checkFields() error {
 	return nil
 }
 
-// Apart takes the bytes of a reading apart by who could have written them: trusted is text that only the target and the
-// service's owners write, foreign is what users of the service, or attackers, write. Of a reader with a table of fields,
-// the JSON values of its bytes are gone through, and a field of the table is foreign with all below it, names included.
-// What is no whole JSON value, because it was cut or never was one, is foreign. Values stand one a line.
-func (r Reader) Apart(b []byte) (trusted, foreign []byte) {
+// Trusted is the part of a reading's bytes that only the target and the service's owners could have written; all else is text of users
+// of the service, or of attackers. Of a reader with a table of fields, the JSON values of its bytes are gone through, and a field of the
+// table is not trusted, with all below it, names included. Nor is what is no whole JSON value, because it was cut or never was one. Of a
+// reader without a table that others write, nothing is. Values stand one a line.
+func (r Reader) Trusted(b []byte) []byte {
 	switch {
 	case !r.Writable:
-		return b, nil
+		return b
 	case len(r.Fields) == 0:
-		return nil, b
+		return nil
 	}
-	var s sides
 	table := make([][]string, len(r.Fields))
 	for i, f := range r.Fields {
 		table[i] = strings.Split(f, ".")
 	}
+	var out bytes.Buffer
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.UseNumber()
 	for {
-		at := d.InputOffset()
 		var v any
-		err := d.Decode(&v)
-		if err == io.EOF {
-			break
+		if d.Decode(&v) != nil { // the end, or no JSON from here on
+			return out.Bytes()
 		}
-		if err != nil {
-			s.foreign.Write(b[min(at, int64(len(b))):])
-			break
-		}
-		s.walk(v, table)
+		walk(&out, v, table)
 	}
-	return s.trusted.Bytes(), s.foreign.Bytes()
 }
 
-type sides struct{ trusted, foreign bytes.Buffer }
-
-// walk goes through one value; table holds the paths, from here on, of what is foreign.
-func (s *sides) walk(v any, table [][]string) {
+// walk writes what is trusted of one value; table holds the paths, from here on, of what is not.
+func walk(out *bytes.Buffer, v any, table [][]string) {
 	switch v := v.(type) {
 	case map[string]any:
 		for name, e := range v {
@@ -82,34 +72,16 @@ func (s *sides) walk(v any, table [][]string) {
 				below = append(below, path[1:])
 			}
 			if foreign {
-				s.all(e)
 				continue
 			}
-			s.walk(e, below)
+			walk(out, e, below)
 		}
 	case []any: // an element has the path of its list
 		for _, e := range v {
-			s.walk(e, table)
+			walk(out, e, table)
 		}
 	case string:
-		s.trusted.WriteString(v + "\n")
-	}
-}
-
-// all takes a value whole as foreign.
-func (s *sides) all(v any) {
-	switch v := v.(type) {
-	case map[string]any:
-		for name, e := range v {
-			s.foreign.WriteString(name + "\n")
-			s.all(e)
-		}
-	case []any:
-		for _, e := range v {
-			s.all(e)
-		}
-	case string:
-		s.foreign.WriteString(v + "\n")
+		out.WriteString(v + "\n")
 	}
 }
 

@@ -127,7 +127,7 @@ func (c *Control) Alert(ctx context.Context, by writ.Principal, g writ.AlertGrou
 		}
 		return c.incidentEntry(tx, out, g.Intake)
 	}
-	err = c.Store.Update(ctx, func(tx *store.Tx) error { return once(tx, g, &out, take) })
+	err = c.Store.Update(ctx, func(tx *store.Tx) error { return once(tx, g, c.now(), &out, take) })
 	if errors.Is(err, writ.ErrBusy) {
 		c.notNow(ctx, "alert", by, writ.ReasonOf(err))
 	}

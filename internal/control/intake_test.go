@@ -2,6 +2,7 @@ package control_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -95,6 +96,86 @@ func TestAnEventThatWasOvertakenChangesNothing(t *testing.T) {
 	}
 	if in := take(at("end", "resolved", 7)); in.ID != again.ID || in.State != writ.IncidentResolved {
 		t.Errorf("at the same time: %+v", in)
+	}
+}
+
+// A sender's clock, or Writ's, is wrong for a while: that may not make late what happens after the clocks are right again, and where
+// both events are dated by the wrong clock, they keep their order.
+func TestAnEventDatedAheadMakesNoLaterOneLate(t *testing.T) {
+	type sent struct {
+		status     string
+		said, came time.Duration // after the beginning
+		late       bool
+	}
+	for name, events := range map[string][]sent{
+		"the sender's clock is set right": {
+			{"firing", 4 * time.Minute, 0, false}, {"resolved", time.Minute, time.Minute, false}, {"firing", 2 * time.Minute, 2 * time.Minute, false},
+		},
+		"what happened before it was taken is late all the same": {
+			{"resolved", 4 * time.Minute, time.Minute, false}, {"firing", 30 * time.Second, 2 * time.Minute, true},
+		},
+		"whoever has the key says as much as the door lets through": {
+			{"firing", 0, 0, false}, {"resolved", 5*time.Minute + time.Second, time.Second, false}, {"firing", 2 * time.Second, 2 * time.Second, false},
+		},
+		"Writ's clock is behind, and the second comes first": {
+			{"resolved", 3*time.Minute + 2*time.Second, 2 * time.Second, false}, {"firing", 3 * time.Minute, 3 * time.Second, true},
+		},
+		"Writ's clock is behind, and nothing is swapped": {
+			{"firing", 3 * time.Minute, 0, false}, {"resolved", 3*time.Minute + time.Second, time.Second, false},
+		},
+		"one time, dated ahead": {
+			{"firing", time.Minute, 0, false}, {"resolved", time.Minute, 0, false}, {"firing", time.Minute, 2 * time.Second, false},
+		},
+		"one time, dated rightly and ahead": {
+			{"firing", 2 * time.Second, 2 * time.Second, false}, {"resolved", time.Minute, 2 * time.Second, false}, {"firing", 2 * time.Second, 3 * time.Second, false},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := quietWorld(t)
+			for i, e := range events {
+				w.offset.Store(int64(e.came))
+				g := eventOf("pd", fmt.Sprint("e", i), e.status)
+				g.GroupKey, g.Intake.At = "pd:1", begin.Add(e.said)
+				before := w.count(writ.EntryIncident)
+				in, err := w.ctl.Alert(w.ctx, source, g)
+				must(t, err)
+				opened := 0
+				for _, in := range incidents(t, w) {
+					if in.State == writ.IncidentOpen {
+						opened++
+					}
+				}
+				switch changed := w.count(writ.EntryIncident) > before; {
+				case e.late && (changed || in.ID != ""):
+					t.Errorf("event %d is late, but changed something: %+v", i, in)
+				case !e.late && e.status == "firing" && opened != 1:
+					t.Errorf("event %d began a problem, and %d incidents are open", i, opened)
+				case !e.late && e.status == "resolved" && opened != 0:
+					t.Errorf("event %d ended it, and %d incidents are open", i, opened)
+				}
+			}
+		})
+	}
+}
+
+// An event that was dated ahead and is shown again, once its time has come, is still the same event.
+func TestAnEventDatedAheadThatIsShownAgainChangesNothing(t *testing.T) {
+	w := quietWorld(t)
+	send := func(event, status string, said time.Duration) writ.Incident {
+		t.Helper()
+		g := eventOf("pd", event, status)
+		g.GroupKey, g.Intake.At = "pd:1", begin.Add(said)
+		in, err := w.ctl.Alert(w.ctx, source, g)
+		must(t, err)
+		return in
+	}
+	first := send("e1", "firing", 4*time.Minute)
+	w.pass(time.Minute)
+	send("e2", "resolved", time.Minute)
+	w.pass(4 * time.Minute)
+	again := send("e1", "firing", 4*time.Minute)
+	if all := incidents(t, w); again.ID != first.ID || len(all) != 1 || all[0].State != writ.IncidentResolved {
+		t.Errorf("%+v; incidents %+v", again, all)
 	}
 }
 

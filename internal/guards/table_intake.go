@@ -85,10 +85,26 @@ var intakes = []Guard{
 	{
 		Invariant: "identity",
 		File:      "internal/control/intake.go",
-		Guard:     "case err != nil || by.At.Before(last.At):",
-		Instead:   "case err != nil || false && by.At.Before(last.At):",
+		Guard:     "case err != nil || this.before(last):",
+		Instead:   "case err != nil || false && this.before(last):",
 		Package:   "./internal/control",
 		Test:      "TestAnEventThatWasOvertakenChangesNothing",
+	},
+	{
+		Invariant: "identity",
+		File:      "internal/control/intake.go",
+		Guard:     "if r.ahead() {",
+		Instead:   "if false {",
+		Package:   "./internal/control",
+		Test:      "TestAnEventDatedAheadMakesNoLaterOneLate",
+	},
+	{
+		Invariant: "identity",
+		File:      "internal/control/intake.go",
+		Guard:     "if r.ahead() && other.ahead() {",
+		Instead:   "if false {",
+		Package:   "./internal/control",
+		Test:      "TestAnEventDatedAheadMakesNoLaterOneLate",
 	},
 	{
 		Invariant: "identity",

@@ -60,6 +60,14 @@ var agentDoors = []Guard{
 	},
 	{
 		Invariant: "I19",
+		File:      "internal/crowd/crowd.go",
+		Guard:     "case c.all >= c.most:",
+		Instead:   "case false:",
+		Package:   "./internal/crowd",
+		Test:      "TestI19AllCallersTogetherAreBoundedAndTheOneAtItsOwnBoundHearsOfThat",
+	},
+	{
+		Invariant: "I19",
 		File:      "internal/api/call.go",
 		Guard:     "if by.Kind != writ.KindAgent {\n\t\treturn func() {}, nil",
 		Instead:   "if true {\n\t\treturn func() {}, nil",
