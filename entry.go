@@ -2,6 +2,7 @@ package writ
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -177,21 +178,32 @@ func NewRecord(log string, kind EntryKind, at time.Time, task IncidentID, actor 
 // ParseRecord parses canonical bytes and returns the record and its body, a pointer to the kind's registered type.
 func ParseRecord(b []byte) (Record, any, error) {
 	var r Record
-	if err := canon.Parse(b, &r); err != nil {
+	var body any
+	err := canon.ParseNested(b, &r, "body", &r.Body, func() (_ any, err error) {
+		body, err = r.empty()
+		return body, err
+	})
+	switch {
+	case err == nil:
+		return r, body, nil
+	case errors.Is(err, ErrInvalid):
+		return Record{}, nil, err
+	case body == nil:
 		return Record{}, nil, fmt.Errorf("record: %w", err)
 	}
+	return Record{}, nil, fmt.Errorf("record of kind %s: %w", r.Kind, err)
+}
+
+// empty returns what the body of the record is parsed into.
+func (r Record) empty() (any, error) {
 	make, ok := EntryBodies[r.Kind]
 	switch {
 	case r.V != FormatVersion:
-		return Record{}, nil, fmt.Errorf("%w: record version %d", ErrInvalid, r.V)
+		return nil, fmt.Errorf("%w: record version %d", ErrInvalid, r.V)
 	case !ok:
-		return Record{}, nil, fmt.Errorf("%w: entry kind %q", ErrInvalid, Printable(string(r.Kind), 40))
+		return nil, fmt.Errorf("%w: entry kind %q", ErrInvalid, Printable(string(r.Kind), 40))
 	case !r.Actor.Valid() || r.Log == "" || len(r.Nonce) < 22:
-		return Record{}, nil, fmt.Errorf("%w: record of kind %s lacks log, actor or nonce", ErrInvalid, r.Kind)
+		return nil, fmt.Errorf("%w: record of kind %s lacks log, actor or nonce", ErrInvalid, r.Kind)
 	}
-	body := make()
-	if err := canon.Parse(r.Body, body); err != nil {
-		return Record{}, nil, fmt.Errorf("record of kind %s: %w", r.Kind, err)
-	}
-	return r, body, nil
+	return make(), nil
 }

@@ -47,16 +47,7 @@ func Parse(b []byte, v any) error {
 			return err
 		}
 	}
-	if err := decode(b, v); err != nil {
-		return err
-	}
-	if w.form, err = w.marshal(w.form[:0], v); err != nil {
-		return err
-	}
-	if !bytes.Equal(w.form, b) {
-		return fmt.Errorf("%w: the bytes do not survive a round trip", ErrForm)
-	}
-	return nil
+	return w.same(b, v)
 }
 
 // ParseLoose decodes b into v as Parse does, but takes any white space and order of members. Use it for input that
@@ -102,9 +93,10 @@ func decode(b []byte, v any) error {
 // A work is the memory of one call, kept for the next.
 type work struct {
 	scanner
-	form []byte
-	raw  bytes.Buffer
-	enc  *json.Encoder // into raw
+	form  []byte
+	raw   bytes.Buffer
+	enc   *json.Encoder // into raw
+	whole Text          // that is parsed in parts
 }
 
 var works = sync.Pool{New: func() any {

@@ -24,7 +24,7 @@ const (
 
 // signRest is how long a committed tree that nobody waits for may be unsigned. A signature costs the processors as much as half a
 // commit, and the next one covers what is committed meanwhile.
-const signRest = 10 * time.Millisecond
+const signRest = 50 * time.Millisecond
 
 // lastSign bounds the signature that Close waits for.
 const lastSign = time.Second

@@ -1,0 +1,74 @@
+package canon
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+)
+
+// ParseNested is Parse for an object one of whose members has a type that the others tell: v has it as raw, a json.RawMessage, and
+// name is what it is called. Once v is there, inner says what raw is parsed into, by Parse too; its error ends it. The verdict is that
+// of Parse of b and then of raw, whose bytes are looked at less often here.
+func ParseNested(b []byte, v any, name string, raw *json.RawMessage, inner func() (any, error)) error {
+	w := works.Get().(*work)
+	defer w.done()
+	from, to, ok := w.member(b, name)
+	if !ok || !w.around(b, from, to, v) {
+		if err := Parse(b, v); err != nil {
+			return err
+		}
+		into, err := inner()
+		if err != nil {
+			return err
+		}
+		return Parse(*raw, into)
+	}
+	*raw = bytes.Clone(b[from:to])
+	into, err := inner()
+	if err != nil {
+		return err
+	}
+	return w.same(*raw, into)
+}
+
+// member finds where the value of a member of an object in canonical form stands.
+func (w *work) member(b []byte, name string) (from, to int, ok bool) {
+	defer func() { w.whole.f.b = nil }()
+	if !w.whole.Split(b) {
+		return 0, 0, false
+	}
+	for n, value := range w.whole.Root().Members() {
+		if string(n) == name {
+			at := w.whole.f.nodes[value.i]
+			return int(at.from), int(at.to), true
+		}
+	}
+	return 0, 0, false
+}
+
+// around parses all of b, which is in canonical form, but what stands from from to to, and reports whether it did.
+func (w *work) around(b []byte, from, to int, v any) bool {
+	return w.same(slices.Concat(b[:from], nothing, b[to:]), v) == nil
+}
+
+// nothing stands where a member was.
+var nothing = []byte("0")
+
+// same parses what is in canonical form. A member that v does not know is lost on the way and makes the difference.
+func (w *work) same(b []byte, v any) error {
+	err := json.Unmarshal(b, v)
+	if err != nil {
+		return fmt.Errorf("%w: %v", ErrForm, err)
+	}
+	if w.form, err = w.marshal(w.form[:0], v); err != nil {
+		return err
+	}
+	if !bytes.Equal(w.form, b) {
+		if err := decode(b, v); err != nil { // it names what is unknown
+			return err
+		}
+		return fmt.Errorf("%w: the bytes do not survive a round trip", ErrForm)
+	}
+	return nil
+}
