@@ -32,6 +32,28 @@ func ParseNested(b []byte, v any, name string, raw *json.RawMessage, inner func(
 	return w.same(*raw, into)
 }
 
+// MarshalNested is Marshal of v, which has its member called name as raw. When that is in canonical form already, as the result of
+// Marshal is, it is taken as it is. v is as before afterwards.
+func MarshalNested(v any, name string, raw *json.RawMessage) ([]byte, error) {
+	member := *raw
+	if !isCanonical(member) {
+		return Marshal(v)
+	}
+	*raw = nothing
+	defer func() { *raw = member }()
+	w := works.Get().(*work)
+	defer w.done()
+	var err error
+	if w.form, err = w.marshal(w.form[:0], v); err != nil {
+		return nil, err
+	}
+	from, to, ok := w.member(w.form, name)
+	if !ok {
+		return nil, fmt.Errorf("canonical JSON: a %T has no member %q", v, name)
+	}
+	return slices.Concat(w.form[:from], member, w.form[to:]), nil
+}
+
 // member finds where the value of a member of an object in canonical form stands.
 func (w *work) member(b []byte, name string) (from, to int, ok bool) {
 	defer func() { w.whole.f.b = nil }()

@@ -91,6 +91,22 @@ func TestWhatIsParsedInPartsIsParsedAsAWhole(t *testing.T) {
 	}
 }
 
+// TestAMemberInCanonicalFormIsTakenAsItIs: MarshalNested gives what Marshal gives, whatever the member is.
+func TestAMemberInCanonicalFormIsTakenAsItIs(t *testing.T) {
+	for _, body := range []string{`{"a":1,"b":[]}`, `{ "b":[], "a":1}`, `"text"`, `0`, `{"a":1.5}`, `{"a":null}`, `{"a":1,"a":2}`, `{`, ``, `"` + "\xff" + `"`, `true`} {
+		o := outer{Kind: "body", Body: json.RawMessage(body), More: map[string]any{"body": 0, `x","body":0,"kind":"`: `"body":0`}}
+		want, wanted := Marshal(o)
+		got, err := MarshalNested(&o, "body", &o.Body)
+		if string(got) != string(want) || (err == nil) != (wanted == nil) || string(o.Body) != body {
+			t.Errorf("%s: %s %v, Marshal says %s %v; the body is %s", body, got, err, want, wanted, o.Body)
+		}
+	}
+	o := outer{Body: json.RawMessage(`1`)}
+	if _, err := MarshalNested(&o, "none", &o.Body); err == nil {
+		t.Error("a member that is not there was found")
+	}
+}
+
 func FuzzWhatIsParsedInPartsIsParsedAsAWhole(f *testing.F) {
 	for _, text := range nestedTexts {
 		f.Add([]byte(text))

@@ -38,7 +38,7 @@ func Seal(rec writ.Record, author Author) (leaf []byte, err error) {
 // SealAhead is Seal for a caller who has something to do while it is found out that the leaf can be read: read waits for that and
 // returns what Seal would have. Without its nil nothing of the leaf may be kept.
 func SealAhead(rec writ.Record, author Author) (leaf []byte, read func() error, err error) {
-	payload, err := canon.Marshal(rec)
+	payload, err := canon.MarshalNested(&rec, "body", &rec.Body)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: record: %w", writ.ErrInvalid, err)
 	}

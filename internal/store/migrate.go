@@ -1,11 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -36,6 +38,9 @@ func up(ctx context.Context, db *sql.DB, dialect goose.Dialect, dir, place strin
 	if err != nil {
 		return err
 	}
+	if dialect == goose.DialectSQLite3 {
+		files = rowIDs{files}
+	}
 	p, err := goose.NewProvider(dialect, db, files, goose.WithTableName(versions[dir]), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("%w: schema of %s: %w", writ.ErrUnavailable, place, migrationKind(err))
@@ -55,6 +60,33 @@ func up(ctx context.Context, db *sql.DB, dialect goose.Dialect, dir, place strin
 	}
 	return nil
 }
+
+// rowIDs are migrations as SQLite gets them: a key that is a whole number is called INTEGER there, since by any other name it has an
+// index of its own beside the table (sqlite.org/rowidtable.html), one page more for each row that is written. Files that were made
+// before that have the index, and work as before.
+type rowIDs struct{ fs.FS }
+
+// Open implements fs.FS.
+func (r rowIDs) Open(name string) (fs.File, error) {
+	f, err := r.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err != nil || info.IsDir() {
+		return f, err
+	}
+	b, err := io.ReadAll(f)
+	return rowIDFile{f, bytes.NewReader(bytes.ReplaceAll(b, []byte("BIGINT PRIMARY KEY"), []byte("INTEGER PRIMARY KEY")))}, err
+}
+
+// A rowIDFile is a file with another text.
+type rowIDFile struct {
+	fs.File
+	text io.Reader
+}
+
+// Read implements fs.File.
+func (f rowIDFile) Read(b []byte) (int, error) { return f.text.Read(b) }
 
 // migrationKind is kind for an error of either engine.
 func migrationKind(err error) error {
