@@ -76,21 +76,3 @@ func (w *work) around(b []byte, from, to int, v any) bool {
 
 // nothing stands where a member was.
 var nothing = []byte("0")
-
-// same parses what is in canonical form. A member that v does not know is lost on the way and makes the difference.
-func (w *work) same(b []byte, v any) error {
-	err := json.Unmarshal(b, v)
-	if err != nil {
-		return fmt.Errorf("%w: %v", ErrForm, err)
-	}
-	if w.form, err = w.marshal(w.form[:0], v); err != nil {
-		return err
-	}
-	if !bytes.Equal(w.form, b) {
-		if err := decode(b, v); err != nil { // it names what is unknown
-			return err
-		}
-		return fmt.Errorf("%w: the bytes do not survive a round trip", ErrForm)
-	}
-	return nil
-}
