@@ -117,6 +117,14 @@ var gateways = []Guard{
 		Test:      "TestWhatWasSeenStillStandsUntilItIsWritten",
 	},
 	{
+		Invariant: "I17",
+		File:      "internal/ledger/entry.go",
+		Guard:     "err = read()",
+		Instead:   "_ = read",
+		Package:   "./internal/ledger",
+		Test:      "TestSealRefusesWhatOpenWouldNotTake",
+	},
+	{
 		Invariant: "I18",
 		File:      "internal/control/front.go",
 		Guard:     "if err := stopped(tx, by); err != nil { // before anything",
