@@ -15,72 +15,85 @@ import (
 	"testing"
 )
 
-// In docs/invariants.md a row has the invariant, what it says, its guards, its tests and its tests on whole processes.
-const columns = 5
-
-var (
-	row   = regexp.MustCompile(`(?m)^\| (I\d\d|identity|passkey|pages) \|(.*)\|$`)
-	quote = regexp.MustCompile("`([^`]+)`")
-)
-
 var update = flag.Bool("update", false, "write the guards and tests of the table into docs/invariants.md")
 
-// rewrite writes the rows with the table's guards and tests. Tests that the table does not name stay if they are there.
-func rewrite(t *testing.T, root string, guards, proofs map[string][]string, exists map[string]bool) {
-	t.Helper()
-	file := filepath.Join(root, "docs", "invariants.md")
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	list := func(names []string) string {
-		var once []string
-		for _, n := range names {
-			if n = "`" + n + "`"; !slices.Contains(once, n) {
-				once = append(once, n)
-			}
-		}
-		return strings.Join(once, ", ")
-	}
-	out := row.ReplaceAllStringFunc(string(b), func(line string) string {
-		m := row.FindStringSubmatch(line)
-		cells := strings.Split(m[2], "|")
-		if len(cells) != columns-1 {
-			return line
-		}
-		stay := slices.DeleteFunc(quoted(cells[2]), func(name string) bool { return !exists[name] })
-		return fmt.Sprintf("| %s |%s| %s | %s |%s|", m[1], cells[0], list(guards[m[1]]), list(append(stay, proofs[m[1]]...)), cells[3])
-	})
-	if err := os.WriteFile(file, []byte(out), 0o644); err != nil {
-		t.Fatal(err)
-	}
+// A section of docs/invariants.md is about one invariant.
+type section struct {
+	id, says      string
+	whole, others []string    // tests: on whole processes, and from another side
+	proven        [][2]string // guards, with the test that fails without each
 }
 
-// document reads the rows by invariant, each as its cells after the first.
-func document(t *testing.T, root string) (order []string, rows map[string][]string) {
+const (
+	wholeLine  = "On whole processes: "
+	othersLine = "From another side: "
+	headRow    = "| guard | the test that fails without it |"
+)
+
+var quote = regexp.MustCompile("`([^`]+)`")
+
+// document reads the page: what stands before its sections, and these.
+func document(t *testing.T, root string) (before string, all []section) {
 	t.Helper()
 	b, err := os.ReadFile(filepath.Join(root, "docs", "invariants.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows = map[string][]string{}
-	for _, m := range row.FindAllStringSubmatch(string(b), -1) {
-		cells := strings.Split(m[2], "|")
-		for i := range cells {
-			cells[i] = strings.TrimSpace(cells[i])
+	parts := strings.Split(string(b), "\n## ")
+	for _, part := range parts[1:] {
+		var s section
+		for n, line := range strings.Split(part, "\n") {
+			names := quoted(line)
+			switch {
+			case n == 0:
+				s.id = line
+			case strings.HasPrefix(line, wholeLine):
+				s.whole = names
+			case strings.HasPrefix(line, othersLine):
+				s.others = names
+			case strings.HasPrefix(line, "| `") && len(names) == 2:
+				s.proven = append(s.proven, [2]string(names))
+			case line == "" || line == headRow || line == "|---|---|":
+			case s.says == "":
+				s.says = line
+			default:
+				t.Errorf("%s: line %d is none that a section has: %q", s.id, n, line)
+			}
 		}
-		if len(cells) != columns-1 || slices.Contains(cells, "") || rows[m[1]] != nil {
-			t.Errorf("%s: stands twice, or has an empty cell or not %d: %q", m[1], columns, m[2])
-		}
-		order, rows[m[1]] = append(order, m[1]), cells
+		all = append(all, s)
 	}
-	return order, rows
+	return parts[0], all
 }
 
-// quoted returns what a cell has in back quotes.
-func quoted(cell string) []string {
+// write is document the other way round.
+func write(t *testing.T, root, before string, all []section) {
+	t.Helper()
+	out := new(strings.Builder)
+	out.WriteString(before)
+	for _, s := range all {
+		fmt.Fprintf(out, "\n## %s\n\n%s\n\n", s.id, s.says)
+		for _, l := range []struct {
+			what  string
+			names []string
+		}{{wholeLine, s.whole}, {othersLine, s.others}} {
+			if len(l.names) > 0 {
+				out.WriteString(l.what + "`" + strings.Join(l.names, "`, `") + "`\n\n")
+			}
+		}
+		out.WriteString(headRow + "\n|---|---|\n")
+		for _, p := range s.proven {
+			fmt.Fprintf(out, "| `%s` | `%s` |\n", p[0], p[1])
+		}
+	}
+	if err := os.WriteFile(filepath.Join(root, "docs", "invariants.md"), []byte(out.String()), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// quoted returns what a line has in back quotes.
+func quoted(line string) []string {
 	var out []string
-	for _, m := range quote.FindAllStringSubmatch(cell, -1) {
+	for _, m := range quote.FindAllStringSubmatch(line, -1) {
 		out = append(out, m[1])
 	}
 	return out
@@ -157,59 +170,67 @@ func tests(t *testing.T, root string) map[string]bool {
 	return found
 }
 
-// The document has a row for each invariant, names each guard of the table and its test, claims no guard that is not
-// in the table, and no test that is not there.
+// The document has a section for each invariant, with each guard of the table and its test and no others, and names no test that is
+// not there.
 func TestTheDocumentOfTheInvariantsTellsWhatTheTableProves(t *testing.T) {
 	root, err := checkout()
 	if err != nil {
 		t.Fatal(err)
 	}
-	order, rows := document(t, root)
-	var all []string
+	before, all := document(t, root)
+	var order, want []string
+	for _, s := range all {
+		order = append(order, s.id)
+	}
 	for n := 1; n <= 20; n++ {
-		all = append(all, fmt.Sprintf("I%02d", n))
+		want = append(want, fmt.Sprintf("I%02d", n))
 	}
-	all = append(all, "identity", "passkey", "pages") // no invariants of their own: who may speak, what a person's answer is and what people are shown, on which all of them rest
-	if !slices.Equal(order, all) {
-		t.Fatalf("the rows are %v, want %v", order, all)
+	want = append(want, "identity", "passkey", "pages") // no invariants of their own: who may speak, what a person's answer is and what people are shown, on which all of them rest
+	if !slices.Equal(order, want) {
+		t.Fatalf("the sections are %v, want %v", order, want)
 	}
-	guards, proofs := map[string][]string{}, map[string][]string{} // by invariant
+	proven := map[string][][2]string{} // by invariant
 	for _, g := range table {
 		at, err := g.place(root)
 		if err != nil {
 			t.Errorf("%s: %v", g, err)
 		}
-		if rows[g.Invariant] == nil {
+		if !slices.Contains(order, g.Invariant) {
 			t.Errorf("%s: the document has no such invariant", g)
 		}
-		guards[g.Invariant] = append(guards[g.Invariant], at)
-		proofs[g.Invariant] = append(proofs[g.Invariant], g.test())
+		if p := [2]string{at, g.test()}; !slices.Contains(proven[g.Invariant], p) {
+			proven[g.Invariant] = append(proven[g.Invariant], p)
+		}
 	}
 	exists := tests(t, root)
 	if *update {
-		rewrite(t, root, guards, proofs, exists)
+		for i := range all {
+			s := &all[i]
+			s.proven = proven[s.id]
+			s.others = slices.DeleteFunc(s.others, func(name string) bool {
+				return !exists[name] || slices.ContainsFunc(s.proven, func(p [2]string) bool { return p[1] == name })
+			})
+		}
+		write(t, root, before, all)
 		return
 	}
-	for _, id := range order {
-		told, proved, whole := quoted(rows[id][1]), quoted(rows[id][2]), quoted(rows[id][3])
-		for _, at := range guards[id] {
-			if !slices.Contains(told, at) {
-				t.Errorf("%s: the document does not name the guard `%s`", id, at)
+	for _, s := range all {
+		if s.says == "" {
+			t.Errorf("%s: the document does not say what it is", s.id)
+		}
+		for _, p := range proven[s.id] {
+			if !slices.Contains(s.proven, p) {
+				t.Errorf("%s: the document does not name the guard `%s` with its test `%s`", s.id, p[0], p[1])
 			}
 		}
-		for _, at := range told {
-			if !slices.Contains(guards[id], at) {
-				t.Errorf("%s: the document names the guard `%s`, which the table does not prove", id, at)
+		for _, p := range s.proven {
+			if !slices.Contains(proven[s.id], p) {
+				t.Errorf("%s: the document names the guard `%s` with the test `%s`, which the table does not prove", s.id, p[0], p[1])
 			}
 		}
-		for _, name := range proofs[id] {
-			if !slices.Contains(proved, name) {
-				t.Errorf("%s: the document does not name the test `%s`", id, name)
-			}
-		}
-		for _, name := range append(proved, whole...) {
+		for _, name := range slices.Concat(s.others, s.whole) {
 			if !exists[name] {
-				t.Errorf("%s: there is no test `%s`", id, name)
+				t.Errorf("%s: there is no test `%s`", s.id, name)
 			}
 		}
 	}
