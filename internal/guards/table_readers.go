@@ -180,7 +180,7 @@ var reading = []Guard{
 		Invariant: "I04",
 		File:      "internal/control/reading.go",
 		Guard:     "_, err = c.decideCall(tx, by, u, fronted{incident: e.Incident, name: name}, arguments)",
-		Instead:   "_ = u",
+		Instead:   "_, _ = u, arguments",
 		Package:   "./internal/control",
 		Test:      "TestAReadingThroughAnUpstreamIsReadAgainByWhoMayMakeThatCallNow",
 	},
