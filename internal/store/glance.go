@@ -72,19 +72,24 @@ func (tx *Tx) Still(v Seen) bool {
 
 // Fewer reports whether fewer rows than most match f. Where that is certain without counting, nothing is counted.
 func (tx *Tx) Fewer(t Table, f Filter, most int) (bool, error) {
+	if tx.seen == nil {
+		n, err := tx.tally(t, f, most)
+		return err == nil && n < most, err
+	}
+	if err := tx.alive(); err != nil {
+		return false, err
+	}
 	clause, args := f.clause()
 	q := asking(t, clause, args)
-	if tx.seen != nil && tx.alive() == nil {
-		if base, ok := tx.memory.counted(q); ok {
-			if c := (counted{t, base, most}); tx.memory.fewer(c) {
-				tx.seen.counted = append(tx.seen.counted, c)
-				return true, nil
-			}
+	if base, ok := tx.memory.counted(q); ok {
+		if c := (counted{t, base, most}); tx.memory.fewer(c) {
+			tx.seen.counted = append(tx.seen.counted, c)
+			return true, nil
 		}
 	}
 	n, err := tx.tally(t, f, most)
-	if err != nil || tx.seen == nil {
-		return err == nil && n < most, err
+	if err != nil {
+		return false, err
 	}
 	if n >= most { // or more: nothing follows from it for later
 		tx.seen.sure = false

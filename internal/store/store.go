@@ -286,7 +286,7 @@ func (s *Store) submit(r *request) error {
 	switch {
 	case s.closed:
 		return errClosed
-	case s.alone(r):
+	case s.commitAlone(r):
 		return nil
 	}
 	select {

@@ -119,9 +119,9 @@ func (s *Store) writeLoop() {
 	}
 }
 
-// alone commits one closure on its own goroutine, when nobody else writes or waits and the last one was alone too: handing it over
+// commitAlone commits one closure on its caller's goroutine, when nobody else writes or waits and the last one was alone too: handing it over
 // would cost more than beginning does. When the load grows, they queue, and are committed together. It reports whether it did.
-func (s *Store) alone(r *request) bool {
+func (s *Store) commitAlone(r *request) bool {
 	if !s.lone.Load() || len(s.queue) > 0 {
 		return false
 	}
